@@ -1,0 +1,143 @@
+"""MCP servers that nobody here wrote, and the generator of the gRPC code, in .cache of the tree.
+
+`python tests/external.py` installs what is missing: once, at pinned versions, in folders of their own.
+The tests only look here, and are skipped with the reason where something is missing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CACHE = ROOT / ".cache"
+
+NPM_VERSION = "2026.8.31"
+NPM_SERVERS = ("server-filesystem", "server-everything")
+# The last one on mcp 1 (2026.10.19 needs mcp 2): it cannot share an environment with us, as with users.
+TIME_REQUIREMENTS = ("mcp-server-time==2026.10.10", "mcp==1.30.0")
+GENERATOR_PYTHONS = ("3.13", "3.12", "3.11", "3.10")  # those that have wheels of the generator
+
+
+class Unavailable(Exception):
+    """Why something external cannot be used here."""
+
+
+def npm_server(name: str) -> list[str]:
+    """The command line of `@modelcontextprotocol/NAME`; its own arguments go behind. Raises Unavailable."""
+    node = shutil.which("node")
+    script = CACHE / "npm" / "node_modules" / "@modelcontextprotocol" / name / "dist" / "index.js"
+    if node is None:
+        raise Unavailable("there is no node on the PATH")
+    return [node, str(_present(script))]
+
+
+def time_server() -> list[str]:
+    """The command line of mcp-server-time. Raises Unavailable."""
+    return [str(_present(CACHE / "time" / "bin" / "mcp-server-time")), "--local-timezone", "UTC"]
+
+
+def generator() -> Path:
+    """The Python that has grpc_tools and mypy-protobuf. Raises Unavailable."""
+    return _present(CACHE / "grpc-tools" / "bin" / "python")
+
+
+def _present(path: Path) -> Path:
+    if not path.exists():
+        raise Unavailable(f"{path.relative_to(ROOT)} is not installed: run `make external`")
+    return path
+
+
+def install() -> None:
+    CACHE.mkdir(exist_ok=True)
+    with _locked():
+        _once("npm", [f"{name} {NPM_VERSION}" for name in NPM_SERVERS], _install_npm)
+        _once("time", TIME_REQUIREMENTS, _install_time)
+        _once("grpc-tools", _generator_requirements(), _install_generator)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Two runs in one tree (make -j, several Pythons) install one after the other."""
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _once(name: str, wanted: Sequence[str], make: object) -> None:
+    """Let `make` fill a fresh folder unless its stamp says that what is wanted is there."""
+    assert callable(make)
+    folder, content = CACHE / name, "\n".join([*wanted, ""])
+    stamp = folder / "stamp"
+    if stamp.exists() and stamp.read_text() == content:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        print(f"installing .cache/{name}: {', '.join(wanted)}", flush=True)
+        make(folder)
+    except Unavailable as why:
+        print(f"skipped: {why}", flush=True)
+    else:
+        stamp.write_text(content)
+
+
+def _install_npm(folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        raise Unavailable("there is no node and npm on the PATH")
+    packages = [f"@modelcontextprotocol/{name}@{NPM_VERSION}" for name in NPM_SERVERS]
+    folder.mkdir()
+    _run([npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error", *packages])
+
+
+def _install_time(folder: Path) -> None:
+    _install_packages(folder, [sys.executable], TIME_REQUIREMENTS)
+
+
+def _install_generator(folder: Path) -> None:
+    _install_packages(folder, _generator_python(), _generator_requirements())
+
+
+def _install_packages(folder: Path, python: Sequence[str], requirements: Sequence[str]) -> None:
+    uv = shutil.which("uv")
+    if uv:
+        _run([uv, "venv", "--quiet", "--python", python[0], str(folder)])
+        _run([uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *requirements])
+    else:
+        _run([*python, "-m", "venv", str(folder)])
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+        _run([*pip, "install", "--quiet", "--prefer-binary", *requirements])
+
+
+def _generator_requirements() -> list[str]:
+    """The dependency group `grpc` of pyproject.toml. Python 3.10 cannot read TOML by itself."""
+    lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    start = lines.index("grpc = [") + 1
+    group = lines[start : lines.index("]", start)]
+    return [line.split('"')[1] for line in group]
+
+
+def _generator_python() -> list[str]:
+    """This Python, or, where it is too new for the generator's wheels, another one that runs."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" in GENERATOR_PYTHONS:
+        return [sys.executable]
+    for version in GENERATOR_PYTHONS:
+        python = shutil.which(f"python{version}")
+        if python and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return [python]
+    raise Unavailable(f"grpcio-tools 1.66.2 needs a Python of {', '.join(GENERATOR_PYTHONS)}")
+
+
+def _run(command: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(command, check=True, env=environment)
+
+
+if __name__ == "__main__":
+    install()

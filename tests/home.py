@@ -1,0 +1,135 @@
+"""A user's home of one test: the real `llm` and `llm-mcp` run in it, and nothing outlives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.programs import GONE, Result, describe, processes_with, run
+from tests.waiting import wait_until
+
+# Of this environment: the commands that pip installed beside the interpreter.
+BIN = Path(sys.executable).parent
+
+# What measures coverage in subprocesses, and what developers set to use the tree without installing it.
+PASSED_ON = ("COVERAGE_", "COV_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+
+# Seconds for what was told to stop: the daemon's grace, then EOF, TERM and KILL for its servers.
+ENDING = 15
+
+
+class Home:
+    """An isolated HOME with its own config folder, llm user folder, caches and daemon socket.
+
+    `folder` is HOME, `work` an empty folder to run in, `env` the whole environment of the commands.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.work = folder / "work"
+        self.config_folder = folder / ".llm-tools-mcp"
+        # Not below `folder`: pytest's paths are too long for a unix socket (107 bytes).
+        self.runtime = Path(tempfile.mkdtemp(prefix="llm-mcp-", dir="/tmp"))
+        self.socket = self.runtime / "s"
+        self.env = self._environment()
+        for path in (self.work, self.config_folder, folder / "llm"):
+            path.mkdir(parents=True)
+
+    def _environment(self) -> dict[str, str]:
+        passed_on = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+        return passed_on | {
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "LLM_MCP_SOCKET": str(self.socket),
+            "LLM_TOOLS_MCP_CONFIG_DIR": str(self.config_folder),
+            "LLM_USER_PATH": str(self.folder / "llm"),
+            "LOGNAME": "tester",
+            "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "SHELL": "/bin/sh",
+            "TERM": "dumb",
+            "USER": "tester",
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+            "XDG_DATA_HOME": str(self.folder / "data"),
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+        }
+
+    @property
+    def config(self) -> Path:
+        return self.config_folder / "mcp.json"
+
+    def write_config(self, servers: Mapping[str, Any], path: Path | None = None) -> Path:
+        """Write `{"mcpServers": servers}` as the default config, or to `path`."""
+        path = path or self.config
+        path.write_text(json.dumps({"mcpServers": servers}, indent=2), encoding="utf-8")
+        return path
+
+    def run(
+        self,
+        *argv: str | Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | str | None = None,
+        input: str | None = None,  # noqa: A002 - as subprocess.run
+        timeout: float = 60,
+        check: bool = True,
+    ) -> Result:
+        """Run any command, in `work` unless `cwd` says otherwise; `env` is added to `self.env`."""
+        words = [str(word) for word in argv]
+        environment = {**self.env, **(env or {})}
+        return run(words, env=environment, cwd=cwd or self.work, input=input, timeout=timeout, check=check)
+
+    def run_llm(self, *args: str, **options: Any) -> Result:
+        """The installed `llm`; options as for `run`."""
+        return self.run(BIN / "llm", *args, **options)
+
+    def run_cli(self, *args: str, **options: Any) -> Result:
+        """The installed `llm-mcp`; options as for `run`."""
+        return self.run(BIN / "llm-mcp", *args, **options)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that runs in this home: the daemon (by its socket) and MCP servers (by HOME)."""
+        return processes_with(str(self.socket), str(self.folder))
+
+    def close(self) -> None:
+        """Stop the daemon, remove the socket's folder, and fail if any process of this home is left."""
+        try:
+            self._end_processes()
+        finally:
+            shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def _end_processes(self) -> None:
+        if not self.processes():
+            return
+        stop = self._stop()
+        try:
+            wait_until(lambda: not self.processes(), ENDING)
+        except AssertionError:
+            left = self.processes()
+            complaint = "\n".join(describe(process) for process in left)
+            _kill(left)
+            raise AssertionError(f"processes outlived the test:\n{complaint}\n\n{stop}") from None
+
+    def _stop(self) -> str:
+        """What `llm-mcp stop` said. Whether it worked shows in what is left."""
+        try:
+            return str(self.run_cli("stop", check=False))
+        except (AssertionError, OSError) as failure:
+            return str(failure)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except GONE:
+            continue
+    psutil.wait_procs(processes, timeout=5)

@@ -1,0 +1,37 @@
+"""Real MCP servers for the tests, and how a config names them.
+
+everything.py  built on the SDK: every kind of result, over stdio, streamable http and sse
+naming.py      tools with given names
+over_http.py   puts everything.py behind a port
+faulty.py      what servers do wrong; a legacy server by hand on real pipes
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+
+
+def everything_server(*args: str) -> list[str]:
+    return _argv("everything", *args)
+
+
+def naming_server(*names: str) -> list[str]:
+    """A stdio server with tools of these names (no commas in them)."""
+    return _argv("naming", "--tools", ",".join(names))
+
+
+def faulty_server(mode: str, *args: str) -> list[str]:
+    return _argv("faulty", mode, *args)
+
+
+def entry(argv: list[str], **keys: Any) -> dict[str, Any]:
+    """The entry of a stdio server in mcp.json; `keys` are more of its keys: `env`, `cwd`, `timeout`, …"""
+    return {"command": argv[0], "args": argv[1:], **keys}
+
+
+def _argv(name: str, *args: str) -> list[str]:
+    return [sys.executable, str(FOLDER / f"{name}.py"), *args]
