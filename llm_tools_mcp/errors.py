@@ -1,0 +1,145 @@
+"""Everything that can go wrong, as types. Their text is for people: what, where, what to do next.
+
+McpError
+├── ConfigError               the config cannot be used: file, server, key
+│   └── ConfigNotFound        there is no such file
+├── DaemonError
+│   ├── DaemonUnreachable     nothing listens on the socket
+│   ├── DaemonStartFailed     it was started and did not become ready
+│   ├── DaemonUnresponsive    the socket accepts, nobody answers
+│   ├── DaemonIncompatible    it speaks another major version of the protocol
+│   ├── DaemonAlreadyRunning  another one holds the socket
+│   └── SocketRefused         the socket's path or owner is not acceptable
+├── ServiceError              the service manager refused
+└── ToolCallError             one tool call
+    ├── ToolFailed            the tool answered with an error of its own
+    ├── UnknownTool           no such server or tool
+    └── OutcomeUnknown        sent, and the answer was lost: it may have run
+"""
+
+from __future__ import annotations
+
+
+class McpError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class ConfigError(McpError):
+    """A config that cannot be used. `path` is the file (or what stands for it)."""
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path, self.detail = path, detail
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.detail}" if self.path else self.detail
+
+
+class ConfigNotFound(ConfigError):
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "no such file")
+
+    def __str__(self) -> str:
+        return (
+            f"there is no MCP config at {self.path}\n"
+            "Make one, for example: "
+            '{"mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}}}\n'
+            "or see it work first with: llm mcp demo"
+        )
+
+
+class DaemonError(McpError):
+    """The daemon cannot be used."""
+
+
+class DaemonUnreachable(DaemonError):
+    def __init__(self, socket: str, detail: str = "") -> None:
+        super().__init__(socket, detail)
+        self.socket, self.detail = socket, detail
+
+    def __str__(self) -> str:
+        reason = f": {self.detail}" if self.detail else ""
+        return f"no llm-mcp daemon answers on {self.socket}{reason}"
+
+
+class DaemonStartFailed(DaemonError):
+    """`log_tail` holds the last lines that the daemon wrote, oldest first."""
+
+    def __init__(self, detail: str, log_tail: list[str], advice: str = "") -> None:
+        super().__init__(detail, log_tail, advice)
+        self.detail, self.log_tail, self.advice = detail, log_tail, advice
+
+    def __str__(self) -> str:
+        lines = [f"the llm-mcp daemon did not start: {self.detail}"]
+        if self.log_tail:
+            lines += ["Its last log lines:", *(f"  {line}" for line in self.log_tail)]
+        return "\n".join([*lines, self.advice] if self.advice else lines)
+
+
+class DaemonUnresponsive(DaemonError):
+    def __init__(self, socket: str, seconds: float, advice: str = "try: llm mcp restart") -> None:
+        super().__init__(socket, seconds, advice)
+        self.socket, self.seconds, self.advice = socket, seconds, advice
+
+    def __str__(self) -> str:
+        return (
+            f"{self.socket} accepts connections, but no llm-mcp daemon answered "
+            f"within {self.seconds:g} s; {self.advice}"
+        )
+
+
+class DaemonIncompatible(DaemonError):
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"the running llm-mcp daemon and this client do not understand each other: {self.detail}"
+
+
+class DaemonAlreadyRunning(DaemonError):
+    """`pid` is 0 where it is not known."""
+
+    def __init__(self, socket: str, pid: int) -> None:
+        super().__init__(socket, pid)
+        self.socket, self.pid = socket, pid
+
+    def __str__(self) -> str:
+        who = f"pid {self.pid}" if self.pid else "another process holds the socket"
+        return f"already running, {who} ({self.socket}); to replace it: llm mcp restart"
+
+
+class SocketRefused(DaemonError):
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path, self.detail = path, detail
+
+    def __str__(self) -> str:
+        return f"refusing the socket {self.path}: {self.detail}"
+
+
+class ServiceError(McpError):
+    """The service manager could not do what was asked. `repair` holds commands to type."""
+
+    def __init__(self, detail: str, repair: str = "") -> None:
+        super().__init__(detail, repair)
+        self.detail, self.repair = detail, repair
+
+    def __str__(self) -> str:
+        return f"{self.detail}\nTo repair it:\n  {self.repair}" if self.repair else self.detail
+
+
+class ToolCallError(McpError):
+    """One tool call failed; its text goes to the model."""
+
+
+class ToolFailed(ToolCallError):
+    """The tool ran and reported an error: the text is the server's own."""
+
+
+class UnknownTool(ToolCallError):
+    """The config has no such server, or the server no such tool."""
+
+
+class OutcomeUnknown(ToolCallError):
+    """The call was sent and its answer was lost. It may have run, and is never repeated."""

@@ -1,0 +1,162 @@
+"""Every location, in one place: config, socket, locks, logs, cache (DESIGN: files).
+
+The socket's path must come out the same for every shell of a user (tmux, ssh, cron, su), or two
+daemons would run. So an XDG_RUNTIME_DIR that is not the effective user's own does not count.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+from .errors import ConfigError, McpError, SocketRefused
+
+CONFIG_NAME = "mcp.json"
+SOCKET_NAME = "llm-mcp.sock"
+
+# sun_path holds 108 bytes on Linux and 104 on the BSDs and macOS, the closing NUL included.
+SOCKET_PATH_LIMIT = 103 if sys.platform == "darwin" else 107
+
+
+def config_folder() -> Path:
+    """Absolute folder of mcp.json; $LLM_TOOLS_MCP_CONFIG_DIR may be relative and may hold ~."""
+    given = os.environ.get("LLM_TOOLS_MCP_CONFIG_DIR") or "~/.llm-tools-mcp"
+    try:
+        return _below_current(Path(given).expanduser())
+    except RuntimeError:
+        reason = "its ~ stands for no known home folder; set HOME or LLM_TOOLS_MCP_CONFIG_DIR"
+    raise ConfigError(given, reason)
+
+
+def default_config() -> Path:
+    return config_folder() / CONFIG_NAME
+
+
+def log_folder() -> Path:
+    return config_folder() / "logs"
+
+
+def daemon_log() -> Path:
+    return log_folder() / "daemon.log"
+
+
+def server_log_name(server: str) -> str:
+    """The file in the log folder that gets what a server writes to its stderr."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", server)[:100] or "server"
+    return f"{name}_.log" if name == "daemon" else f"{name}.log"
+
+
+def pid_file() -> Path:
+    """Of a spawned daemon only, for people: liveness is the Health RPC."""
+    return config_folder() / "daemon.pid"
+
+
+def cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("llm-tools-mcp")
+
+
+def socket_path() -> Path:
+    """The daemon's socket. Raises SocketRefused when the path does not fit a unix socket."""
+    override = os.environ.get("LLM_MCP_SOCKET")
+    try:
+        path = _below_current(Path(override).expanduser()) if override else _runtime_folder() / SOCKET_NAME
+    except RuntimeError:
+        reason = "its ~ stands for no known home folder; set HOME or LLM_MCP_SOCKET"
+        raise SocketRefused(override or SOCKET_NAME, reason) from None
+    return checked_socket_path(path)
+
+
+def socket_is_overridden() -> bool:
+    """Whether $LLM_MCP_SOCKET is set: then no installed unit counts."""
+    return bool(os.environ.get("LLM_MCP_SOCKET"))
+
+
+def checked_socket_path(path: Path) -> Path:
+    length = len(os.fsencode(path))
+    if length > SOCKET_PATH_LIMIT:
+        raise SocketRefused(
+            str(path),
+            f"its path is {length} bytes long, and this system allows {SOCKET_PATH_LIMIT}; "
+            "set LLM_MCP_SOCKET to a shorter one",
+        )
+    return path
+
+
+def lock_path(socket: Path) -> Path:
+    """Held by the daemon that bound the socket. Never unlinked."""
+    return socket.with_name(socket.name + ".lock")
+
+
+def spawn_lock_path(socket: Path) -> Path:
+    """Held by the client that spawns a daemon. Never unlinked."""
+    return socket.with_name(socket.name + ".spawn.lock")
+
+
+def private_folder(socket: Path) -> Path:
+    """Where the daemon keeps the gRPC server's own socket: beside its listening one."""
+    return socket.with_name(socket.name + ".d")
+
+
+def sendable(path: str | Path) -> str:
+    """The path as text that can be sent: bytes that are not UTF-8 become question marks."""
+    return str(path).encode("utf-8", "replace").decode()
+
+
+def grpc_address(socket: Path) -> str:
+    """A target of gRPC is a URI: in a path %, ? and # would mean something, and it is text, not bytes."""
+    from urllib.parse import quote
+
+    return f"unix:{quote(os.fsencode(socket))}"
+
+
+def make_private_folder(path: Path) -> Path:
+    """Make the folder and those above it that are missing, 0700; existing ones keep their mode."""
+    for folder in (*reversed(path.parents), path):  # mkdir's own `parents` would leave them to the umask
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def current_folder() -> str:
+    """Where the caller is, as the daemon can be told. Raises McpError where that cannot be said."""
+    try:
+        folder = str(Path.cwd())
+        folder.encode()
+    except FileNotFoundError:
+        reason = "the current folder does not exist any more; cd to another one"
+    except PermissionError:
+        reason = "the current folder may not be looked at; cd to another one"
+    except UnicodeEncodeError:
+        reason = f"the name of the current folder is not UTF-8 ({folder!a}); cd to another one"
+    else:
+        return folder
+    raise McpError(reason)
+
+
+def _below_current(path: Path) -> Path:
+    return path if path.is_absolute() else Path(current_folder()) / path
+
+
+def _runtime_folder() -> Path:
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/llm-mcp").expanduser()
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    if given and _is_own_folder(Path(given)):
+        return Path(given)
+    standard = Path(f"/run/user/{os.geteuid()}")
+    if _is_own_folder(standard):
+        return standard
+    return Path("~/.llm-tools-mcp/run").expanduser()
+
+
+def _is_own_folder(path: Path) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return path.is_absolute() and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()

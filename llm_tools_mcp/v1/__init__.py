@@ -1,0 +1,66 @@
+"""Messages and service of proto/llm_tools_mcp/v1/mcp_daemon.proto; generated, see `make grpc`."""
+
+from .mcp_daemon_pb2 import (
+    Accepted,
+    CachedTools,
+    Caller,
+    CallToolEvent,
+    CallToolRequest,
+    Content,
+    Failure,
+    GetAllToolsRequest,
+    HealthRequest,
+    HealthResponse,
+    LogMessage,
+    Media,
+    Progress,
+    Protocol,
+    ResourceLink,
+    RestartServerRequest,
+    RestartServerResponse,
+    ServerStatus,
+    ServerTools,
+    ShutdownRequest,
+    ShutdownResponse,
+    StatusRequest,
+    StatusResponse,
+    Tool,
+    ToolResult,
+)
+
+# The major version of the protocol. Within one, fields are only added: clients and daemons of
+# different releases understand each other.
+PROTOCOL_MAJOR = 1
+
+# Bytes of one gRPC message, both ways.
+MAX_MESSAGE_BYTES = 128 * 1024 * 1024
+
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "PROTOCOL_MAJOR",
+    "Accepted",
+    "CachedTools",
+    "CallToolEvent",
+    "CallToolRequest",
+    "Caller",
+    "Content",
+    "Failure",
+    "GetAllToolsRequest",
+    "HealthRequest",
+    "HealthResponse",
+    "LogMessage",
+    "Media",
+    "Progress",
+    "Protocol",
+    "ResourceLink",
+    "RestartServerRequest",
+    "RestartServerResponse",
+    "ServerStatus",
+    "ServerTools",
+    "ShutdownRequest",
+    "ShutdownResponse",
+    "StatusRequest",
+    "StatusResponse",
+    "Tool",
+    "ToolResult",
+]
