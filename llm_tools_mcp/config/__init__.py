@@ -1,0 +1,41 @@
+"""mcp.json: read by the client, parsed and resolved by the daemon into frozen ServerDefinitions.
+
+The client reads, because what the caller sees is what counts (process substitution, mount
+namespaces). It pays for nothing else: the daemon's part is loaded on demand (PEP 562), and pydantic
+by `parse` alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .file import ConfigSource, config_for_url, read_config
+from .variables import CALLER_VARIABLES, caller_environment, mentioned_variables
+
+if TYPE_CHECKING:
+    from .definition import Protocol, ServerDefinition, Transport
+    from .resolution import Config, Context, UnknownKey, parse
+
+__all__ = [
+    "CALLER_VARIABLES",
+    "Config",
+    "ConfigSource",
+    "Context",
+    "Protocol",
+    "ServerDefinition",
+    "Transport",
+    "UnknownKey",
+    "caller_environment",
+    "config_for_url",
+    "mentioned_variables",
+    "parse",
+    "read_config",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import definition, resolution
+
+    return getattr(definition, name, None) or getattr(resolution, name)

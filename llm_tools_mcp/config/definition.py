@@ -1,0 +1,157 @@
+"""What a server is once its config is resolved, and when two of them are the same one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+from .variables import INHERITED_VARIABLES
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+# Of the caller's environment: what makes no other server of it.
+_INDIFFERENT = frozenset({"TERM", "SHELL"})
+
+
+class Transport(str, Enum):
+    STDIO = "stdio"
+    HTTP = "http"
+    SSE = "sse"
+
+
+class Protocol(str, Enum):
+    """Which era of MCP to speak; AUTO tries the modern one first."""
+
+    AUTO = "auto"
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+def _secret() -> Mapping[str, str]:
+    # Any mapping is unhashable in Python 3.10, and equal ones have equal identities anyway.
+    return field(default_factory=lambda: _NOTHING, repr=False, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerDefinition:
+    """Everything needed to reach one server. Times are seconds, and 0 means without limit.
+
+    `env` is the child's complete environment; `own_env` names what the config itself sets in it.
+    `cwd` is absolute. `command` is the executable's absolute path where it was found.
+    """
+
+    name: str
+    transport: Transport
+    protocol: Protocol = Protocol.AUTO
+
+    command: str = ""
+    command_as_written: str = ""
+    args: tuple[str, ...] = field(default=(), repr=False)
+    env: Mapping[str, str] = _secret()
+    own_env: frozenset[str] = frozenset()
+    cwd: str = ""
+    cwd_is_pinned: bool = False
+    umask: int = 0o022
+
+    url: str = field(default="", repr=False)
+    headers: Mapping[str, str] = _secret()
+    proxy_env: Mapping[str, str] = _secret()
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    timeout: float = 300.0
+    connect_timeout: float = 30.0
+    idle_timeout: float = 600.0
+    instances: int = 1
+
+    identity: str = field(init=False, repr=False)
+    """Equal for definitions whose server would be started identically (sha256, hex)."""
+    cache_key: str = field(init=False, repr=False)
+    """Equal for definitions that list the same tools, whatever the caller's folder and PATH."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", _digest(self._started_as()))
+        object.__setattr__(self, "cache_key", _digest(self._listed_as()))
+
+    @property
+    def target(self) -> str:
+        """The program, or the url without its secrets: for people."""
+        return self.command if self.transport is Transport.STDIO else public_url(self.url)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What was given in confidence: no message may repeat it. `args` are no part of it, since
+        without package names and paths a server's errors would say nothing.
+        """
+        own = {self.env[name] for name in self.own_env.difference(INHERITED_VARIABLES) if name in self.env}
+        headers = set(self.headers.values())
+        credentials = {value.rpartition(" ")[2] for value in headers}  # the token of "Bearer TOKEN"
+        return frozenset(own | headers | credentials | _secrets_in_url(self.url)) - {""}
+
+    def offers(self, tool_name: str) -> bool:
+        """Whether the config lets this tool through. No `include` at all lets every tool through."""
+        included = not self.include or _matches(tool_name, self.include)
+        return included and not _matches(tool_name, self.exclude)
+
+    def _started_as(self) -> list[object]:
+        if self.transport is not Transport.STDIO:
+            return self._reached_as()
+        env = self._env_without(_INDIFFERENT)
+        return [*self._spoken(), self.command, self.args, env, self.cwd, self.umask]
+
+    def _listed_as(self) -> list[object]:
+        if self.transport is not Transport.STDIO:
+            return self._reached_as()
+        env = self._env_without(_INDIFFERENT | {"PATH"})
+        pinned = self.cwd if self.cwd_is_pinned else None
+        return [*self._spoken(), self.command_as_written or self.command, self.args, env, pinned]
+
+    def _reached_as(self) -> list[object]:
+        return [*self._spoken(), self.url, dict(self.headers), dict(self.proxy_env)]
+
+    def _spoken(self) -> list[str]:
+        return [self.transport.value, self.protocol.value]
+
+    def _env_without(self, names: frozenset[str]) -> dict[str, str]:
+        return {key: value for key, value in self.env.items() if key in self.own_env or key not in names}
+
+
+def public_url(url: str) -> str:
+    """The url without userinfo, query and fragment; nothing of one that cannot be taken apart."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for user:pa/ss@host, whose password would pass for a path
+    except ValueError:
+        return "(not a valid url)"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "(not an http url)"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _secrets_in_url(url: str) -> set[str]:
+    from urllib.parse import parse_qsl, urlsplit
+
+    if url == public_url(url):
+        return set()
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return {url}
+    values = {value for _, value in parse_qsl(parts.query)}
+    return {url, parts.query, parts.fragment, parts.password or "", *values}
+
+
+def _matches(name: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
+def _digest(parts: list[object]) -> str:
+    from hashlib import sha256  # loads OpenSSL, which the client has no other need for
+
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

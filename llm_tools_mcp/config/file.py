@@ -1,0 +1,109 @@
+"""Reading a config, and whether to trust it: mcp.json names the commands that will run.
+
+The file is opened once and judged by its descriptor, so that pipes (/dev/fd/63) work and nothing
+can change between the look and the read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from llm_tools_mcp import paths
+from llm_tools_mcp.errors import ConfigError, ConfigNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """A config as it was read. `path` is absolute, or empty for a config that is no file."""
+
+    path: str
+    text: str = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
+    """Read the config at `path`; None means the default one.
+
+    Raises ConfigNotFound, or ConfigError when the file cannot be read or must not be trusted.
+    """
+    default = paths.default_config()
+    file_path = default if path is None else _absolute(path)
+    given = str(file_path)
+    try:
+        is_default = os.path.realpath(file_path) == os.path.realpath(default)
+        with file_path.open("rb") as file:
+            complaints = _complaints(given, file)
+            if complaints and is_default:
+                raise ConfigError(given, _refusal(complaints))
+            content = file.read()
+    except FileNotFoundError:
+        raise ConfigNotFound(given) from None
+    except OSError as error:
+        raise ConfigError(given, f"cannot be read: {error.strerror}") from error
+    except ValueError:  # a path that holds a NUL character
+        raise ConfigError(given, "is not a possible path") from None
+    return ConfigSource(given, _decoded(given, content), tuple(f"{given} {line}" for line in complaints))
+
+
+def config_for_url(url: str) -> ConfigSource:
+    """The config of a single server that is known by its url alone."""
+    import json
+
+    return ConfigSource("", json.dumps({"mcpServers": {_server_name(url): {"url": url}}}))
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path).expanduser().absolute()
+    except FileNotFoundError:
+        reason = "cannot be found: the current folder no longer exists"
+    except RuntimeError:
+        reason = "cannot be found: its ~ stands for no known home folder"
+    raise ConfigError(os.fspath(path), reason)
+
+
+def _complaints(path: str, file: BinaryIO) -> list[str]:
+    """Why the file should not be trusted, each with the command that mends it."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        return []
+    found = []
+    if status.st_uid not in (os.geteuid(), 0):
+        mend = _command("sudo", "chown", str(os.geteuid()), path)
+        found.append(f"belongs to another user (uid {status.st_uid}); to mend it: {mend}")
+    if status.st_mode & stat.S_IWOTH:
+        found.append(f"can be written by everyone; to mend it: {_command('chmod', 'o-w', path)}")
+    return found
+
+
+def _command(*words: str) -> str:
+    from shlex import join  # seldom needed
+
+    return join(words)
+
+
+def _refusal(complaints: list[str]) -> str:
+    return "refused, since it names commands to run and it " + ", and it ".join(complaints)
+
+
+def _decoded(path: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        position = error.start
+    raise ConfigError(path, f"is not UTF-8 text (byte {position})")
+
+
+def _server_name(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", host or "server")

@@ -1,0 +1,192 @@
+"""The shape of mcp.json, checked with pydantic. Imported by `parse` alone: pydantic is slow to load.
+
+The wording of llm-tools-mcp 0.4 is kept. Messages are built from pydantic's `loc` and `msg`; its own
+text would show the input, and with it the tokens in `env`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from llm_tools_mcp.errors import ConfigError
+
+from .definition import public_url
+from .problems import Problem, config_error, nested_key
+
+ALLOWED_TYPES = ("stdio", "http", "streamable-http", "sse")
+
+_NOT_AN_OBJECT = "Input should be an object"
+# Python's words for what JSON calls otherwise.
+_JSON_WORDS = {"dict_type": _NOT_AN_OBJECT, "list_type": "Input should be a valid array"}
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _spelled(*names: str) -> Any:
+    return Field(default=None, validation_alias=AliasChoices(*names))
+
+
+class Entry(BaseModel):
+    """What every server may say. null stands for the default, as it always did for args and env."""
+
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+
+    type: str | None = None
+    disabled: bool | None = None
+    protocol: Literal["auto", "legacy", "modern"] | None = None
+    include_tools: list[str] | None = _spelled("includeTools", "include_tools")
+    exclude_tools: list[str] | None = _spelled("excludeTools", "exclude_tools")
+    timeout: Seconds | None = None
+    connect_timeout: Seconds | None = _spelled("connectTimeout", "connect_timeout")
+    idle_timeout: Seconds | None = _spelled("idleTimeout", "idle_timeout")
+
+
+class StdioEntry(Entry):
+    command: str
+    args: list[str] | None = None
+    env: dict[str, str] | None = None
+    cwd: str | None = None
+    instances: Annotated[int, Field(ge=1)] | None = None
+
+
+class RemoteEntry(Entry):
+    url: str
+    headers: dict[str, str] | None = None
+
+
+def _spellings(model: type[Entry]) -> set[str]:
+    aliases = {name: info.validation_alias for name, info in model.model_fields.items()}
+    return {
+        str(spelling)
+        for name, alias in aliases.items()
+        for spelling in (alias.choices if isinstance(alias, AliasChoices) else [name])
+    }
+
+
+KNOWN_KEYS = frozenset(_spellings(StdioEntry) | _spellings(RemoteEntry))
+
+
+def validated(path: str, servers: Mapping[str, object]) -> dict[str, StdioEntry | RemoteEntry]:
+    """Check the servers that `enabled_servers` found, all of them. Raises ConfigError."""
+    entries: dict[str, StdioEntry | RemoteEntry] = {}
+    problems: list[Problem] = []
+    for name, value in servers.items():
+        outcome = _validated_server(name, value)
+        if isinstance(outcome, Entry):
+            entries[name] = outcome
+        else:
+            problems += outcome
+    if problems:
+        raise config_error(path, problems)
+    return entries
+
+
+def enabled_servers(path: str, text: str) -> dict[str, Any]:
+    """`mcpServers` as it stands in the text, its values unchecked. Raises ConfigError."""
+    top = _decoded(path, text)
+    if not isinstance(top, dict):
+        raise ConfigError(path, _NOT_AN_OBJECT)
+    if "mcpServers" not in top:
+        raise config_error(path, [Problem("Field required", key="mcpServers")])
+    servers = top["mcpServers"]
+    if not isinstance(servers, dict):
+        raise config_error(path, [Problem(_NOT_AN_OBJECT, key="mcpServers")])
+    return {name: value for name, value in servers.items() if not _is_disabled(value)}
+
+
+def _is_disabled(value: object) -> bool:
+    return isinstance(value, dict) and value.get("disabled") is True
+
+
+def _decoded(path: str, text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg} (line {error.lineno}, column {error.colno})"
+    except RecursionError:
+        reason = "nested too deeply"
+    except ValueError as error:  # NaN and its kin, or a number of thousands of digits
+        reason = str(error)
+    raise ConfigError(path, f"not valid JSON: {reason}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _validated_server(name: str, value: object) -> StdioEntry | RemoteEntry | list[Problem]:
+    if not _is_unicode([name, value]):
+        return [Problem("not valid Unicode: half of a \\ud800 pair", name)]
+    if not isinstance(value, dict):
+        return [Problem(_NOT_AN_OBJECT, name)]
+    unclear = _unclear_type(name, value)
+    if unclear:
+        return [unclear]
+    try:
+        return _model(value).model_validate(value)
+    except ValidationError as error:
+        return [
+            Problem(_JSON_WORDS.get(item["type"], item["msg"]), name, _key(item["loc"]))
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+
+
+def _is_unicode(value: object) -> bool:
+    """JSON can write half a character, which neither a process nor the wire can be given."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _model(value: Mapping[str, object]) -> type[StdioEntry | RemoteEntry]:
+    is_stdio = value["type"] == "stdio" if "type" in value else "command" in value
+    return StdioEntry if is_stdio else RemoteEntry
+
+
+def _unclear_type(name: str, value: Mapping[str, object]) -> Problem | None:
+    if "type" in value:
+        return _wrong_type(name, value["type"])
+    if "url" in value and "command" in value:
+        return Problem(
+            "Only 'url' or 'command' is allowed, not both. "
+            f"Provided 'url': {_public(value['url'], public_url)}, "
+            f"provided 'command': {_public(value['command'], _program)}",
+            name,
+        )
+    if "url" in value or "command" in value:
+        return None
+    return Problem(
+        "Could not deduce MCP server type. Provide 'url' or 'command'. "
+        "You can explicitly specify the type with 'type' field.",
+        name,
+    )
+
+
+def _wrong_type(name: str, given: object) -> Problem | None:
+    if not isinstance(given, str):
+        return Problem("Server 'type' should be string", name, "type")
+    if given in ALLOWED_TYPES:
+        return None
+    allowed = list(ALLOWED_TYPES)
+    return Problem(f"Unknown server 'type'. Provided 'type': {given}. Allowed types: {allowed}", name, "type")
+
+
+def _public(value: object, shown: Any) -> str:
+    return str(shown(value)) if isinstance(value, str) else "(not a string)"
+
+
+def _program(command: str) -> str:
+    """The first word: what follows it by mistake are arguments, and those may hold a token."""
+    return (command.split() or [""])[0]
+
+
+def _key(loc: tuple[int | str, ...]) -> str:
+    """`timeout`, `args[0]`, `env.TOKEN`; pydantic says ("env", "TOKEN", "[key]") of a wrong name."""
+    first, *rest = loc
+    return nested_key(str(first), rest[0]) if rest else str(first)

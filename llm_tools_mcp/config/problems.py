@@ -1,0 +1,41 @@
+"""One thing wrong in a config, and several of them as one ConfigError.
+
+A problem names server and key and never a value: values of env, headers, args and urls are secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from llm_tools_mcp.errors import ConfigError
+
+SHOWN = 5
+
+
+class Problem(NamedTuple):
+    message: str
+    server: str | None = None
+    key: str = ""
+
+    def __str__(self) -> str:
+        server = [] if self.server is None else [f"server {self.server!r}"]
+        place = ", ".join([*server, *([f"key {self.key!r}"] if self.key else [])])
+        return f"{place}: {self.message}" if place else self.message
+
+
+def nested_key(key: str, inner: str | int) -> str:
+    """`args[0]`, `env.TOKEN`. What is no name ("Authorization: Bearer …") may be a secret: hidden."""
+    if isinstance(inner, int):
+        return f"{key}[{inner}]"
+    return f"{key}.{inner if re.fullmatch(r'[A-Za-z0-9_.-]{1,100}', inner) else '…'}"
+
+
+def config_error(path: str, problems: Sequence[Problem]) -> ConfigError:
+    """All problems, one a line (five at most)."""
+    lines = list(dict.fromkeys(str(problem) for problem in problems))
+    if len(lines) == 1:
+        return ConfigError(path, lines[0])
+    rest = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return ConfigError(path, "\n  ".join([f"{len(lines)} errors", *lines[:SHOWN], *rest]))

@@ -1,0 +1,229 @@
+"""From the text of a config to ServerDefinitions, as the caller would start them.
+
+Relative things are relative to the caller's folder, commands are looked up in the child's PATH, and
+~ is the caller's: the daemon's own surroundings never count.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .definition import Protocol, ServerDefinition, Transport
+from .expansion import Expansion
+from .problems import config_error, nested_key
+from .variables import INHERITED_VARIABLES, PROXY_VARIABLES
+
+if TYPE_CHECKING:
+    from llm_tools_mcp.errors import ConfigError
+
+    from .model import Entry, RemoteEntry, StdioEntry
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[ -~]*")
+_URL = re.compile(r"[^\x00-\x20\x7f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The caller, as far as resolution needs it. `cwd` is absolute."""
+
+    cwd: str
+    environment: Mapping[str, str] = field(repr=False, hash=False)
+    umask: int = 0o022
+
+
+class UnknownKey(NamedTuple):
+    """A key that means nothing here; `doctor` reports it."""
+
+    server: str
+    key: str
+
+    @property
+    def suggestion(self) -> str:
+        """The known key that was probably meant, or ''."""
+        from difflib import get_close_matches
+
+        from .model import KNOWN_KEYS
+
+        return next(iter(get_close_matches(self.key, sorted(KNOWN_KEYS), n=1, cutoff=0.75)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Servers in the config's order, without the disabled ones. A ConfigError fails one server only."""
+
+    servers: Mapping[str, ServerDefinition | ConfigError]
+    unknown_keys: tuple[UnknownKey, ...] = ()
+
+
+def parse(source_path: str, text: str, context: Context, protocol: Protocol | None = None) -> Config:
+    """Validate and resolve. `protocol` overrides what the servers say.
+
+    Raises ConfigError for what breaks the whole file. `source_path` is for messages only.
+    """
+    from .model import KNOWN_KEYS, enabled_servers, validated  # pydantic: only who parses pays for it
+
+    raw = enabled_servers(source_path, text)
+    servers = {
+        name: _resolved(source_path, name, entry, context, protocol)
+        for name, entry in validated(source_path, raw).items()
+    }
+    unknown = tuple(UnknownKey(name, key) for name in servers for key in raw[name] if key not in KNOWN_KEYS)
+    return Config(MappingProxyType(servers), unknown)
+
+
+class _Unresolvable(Exception):
+    """The server's `Expansion` holds the problems."""
+
+
+def _resolved(
+    path: str,
+    name: str,
+    entry: StdioEntry | RemoteEntry,
+    context: Context,
+    protocol: Protocol | None,
+) -> ServerDefinition | ConfigError:
+    from .model import StdioEntry
+
+    expansion = Expansion(name, context.environment)
+    common = _common(name, entry, expansion, protocol)
+    try:
+        if isinstance(entry, StdioEntry):
+            return _stdio(entry, context, expansion, common)
+        return _remote(entry, context, expansion, common)
+    except _Unresolvable:
+        return config_error(path, expansion.problems)
+
+
+def _common(name: str, entry: Entry, expansion: Expansion, protocol: Protocol | None) -> dict[str, Any]:
+    numbers = {
+        "timeout": entry.timeout,
+        "connect_timeout": entry.connect_timeout,
+        "idle_timeout": entry.idle_timeout,
+    }
+    return {
+        "name": name,
+        "protocol": protocol or Protocol(entry.protocol or "auto"),
+        "include": expansion.texts("includeTools", entry.include_tools or ()),
+        "exclude": expansion.texts("excludeTools", entry.exclude_tools or ()),
+        **{key: float(value) for key, value in numbers.items() if value is not None},
+    }
+
+
+def _stdio(
+    entry: StdioEntry, context: Context, expansion: Expansion, common: dict[str, Any]
+) -> ServerDefinition:
+    own_env = expansion.mapping("env", entry.env or {})
+    command = expansion.text("command", entry.command)
+    args = expansion.texts("args", entry.args or ())
+    written_cwd = expansion.text("cwd", entry.cwd or "")
+    _check_process(expansion, command, args, own_env, written_cwd)
+    env = _chosen(context.environment, INHERITED_VARIABLES) | own_env
+    cwd = _folder(written_cwd, context)
+    return ServerDefinition(
+        transport=Transport.STDIO,
+        command=_executable(command, env.get("PATH", os.defpath), cwd),
+        command_as_written=command,
+        args=args,
+        env=MappingProxyType(env),
+        own_env=frozenset(own_env),
+        cwd=cwd,
+        cwd_is_pinned=bool(written_cwd),
+        umask=context.umask,
+        instances=entry.instances or 1,
+        **common,
+    )
+
+
+def _remote(
+    entry: RemoteEntry, context: Context, expansion: Expansion, common: dict[str, Any]
+) -> ServerDefinition:
+    url = expansion.text("url", entry.url)
+    headers = expansion.mapping("headers", entry.headers or {})
+    _check_request(expansion, url, headers)
+    return ServerDefinition(
+        transport=_remote_transport(entry.type, url),
+        url=url,
+        headers=MappingProxyType(headers),
+        proxy_env=MappingProxyType(_chosen(context.environment, PROXY_VARIABLES)),
+        **common,
+    )
+
+
+def _remote_transport(written_type: str | None, url: str) -> Transport:
+    if written_type is None:
+        return Transport.SSE if "/sse" in url else Transport.HTTP
+    return Transport.SSE if written_type == "sse" else Transport.HTTP
+
+
+def _chosen(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: environment[name] for name in names if name in environment}
+
+
+def _folder(written: str, context: Context) -> str:
+    home = context.environment.get("HOME")
+    if home and (written == "~" or written.startswith("~/")):
+        written = home + written[1:]
+    expanded = os.path.expanduser(written)  # noqa: PTH111 - leaves an unknown ~user alone, pathlib raises
+    return os.path.normpath(_below(context.cwd, expanded))
+
+
+def _below(folder: str, path: str) -> str:
+    return path if path.startswith("/") else f"{folder}/{path}"
+
+
+def _executable(command: str, path: str, cwd: str) -> str:
+    """The absolute path of what the child would run, or the command as written when there is none."""
+    from shutil import which
+
+    if "/" in command:
+        return which(_below(cwd, command)) or command
+    # An empty or relative entry means the child's folder, not the daemon's.
+    folders = (_below(cwd, folder) for folder in path.split(os.pathsep))
+    return which(command, path=os.pathsep.join(folders)) or command
+
+
+def _check_process(
+    expansion: Expansion, command: str, args: tuple[str, ...], env: dict[str, str], cwd: str
+) -> None:
+    values = {"command": command, "cwd": cwd}
+    values |= {nested_key("args", index): value for index, value in enumerate(args)}
+    values |= {nested_key("env", name): value for name, value in env.items()}
+    for key, value in values.items():
+        if "\0" in value:
+            expansion.complain(key, "holds a NUL character, which no process can be given")
+    if not command.strip() and not expansion.problems:
+        expansion.complain("command", "is empty")
+    if any(not name or "=" in name or "\0" in name for name in env):
+        expansion.complain("env", "the name of a variable is empty, or holds '=' or NUL")
+    if expansion.problems:
+        raise _Unresolvable
+
+
+def _check_request(expansion: Expansion, url: str, headers: dict[str, str]) -> None:
+    if not expansion.problems and not _is_http_url(url):
+        expansion.complain("url", "should be an http:// or https:// url with a host, without spaces")
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            expansion.complain("headers", "the name of a header is empty or holds a character it may not")
+        elif not _HEADER_VALUE.fullmatch(value):
+            reason = "holds a control character (a line end?) or one that is not ASCII"
+            expansion.complain(nested_key("headers", name), reason)
+    if expansion.problems:
+        raise _Unresolvable
+
+
+def _is_http_url(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and bool(_URL.fullmatch(url))

@@ -1,0 +1,284 @@
+"""mcp.json: what is accepted, and what is refused and how."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from llm_tools_mcp.config import Context, Protocol, ServerDefinition, Transport, parse
+from llm_tools_mcp.errors import ConfigError
+from tests.parsing import PATH, one, parsed, refused
+
+
+def failure(entry: object, environment: dict[str, str] | None = None) -> str:
+    """The error of that one server, or of the file."""
+    try:
+        found = parsed({"x": entry}, environment).servers["x"]
+    except ConfigError as error:
+        return str(error)
+    assert isinstance(found, ConfigError), found
+    return str(found)
+
+
+# --- the file as a whole ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", ["not valid JSON", "line 1, column 1"]),
+        ('{"mcpServers": {}\n"b"', ["not valid JSON", "line 2, column 1"]),
+        ('{"mcpServers": {},}', ["not valid JSON", "line 1"]),
+        ("{} // why", ["Extra data", "column 4"]),
+        ('{"mcpServers": NaN}', ["NaN"]),
+        ("[" * 200_000, ["not valid JSON"]),
+        ('{"mcpServers": ' + "9" * 10_000 + "}", []),
+        ("{}", ["'mcpServers'", "Field required"]),
+        ('{"servers": {}}', ["'mcpServers'", "Field required"]),
+        ("[]", ["Input should be an object"]),
+        ("null", ["Input should be an object"]),
+        ('"text"', ["Input should be an object"]),
+        ('{"mcpServers": []}', ["'mcpServers'", "Input should be an object"]),
+        ('{"mcpServers": null}', ["'mcpServers'", "Input should be an object"]),
+        ('{"mcpServers": {"x": "npx"}}', ["server 'x': Input should be an object"]),
+        ('{"mcpServers": {"x": null}}', ["server 'x': Input should be an object"]),
+        ('{"mcpServers": {"\\ud800": {"command": "a"}}}', ["not valid Unicode"]),
+    ],
+)
+def test_malformed_file(text, parts):
+    """What breaks the whole file is one message that names the file."""
+    message = refused(text)
+    assert all(part in message for part in parts), message
+    assert len(message) < 300
+
+
+def test_no_servers():
+    """An empty config is fine."""
+    assert parsed({}).servers == {}
+
+
+def test_duplicate_key_the_last_one_wins():
+    """As JSON readers do."""
+    text = '{"mcpServers": {"x": {"command": "a"}, "x": {"command": "b"}}}'
+    definition = parse(PATH, text, Context("/", {})).servers["x"]
+    assert isinstance(definition, ServerDefinition)
+    assert definition.command == "b"
+
+
+def test_order_is_kept():
+    """Servers come in the config's order."""
+    assert list(parsed({name: {"command": "a"} for name in "zmab"}).servers) == list("zmab")
+
+
+def test_config_that_is_no_file_names_none():
+    """The config of MCP("https://…") has no path to show."""
+    with pytest.raises(ConfigError, match=r"^server 'x'"):
+        parse("", '{"mcpServers": {"x": {}}}', Context("/", {}))
+
+
+# --- one server ------------------------------------------------------------------------------------
+
+MALFORMED = [
+    ({}, ["Could not deduce MCP server type"]),
+    ({"args": ["a"]}, ["Could not deduce MCP server type"]),
+    (
+        {"url": "http://u:p@h:1/mcp?k=v#f", "command": "npx"},
+        ["Only 'url' or 'command' is allowed", "http://h:1/mcp,", "npx"],
+    ),
+    ({"url": 5, "command": ["npx"]}, ["Only 'url' or 'command' is allowed"]),
+    ({"command": "x", "type": "sse"}, ["key 'url': Field required"]),
+    ({"command": "x", "type": "http"}, ["key 'url': Field required"]),
+    ({"command": "x", "type": "streamable-http"}, ["key 'url': Field required"]),
+    ({"url": "http://h", "type": "stdio"}, ["key 'command': Field required"]),
+    ({"command": "x", "type": "websocket"}, ["Unknown server 'type'. Provided 'type': websocket"]),
+    ({"command": "x", "type": "STDIO"}, ["Unknown server 'type'", "STDIO"]),
+    ({"command": "x", "type": 5}, ["key 'type'", "should be string"]),
+    ({"command": "x", "type": None}, ["key 'type'", "should be string"]),
+    ({"command": 5}, ["key 'command': Input should be a valid string"]),
+    ({"command": None}, ["key 'command': Input should be a valid string"]),
+    ({"command": "x", "args": "a"}, ["key 'args': Input should be a valid array"]),
+    ({"command": "x", "args": ["a", 5]}, ["key 'args[1]': Input should be a valid string"]),
+    ({"command": "x", "env": []}, ["key 'env': Input should be an object"]),
+    ({"command": "x", "env": {"A": 5}}, ["key 'env.A': Input should be a valid string"]),
+    ({"command": "x", "env": {"A": True}}, ["key 'env.A'"]),
+    ({"command": "x", "env": {"A": None}}, ["key 'env.A'"]),
+    ({"command": "x", "env": {"A": "\ud800"}}, ["not valid Unicode"]),
+    ({"command": "x", "cwd": 5}, ["key 'cwd'"]),
+    ({"url": 5}, ["key 'url': Input should be a valid string"]),
+    ({"url": "http://h", "headers": ["a"]}, ["key 'headers': Input should be an object"]),
+    ({"url": "http://h", "headers": {"A": 1}}, ["key 'headers.A'"]),
+    ({"command": "x", "disabled": "yes"}, ["key 'disabled': Input should be a valid boolean"]),
+    ({"command": "x", "includeTools": "a*"}, ["key 'includeTools': Input should be a valid array"]),
+    ({"command": "x", "exclude_tools": [1]}, ["key 'exclude_tools[0]'"]),
+    ({"command": "x", "protocol": "new"}, ["key 'protocol'", "'auto', 'legacy' or 'modern'"]),
+    *(
+        ({"command": "x", key: value}, [f"key '{key}'"])
+        for key in ("timeout", "connectTimeout", "connect_timeout", "idleTimeout", "idle_timeout")
+        for value in (-1, "30", True, [1], 10**400)
+    ),
+    *(({"command": "x", "instances": value}, ["key 'instances'"]) for value in (0, -1, 1.5, True, "2")),
+    # found only when resolved
+    ({"command": "x", "env": {"A": "${NOPE}"}}, ["key 'env.A'", "variable NOPE is not set", "${NOPE:-}"]),
+    ({"command": "${NOPE}"}, ["key 'command'", "NOPE"]),
+    ({"command": "x", "args": ["a", "${NOPE}"]}, ["key 'args[1]'", "NOPE"]),
+    ({"command": "x", "cwd": "${NOPE}"}, ["key 'cwd'", "NOPE"]),
+    ({"command": "x", "excludeTools": ["${NOPE}"]}, ["NOPE"]),
+    ({"url": "${NOPE}/mcp"}, ["key 'url'", "NOPE"]),
+    ({"url": "http://h", "headers": {"A": "${NOPE}"}}, ["key 'headers.A'", "NOPE"]),
+    ({"command": "x\0"}, ["key 'command'", "NUL"]),
+    ({"command": ""}, ["key 'command'", "empty"]),
+    ({"command": "x", "args": ["\0"]}, ["key 'args[0]'", "NUL"]),
+    ({"command": "x", "env": {"A": "\0"}}, ["key 'env.A'", "NUL"]),
+    ({"command": "x", "env": {"A=B": ""}}, ["key 'env'"]),
+    ({"command": "x", "env": {"": ""}}, ["key 'env'"]),
+    ({"command": "x", "cwd": "\0"}, ["key 'cwd'", "NUL"]),
+    *(
+        ({"url": url}, ["key 'url'", "http:// or https://"])
+        for url in (
+            "",
+            "h/mcp",
+            "ftp://h",
+            "http://",
+            "http:///mcp",
+            "http://[",
+            "http://h:x",
+            "http://h:99999",
+            "http://h/a b",
+            "http://h/\n",
+            " http://h",
+            "//h/mcp",
+            "ws://h",
+        )
+    ),
+    *(
+        ({"url": "http://h", "headers": {"A": value}}, ["key 'headers.A'", "control character"])
+        for value in ("a\n", "a\r\nB: c", "\0", "\x7f", "é")
+    ),
+    *(
+        ({"url": "http://h", "headers": {name: "v"}}, ["key 'headers'"])
+        for name in ("", "A B", "A:", "Ä", "A\n")
+    ),
+]
+
+
+@pytest.mark.parametrize(("entry", "parts"), MALFORMED, ids=lambda value: str(value)[:50])
+def test_malformed_server(entry, parts):
+    """Every mistake is a message that names file, server and key."""
+    message = failure(entry)
+    assert message.startswith(f"{PATH}: server 'x'"), message
+    assert all(part in message for part in parts), message
+    assert "\n" not in message
+
+
+def test_several_errors_are_shown_up_to_five():
+    """One look tells what is wrong with the whole file."""
+    message = refused(json.dumps({"mcpServers": {f"s{number}": {} for number in range(7)}}))
+    first, *lines = message.splitlines()
+    assert first == f"{PATH}: 7 errors"
+    assert [line.split(":")[0] for line in lines] == [*(f"  server 's{n}'" for n in range(5)), "  and 2 more"]
+
+
+def test_unset_variable_costs_one_server():
+    """The other servers of the file are usable."""
+    servers = parsed({"a": {"command": "${NOPE}"}, "b": {"command": "b"}, "c": {"url": "no"}}).servers
+    assert [type(value) for value in servers.values()] == [ConfigError, ServerDefinition, ConfigError]
+
+
+def test_all_unset_variables_of_a_server_are_named():
+    """A user exports them all at once."""
+    message = failure({"command": "${ONE}", "env": {"A": "${TWO}${TWO}"}})
+    assert "ONE" in message
+    assert message.count("variable TWO") == 1
+
+
+def test_disabled_server_is_skipped_unseen():
+    """A disabled entry may be as broken as it likes."""
+    config = parsed({"a": {"disabled": True, "args": 5, "odd": 1}, "b": {"disabled": False, "command": "b"}})
+    assert list(config.servers) == ["b"]
+    assert config.unknown_keys == ()
+
+
+def test_unknown_keys_are_ignored_and_reported():
+    """They break nothing; `doctor` can say what was probably meant."""
+    config = parsed({"a": {"command": "a", "timout": 1, "autoApprove": []}, "b": {"url": "http://h"}})
+    assert [tuple(found) for found in config.unknown_keys] == [("a", "timout"), ("a", "autoApprove")]
+    assert [found.suggestion for found in config.unknown_keys] == ["timeout", ""]
+
+
+def test_keys_of_the_other_transport_are_ignored():
+    """With an explicit type, what belongs to the other transport is not looked at."""
+    stdio = one({"type": "stdio", "command": "a", "url": 5, "headers": 5})
+    assert (stdio.transport, stdio.url) == (Transport.STDIO, "")
+    http = one({"type": "http", "url": "http://h", "command": 5, "env": 5, "instances": 0})
+    assert (http.transport, http.command, http.instances) == (Transport.HTTP, "", 1)
+
+
+@pytest.mark.parametrize("entry", [{"command": "a"}, {"url": "http://h"}])
+def test_null_stands_for_the_default(entry):
+    """As it always did for args and env."""
+    keys = (
+        "args",
+        "env",
+        "headers",
+        "cwd",
+        "timeout",
+        "connectTimeout",
+        "includeTools",
+        "instances",
+        "disabled",
+        "protocol",
+    )
+    assert one({**entry, **dict.fromkeys(keys)}) == one(entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "transport"),
+    [
+        ({"command": "a"}, Transport.STDIO),
+        ({"url": "https://h/mcp"}, Transport.HTTP),
+        ({"url": "https://h/sse"}, Transport.SSE),
+        ({"url": "https://h/a/sse/b?x"}, Transport.SSE),
+        ({"url": "https://h/mcp?next=/sse"}, Transport.SSE),
+        ({"url": "https://sse.h/mcp"}, Transport.SSE),
+        ({"url": "${URL}"}, Transport.SSE),
+        ({"url": "https://h/sse", "type": "http"}, Transport.HTTP),
+        ({"url": "https://h/sse", "type": "streamable-http"}, Transport.HTTP),
+        ({"url": "https://h/mcp", "type": "sse"}, Transport.SSE),
+    ],
+)
+def test_transport(entry, transport):
+    """The type decides, else /sse anywhere in the url."""
+    assert one(entry, {"URL": "http://h/sse"}).transport is transport
+
+
+def test_defaults():
+    """What a config does not say."""
+    definition = one({"command": "a"})
+    assert (definition.timeout, definition.connect_timeout, definition.idle_timeout) == (300, 30, 600)
+    assert (definition.instances, definition.protocol) == (1, Protocol.AUTO)
+    assert (definition.include, definition.exclude) == ((), ())
+
+
+@pytest.mark.parametrize("style", ["camel", "snake"])
+def test_both_spellings(style):
+    """The spellings includeTools and include_tools are the same key."""
+    names = {
+        "camel": ("includeTools", "excludeTools", "connectTimeout", "idleTimeout"),
+        "snake": ("include_tools", "exclude_tools", "connect_timeout", "idle_timeout"),
+    }[style]
+    config = parsed({"x": {"command": "a", **dict(zip(names, (["a"], ["b"], 0, 1.5), strict=True))}})
+    definition = config.servers["x"]
+    assert isinstance(definition, ServerDefinition)
+    assert (definition.include, definition.exclude) == (("a",), ("b",))
+    assert (definition.connect_timeout, definition.idle_timeout) == (0, 1.5)
+    assert config.unknown_keys == ()
+
+
+@pytest.mark.parametrize("written", [None, "auto", "legacy", "modern"])
+@pytest.mark.parametrize("asked", [None, Protocol.AUTO, Protocol.LEGACY])
+def test_protocol(written, asked):
+    """What the caller asks for overrides the config."""
+    assert one({"command": "a", "protocol": written}, protocol=asked).protocol is (
+        asked or Protocol(written or "auto")
+    )

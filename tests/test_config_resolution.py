@@ -1,0 +1,155 @@
+"""What a server's entry resolves to: as the caller would start it, wherever the daemon runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.parsing import CALLER, one
+
+
+@pytest.mark.parametrize(
+    ("written", "expanded"),
+    [
+        ("${A}", "one"),
+        ("x${A}y${B}z", "xoneytwoz"),
+        ("${A:-d}", "one"),
+        ("${NO:-d}", "d"),
+        ("${NO:-}", ""),
+        ("${EMPTY}", ""),
+        ("${EMPTY:-d}", "d"),
+        ("${NO:-a b:-c$}", "a b:-c$"),
+        ("${RAW}", "${A}"),
+        ("$A $$ $ ${} ${1} ${A-b} ${env:A} ${A", "$A $$ $ ${} ${1} ${A-b} ${env:A} ${A"),
+        ("~/x", "~/x"),
+    ],
+)
+def test_expansion(written, expanded):
+    """${VAR} and ${VAR:-default} in every string value, once; everything else stays as it is."""
+    environment = {"A": "one", "B": "two", "EMPTY": "", "RAW": "${A}"}
+    stdio = one({"command": "c" + written, "args": [written], "env": {"${A}": written}}, environment)
+    assert (stdio.command, stdio.args, stdio.env["${A}"]) == ("c" + expanded, (expanded,), expanded)
+    http = one({"url": "http://h", "headers": {"A": written}, "includeTools": [written]}, environment)
+    assert (http.headers["A"], http.include) == (expanded, (expanded,))
+
+
+def test_expansion_in_cwd_and_url():
+    """The remaining strings."""
+    environment = {"DIR": "/d", "HOST": "h"}
+    assert one({"command": "a", "cwd": "${DIR}/e"}, environment).cwd == "/d/e"
+    assert one({"url": "https://${HOST}/mcp?${Q:-q}"}, environment).url == "https://h/mcp?q"
+
+
+# --- what a child gets -----------------------------------------------------------------------------
+
+
+def test_env_is_complete():
+    """Six variables of the caller, the config's over them, and nothing else."""
+    definition = one({"command": "a", "env": {"TOKEN": "${TOKEN}", "HOME": "/h"}}, CALLER)
+    inherited = {key: CALLER[key] for key in ("LOGNAME", "USER", "PATH", "SHELL", "TERM")}
+    assert definition.env == {**inherited, "HOME": "/h", "TOKEN": "t"}
+    assert definition.proxy_env == {}
+
+
+def test_proxy_env_of_http():
+    """Proxies and certificates are for http servers."""
+    definition = one({"url": "http://h"}, CALLER)
+    assert definition.proxy_env == {"HTTPS_PROXY": "http://p", "SSL_CERT_FILE": "/c"}
+    assert (definition.env, definition.cwd) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("written", "cwd", "pinned"),
+    [
+        (None, "/work", False),
+        ("", "/work", False),
+        (".", "/work", True),
+        ("/abs", "/abs", True),
+        ("sub/./dir/", "/work/sub/dir", True),
+        ("../x", "/x", True),
+        ("~", "/home/u", True),
+        ("~/p", "/home/u/p", True),
+        ("~no-such-user-here/p", "/work/~no-such-user-here/p", True),
+        ("a/~", "/work/a/~", True),
+    ],
+)
+def test_cwd(written, cwd, pinned):
+    """A pinned folder is relative to the caller's, ~ is the caller's home."""
+    definition = one({"command": "a", "cwd": written}, CALLER)
+    assert (definition.cwd, definition.cwd_is_pinned) == (cwd, pinned)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Executables: bin/tool, work/local.sh, work/bin2/tool2; and a file that is none."""
+    for name in ("bin/tool", "work/local.sh", "work/bin2/tool2", "work/plain"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o644 if name == "work/plain" else 0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "found"),
+    [
+        ("tool", "{0}/bin", "{0}/bin/tool"),
+        ("tool", "/none:{0}/bin:/usr/bin", "{0}/bin/tool"),
+        ("tool", "/usr/bin", "tool"),
+        ("tool2", "bin2", "{0}/work/bin2/tool2"),
+        ("local.sh", "/usr/bin:", "{0}/work/local.sh"),
+        ("local.sh", "{0}/bin", "local.sh"),
+        ("./local.sh", "", "{0}/work/./local.sh"),
+        ("bin2/tool2", "", "{0}/work/bin2/tool2"),
+        ("{0}/bin/tool", "", "{0}/bin/tool"),
+        ("./plain", "", "./plain"),
+        ("./none", "", "./none"),
+        ("~/tool", "", "~/tool"),
+    ],
+)
+def test_command_lookup(folders, monkeypatch, command, path, found):
+    """As the child would find it: in its own PATH, relative to its own folder."""
+    monkeypatch.setenv("PATH", str(folders / "bin"))  # the daemon's own, which must not count
+    command, path, found = (text.format(folders) for text in (command, path, found))
+    definition = one({"command": command}, {"PATH": path, "HOME": str(folders)}, cwd=folders / "work")
+    assert definition.command == found
+    assert one({"command": command, "env": {"PATH": path}, "cwd": "work"}, cwd=folders).command == found
+
+
+def test_command_without_a_path(monkeypatch):
+    """A caller without PATH gets the system's default, not the daemon's."""
+    assert Path(one({"command": "sh"}, {}).command).is_absolute()
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert one({"command": "no-such-thing"}, {}).command == "no-such-thing"
+
+
+@pytest.mark.parametrize(
+    ("entry", "target"),
+    [
+        ({"command": "no-such-thing"}, "no-such-thing"),
+        ({"url": "https://u:p@h:8443/a/b?k=v#f"}, "https://h:8443/a/b"),
+        ({"url": "http://[::1]:1/"}, "http://[::1]:1/"),
+    ],
+)
+def test_target(entry, target):
+    """For people: where it leads, without secrets."""
+    assert one(entry).target == target
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "offered"),
+    [
+        ([], [], ["read_file", "write_file", "Read"]),
+        (["read_*"], [], ["read_file"]),
+        (["*"], ["write_*"], ["read_file", "Read"]),
+        (["read_file", "Read"], ["Read"], ["read_file"]),
+        (["[rw]*_file"], ["*"], []),
+        (["READ_*"], [], []),
+    ],
+)
+def test_offers(include, exclude, offered):
+    """Globs that mind the case; exclude wins."""
+    definition = one({"command": "a", "includeTools": include, "excludeTools": exclude})
+    assert [name for name in ("read_file", "write_file", "Read") if definition.offers(name)] == offered
