@@ -1,0 +1,77 @@
+"""Which servers the configs want: when an entry of one changes, what it stood for is wanted no more."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_tools_mcp.config import ServerDefinition
+
+_MAX_CONFIGS = 256
+# A config that a process writes for another one: the next one there has nothing to do with it.
+_PASSING = ("/dev/", "/proc/")
+
+
+@dataclass(slots=True)
+class _Config:
+    text: str = field(repr=False)
+    entries: Mapping[str, Any] = field(repr=False)
+    # By server name; several where callers differ (folder, environment), who share the entry.
+    identities: dict[str, set[str]]
+
+
+class Claims:
+    """By config path. Only what is written there counts: callers with other variables replace nothing."""
+
+    def __init__(self) -> None:
+        self._configs: OrderedDict[str, _Config] = OrderedDict()
+
+    def note(self, path: str, text: str, definitions: Iterable[ServerDefinition]) -> set[str]:
+        """Returns the identities that a change of this config has left unwanted."""
+        if path.startswith(_PASSING):
+            return set()
+        former = self._configs.get(path)
+        if former is None or former.text != text:
+            self._configs[path] = _after_change(former, text)
+        self._configs.move_to_end(path)
+        for definition in definitions:
+            self._configs[path].identities.setdefault(definition.name, set()).add(definition.identity)
+        while len(self._configs) > _MAX_CONFIGS:
+            self._configs.popitem(last=False)
+        return self._dropped(former, self._configs[path])
+
+    def _dropped(self, former: _Config | None, now: _Config) -> set[str]:
+        if former is None or former is now:
+            return set()
+        dropped = _claimed(former) - _claimed(now)
+        return dropped.difference(*map(_claimed, self._configs.values())) if dropped else dropped
+
+
+def _after_change(former: _Config | None, text: str) -> _Config:
+    entries = _entries(text)
+    kept: dict[str, set[str]] = {}
+    if former is not None:
+        kept = {
+            name: set(claimed)
+            for name, claimed in former.identities.items()
+            if name in entries and entries[name] == former.entries.get(name)
+        }
+    return _Config(text, entries, kept)
+
+
+def _entries(text: str) -> Mapping[str, Any]:
+    """The text was parsed before, with all its errors reported."""
+    try:
+        servers = json.loads(text)["mcpServers"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    if not isinstance(servers, dict):
+        return {}
+    return {n: e for n, e in servers.items() if not (isinstance(e, dict) and e.get("disabled"))}
+
+
+def _claimed(config: _Config) -> set[str]:
+    return set().union(*config.identities.values())

@@ -1,0 +1,46 @@
+"""Why a server could not do what was asked, in the words of the wire (`Failure` in the proto)."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+from llm_tools_mcp import v1
+from llm_tools_mcp.errors import McpError
+
+Kind = v1.Failure.Kind
+
+
+class ServerFailure(McpError):
+    """One server failed to start, to list or to run a call. `text` is for people and holds no secrets."""
+
+    def __init__(self, kind: v1.Failure.Kind.ValueType, text: str) -> None:
+        super().__init__(kind, text)
+        self.kind, self.text = kind, text
+        self._cleaned: Callable[[str], str] = str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def clean_with(self, cleaned: Callable[[str], str]) -> None:
+        """Causes are quoted in the traceback as they came: with secrets, and what servers say."""
+        self._cleaned = cleaned
+
+    def to_wire(self) -> v1.Failure:
+        """The message, with the chain of causes as its traceback."""
+        trace = "".join(traceback.format_exception(type(self), self, self.__traceback__))
+        return v1.Failure(kind=self.kind, message=self.text, traceback=self._cleaned(trace))
+
+
+class NotSent(ServerFailure):
+    """The call certainly did not run: there was no connection, or the server rejected the session."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Kind.START_FAILED, text)
+
+
+class HandshakeLost(ServerFailure):
+    """The server left during the handshake: some do when the first request is one that they do not know."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Kind.START_FAILED, text)

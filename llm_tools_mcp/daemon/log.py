@@ -1,0 +1,99 @@
+"""Where log lines go: the journal (sd-daemon form, no time stamps), a rotated file, or a terminal."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from llm_tools_mcp import paths
+
+JOURNAL = "journal"
+STDERR = "stderr"
+
+_MAX_BYTES = 5 * 1024 * 1024
+_BACKUPS = 2
+_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+_SERVERS = "llm_tools_mcp.servers"
+# They quote urls and what servers say, as it came. What matters of it arrives as an error.
+_FOREIGN = ("mcp", "httpx2", "httpcore2")
+
+# sd-daemon(3): the journal reads the priority from the front of the line.
+_PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class _JournalFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{_PRIORITY.get(record.levelno, 6)}>"
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
+class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
+    """Bounded, and readable by its owner only, also where the umask is 022."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8", delay=True)
+        self.setFormatter(logging.Formatter(_FORMAT))
+
+    def _open(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the stub's return type is private
+        os.close(os.open(self.baseFilename, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+        return super()._open()
+
+
+class Logs:
+    """The daemon's log and the servers' lines. `place` is "journal", "stderr" or the log file's path."""
+
+    def __init__(self, log_file: Path | None, level: str, environ: Mapping[str, str]) -> None:
+        self._folder = log_file.parent if log_file else None
+        self.place = paths.sendable(log_file) if log_file else JOURNAL if _is_journal(environ) else STDERR
+        root = logging.getLogger("llm_tools_mcp")
+        root.setLevel(level.upper())
+        root.propagate = False
+        root.handlers = [self._handler(log_file)]
+        for name in ("asyncio", "grpc"):
+            logging.getLogger(name).handlers = root.handlers
+        logging.raiseExceptions = False  # a full disk would get a traceback for every line
+        # Without this Python would write warnings of loggers that nobody knows to stderr, and so to the log.
+        logging.getLogger().addHandler(logging.NullHandler())
+        for name in _FOREIGN:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+    def reopen(self) -> None:
+        """Begin new files where somebody else (logrotate) has moved the old ones away."""
+        for logger in [logging.getLogger(name) for name in logging.root.manager.loggerDict]:
+            for handler in logger.handlers:
+                if isinstance(handler, _PrivateRotatingFile):
+                    handler.close()
+
+    def _handler(self, log_file: Path | None) -> logging.Handler:
+        if log_file is not None:
+            log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return _PrivateRotatingFile(log_file)
+        handler = logging.StreamHandler(sys.stderr)
+        is_journal = self.place == JOURNAL
+        handler.setFormatter(_JournalFormatter("%(message)s") if is_journal else logging.Formatter(_FORMAT))
+        return handler
+
+    def server_line(self, server: str, line: str) -> None:
+        """A line that a server wrote to its stderr: a file of its own, or named in the common log."""
+        file_name = paths.server_log_name(server)
+        logger = logging.getLogger(f"{_SERVERS}.{file_name}")
+        if self._folder is None:
+            logger.info("[%s] %s", server, line)
+            return
+        if not logger.handlers:
+            logger.propagate = False
+            logger.addHandler(_PrivateRotatingFile(self._folder / file_name))
+        logger.info("%s", line)
+
+
+def _is_journal(environ: Mapping[str, str]) -> bool:
+    """JOURNAL_STREAM names the stream that systemd connected to the journal (systemd.exec(5))."""
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -1,0 +1,149 @@
+"""Tool lists on disk, so that a prompt needs no server to be started before one is called.
+
+One file a definition, named by its cache key (a hash that covers env and headers, see config). A
+damaged or unreadable entry counts as absent; a cache that cannot be written only costs time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from llm_tools_mcp import v1
+
+_log = logging.getLogger(__name__)
+
+_SUFFIX = ".tools"
+# In front of checksum and protobuf: another format gets another magic, and old entries are passed over.
+_MAGIC = b"llm-mcp tools 2\n"
+_HEADER = len(_MAGIC) + 4
+_MAX_IN_MEMORY = 256
+# Entries that nobody has written for so long are of servers that are configured no more.
+_KEPT_SECONDS = 90 * 24 * 3600.0
+
+# Which version of a file an entry in memory is; None for one that is only there.
+_Stamp = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolList:
+    """What a server offered when it was last asked. `tools` is in the server's order."""
+
+    tools: tuple[v1.Tool, ...]
+    listed_at: float  # seconds since the epoch
+    is_legacy: bool  # the server is known to need the older handshake
+
+
+class ToolCache:
+    """Lists by cache key, in memory and in `folder`, which several daemons may share."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._lists: OrderedDict[str, tuple[_Stamp, ToolList]] = OrderedDict()
+
+    def get(self, key: str) -> ToolList | None:
+        stamp = self._stamp(key)
+        remembered = self._lists.get(key)
+        if remembered is not None and remembered[0] in (stamp, None):
+            self._lists.move_to_end(key)
+            return remembered[1]
+        known = self._load(key) if stamp is not None else None
+        if known is None:
+            self._lists.pop(key, None)
+        else:
+            self._remember(key, stamp, known)
+        return known
+
+    def put(self, key: str, tools: tuple[v1.Tool, ...], *, is_legacy: bool) -> ToolList:
+        known = self.listed(tools, is_legacy=is_legacy)
+        stored = self._store(key, known)
+        self._remember(key, self._stamp(key) if stored else None, known)
+        return known
+
+    def listed(self, tools: Iterable[v1.Tool], *, is_legacy: bool) -> ToolList:
+        """A list that a server gave just now."""
+        return ToolList(tuple(tools), self._clock(), is_legacy)
+
+    def age(self, known: ToolList) -> float:
+        """Seconds since it was listed; negative where the clock was set back."""
+        return self._clock() - known.listed_at
+
+    def prune(self) -> None:
+        """Remove what nobody needs any more, and what a killed daemon left half written."""
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                with suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+                        path.unlink()
+
+    # --- in memory and on disk ----------------------------------------------------------------------
+
+    def _path(self, key: str) -> Path:
+        return self._folder / (key + _SUFFIX)
+
+    def _stamp(self, key: str) -> _Stamp:
+        try:
+            status = os.stat(f"{self._folder}/{key}{_SUFFIX}")  # noqa: PTH116 - asked for each server and prompt
+        except OSError:
+            return None
+        return (status.st_mtime_ns, status.st_ino, status.st_size)
+
+    def _remember(self, key: str, stamp: _Stamp, known: ToolList) -> None:
+        self._lists[key] = (stamp, known)
+        self._lists.move_to_end(key)
+        if len(self._lists) > _MAX_IN_MEMORY:
+            self._lists.popitem(last=False)
+
+    def _load(self, key: str) -> ToolList | None:
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+            body = content[_HEADER:]
+            if not content.startswith(_MAGIC):
+                return None
+            entry = v1.CachedTools.FromString(
+                body if content[len(_MAGIC) : _HEADER] == _checksum(body) else b"\xff"
+            )
+        except (OSError, DecodeError) as error:
+            _log.warning("discarding the cached tool list %s: %s", path.name, type(error).__name__)
+            return None
+        return ToolList(tuple(entry.tools), entry.listed_at, entry.is_legacy)
+
+    def _store(self, key: str, known: ToolList) -> bool:
+        entry = v1.CachedTools(tools=known.tools, listed_at=known.listed_at, is_legacy=known.is_legacy)
+        body = entry.SerializeToString()
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _replace(self._path(key), _MAGIC + _checksum(body) + body)
+        except OSError as error:
+            _log.warning("cannot write the tool cache in %s: %s", self._folder, error.strerror)
+            return False
+        return True
+
+
+def _checksum(body: bytes) -> bytes:
+    return zlib.crc32(body).to_bytes(4, "big")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Atomic: a reader sees the old entry or the new one. mkstemp makes the file 0600."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise

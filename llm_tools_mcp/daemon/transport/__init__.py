@@ -1,0 +1,30 @@
+"""Ways to reach a server: stdio, streamable http, sse. Each yields the SDK's pair of message streams.
+
+A transport is an async context manager, entered and left by one task (anyio demands it).
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from llm_tools_mcp.config import ServerDefinition, Transport
+
+from .link import Link, Streams, Verdict
+from .stdio import open_stdio
+
+__all__ = ["Link", "Verdict", "open_transport"]
+
+
+def open_transport(
+    definition: ServerDefinition, link: Link, owner: str
+) -> AbstractAsyncContextManager[Streams]:
+    """The transport that the definition asks for. `owner` marks the processes of this daemon."""
+    if definition.transport is Transport.STDIO:
+        return open_stdio(definition, link, owner)
+    if definition.transport is Transport.SSE:
+        from .sse import open_sse  # httpx: see sdk
+
+        return open_sse(definition, link)
+    from .http import open_http
+
+    return open_http(definition, link)

@@ -1,0 +1,120 @@
+"""The two streams of a stdio server as the SDK takes them, in as few turns of the event loop as possible.
+
+anyio's memory streams yield to the loop at every item, and need a task at their other end: six turns a
+call, of 33 in all, where these need two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+
+from llm_tools_mcp.daemon import sdk
+from llm_tools_mcp.daemon.process import Child
+
+from .link import Link
+
+# Messages that the SDK has not taken yet; the reader waits beyond this.
+_CAPACITY = 64
+
+
+class Inbox:
+    """From one task that reads to the one that receives: the SDK's loop."""
+
+    def __init__(self) -> None:
+        self._items: deque[sdk.SessionMessage] = deque()
+        self._changed: asyncio.Future[None] | None = None
+        self._finished = False  # nothing more will be sent
+        self._closed = False  # nobody receives any more
+
+    async def send(self, item: sdk.SessionMessage) -> None:
+        """Raises anyio.BrokenResourceError when nobody receives any more."""
+        while len(self._items) >= _CAPACITY and not self._closed:
+            await self._change()
+        if self._closed:
+            raise anyio.BrokenResourceError
+        self._items.append(item)
+        self._wake()
+
+    def finish(self) -> None:
+        self._finished = True
+        self._wake()
+
+    async def receive(self) -> sdk.SessionMessage:
+        """Raises anyio.EndOfStream."""
+        while not self._items:
+            if self._finished or self._closed:
+                raise anyio.EndOfStream
+            await self._change()
+        item = self._items.popleft()
+        if len(self._items) == _CAPACITY - 1:
+            self._wake()
+        return item
+
+    async def _change(self) -> None:
+        """Only one side ever waits: for an item, or for room."""
+        self._changed = asyncio.get_running_loop().create_future()
+        await self._changed
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake()
+
+    async def aclose(self) -> None:
+        self.close()
+
+    def __aiter__(self) -> Inbox:
+        return self
+
+    async def __anext__(self) -> sdk.SessionMessage:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Inbox:  # noqa: PYI034 - Self is Python 3.11
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+
+class Stdin:
+    """Straight into the pipe, and never waits.
+
+    Whoever gives up on a server that does not read must be able to say so, and each message is one of a
+    caller's that is held in memory anyway.
+    """
+
+    def __init__(self, child: Child, link: Link, why_deaf: Callable[[], Awaitable[str]]) -> None:
+        self._stdin = child.stdin
+        self._link = link
+        self._why_deaf = why_deaf
+        self._closed = False
+
+    async def send(self, item: Any) -> None:
+        """Raises anyio.BrokenResourceError when the server does not read any more."""
+        if self._closed or self._link.is_deaf():
+            self._link.lose(await self._why_deaf())
+            raise anyio.BrokenResourceError
+        self._stdin.write(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+
+    def close(self) -> None:
+        self._closed = True
+
+    async def aclose(self) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Stdin:  # noqa: PYI034 - Self is Python 3.11
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
