@@ -1,0 +1,260 @@
+"""The composition root: builds everything and passes it in. `python -m llm_tools_mcp.daemon`."""
+
+from __future__ import annotations
+
+import os
+
+# Before grpc is loaded: its fork handlers would slow each start of a server, and nothing forks to use grpc.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import argparse
+import asyncio
+import functools
+import gc
+import importlib
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import grpc
+
+from llm_tools_mcp import __version__, paths, v1
+from llm_tools_mcp.config import Protocol, ServerDefinition
+from llm_tools_mcp.errors import DaemonError
+from llm_tools_mcp.v1 import mcp_daemon_pb2_grpc
+
+from . import orphans
+from .distribution import Distribution
+from .lifecycle import Lifecycle, Notifier, drain
+from .listeners import Listeners, Origin, listen
+from .log import Logs
+from .pool import Pool
+from .relay import Relay
+from .servicer import Servicer
+from .session import Session
+from .tool_cache import ToolCache
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_log = logging.getLogger("llm_tools_mcp.daemon")  # not __name__: under `python -m` that is __main__
+
+# Set by the client that spawns a daemon.
+SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
+
+_EXIT_REFUSED = 1
+
+_SERVER_OPTIONS = [
+    ("grpc.max_receive_message_length", v1.MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", v1.MAX_MESSAGE_BYTES),
+    # Clients ping during long calls to notice a hung daemon; by default that is `too_many_pings`.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    socket: Path
+    log_file: Path | None
+    log_level: str
+    idle_timeout: float  # seconds; 0 = never
+
+
+class Daemon:
+    """Everything that one daemon consists of, wired together."""
+
+    def __init__(self, options: Options, listeners: Listeners, logs: Logs, notifier: Notifier) -> None:
+        self._started = time.monotonic()
+        self._listeners = listeners
+        self._logs = logs
+        self._socket = options.socket
+        self._owner = orphans.owner_mark(options.socket)
+        self._distribution = Distribution("llm-tools-mcp", __version__)
+        self._spawned = bool(os.environ.pop(SPAWNED_VARIABLE, ""))
+        self._upstream = _private_socket(options.socket)
+        self.lifecycle = Lifecycle(
+            notifier,
+            idle_timeout=options.idle_timeout,
+            is_idle=self._is_idle,
+            is_reachable=listeners.is_current,
+            status=self._describe,
+            tidy=self._tidy,
+            reload=self._reload,
+        )
+        self._cache = ToolCache(paths.cache_folder() / "tools")
+        self.pool = Pool(
+            self._connect, self._cache, clock=time.monotonic, on_change=self.lifecycle.note_change
+        )
+        self.relay = Relay(
+            self._upstream,
+            allowed_uids=frozenset({os.geteuid(), 0}),
+            on_change=self.lifecycle.note_change,
+        )
+        self.servicer = Servicer(
+            self.pool,
+            health=self.health,
+            connections=lambda: self.relay.connections,
+            socket=paths.sendable(options.socket),
+            shut_down=self.lifecycle.shut_down,
+            is_outdated=self._distribution.is_outdated,
+        )
+
+    async def serve(self) -> None:
+        server = grpc.aio.server(options=_SERVER_OPTIONS)
+        mcp_daemon_pb2_grpc.add_McpDaemonServicer_to_server(self.servicer, server)
+        server.add_insecure_port(paths.grpc_address(self._upstream))
+        await server.start()
+        self.relay.start(self._listeners.sockets)
+        _log.info("llm-mcp %s serves on %s (pid %d)", __version__, self._socket, os.getpid())
+        loop = asyncio.get_running_loop()
+        self._connections = loop.run_in_executor(None, _load_connections)
+        sweep = loop.run_in_executor(None, self._sweep)
+        with _pid_file(wanted=self._spawned):
+            try:
+                await self.lifecycle.run()
+            finally:
+                await drain(self._listeners, self.relay, server, self.pool)
+                self._upstream.unlink(missing_ok=True)
+                await asyncio.gather(self._connections, sweep)
+
+    def _sweep(self) -> None:
+        orphans.sweep(self._socket)
+        self._cache.prune()
+
+    @asynccontextmanager
+    async def _connect(
+        self, definition: ServerDefinition, session: Session, protocol: Protocol
+    ) -> AsyncIterator[Connection]:
+        module = await asyncio.shield(self._connections)
+        hooks = module.Hooks(
+            on_log=functools.partial(self._logs.server_line, definition.name),
+            on_message=session.on_message,
+            on_tools_changed=session.on_tools_changed,
+        )
+        async with module.connect(definition, hooks, self._owner, protocol) as connection:
+            yield connection
+
+    def health(self) -> v1.HealthResponse:
+        stopping = self.lifecycle.is_stopping
+        return v1.HealthResponse(
+            state=v1.HealthResponse.DRAINING if stopping else v1.HealthResponse.SERVING,
+            version=__version__,
+            installed_version=self._distribution.installed_version(),
+            protocol_major=v1.PROTOCOL_MAJOR,
+            pid=os.getpid(),
+            uptime_seconds=time.monotonic() - self._started,
+            supervisor=self._supervisor(),
+            log=self._logs.place,
+        )
+
+    def _supervisor(self) -> str:
+        if self._listeners.origin is not Origin.BOUND:
+            return str(self._listeners.origin.value)
+        return "spawned" if self._spawned else "foreground"
+
+    def _is_idle(self) -> bool:
+        return self.relay.connections == 0 and not self.pool.is_busy
+
+    def _describe(self) -> str:
+        live = sum(session.is_live for session in self.pool.sessions())
+        return f"{live} servers connected, {self.pool.in_use} calls in flight"
+
+    def _tidy(self) -> None:
+        self.pool.expire()
+
+    def _reload(self) -> None:
+        _log.info("reloading: configs are parsed anew")
+        self.servicer.forget_configs()
+        self._logs.reopen()
+
+
+def _load_connections() -> ModuleType:
+    """The MCP SDK's side of the house, after READY and in a thread: it costs 0.4 s."""
+    module = importlib.import_module("llm_tools_mcp.daemon.connection")
+    # What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+    return module
+
+
+def _private_socket(socket: Path) -> Path:
+    """Where gRPC itself listens: in a folder of its own, for this user alone."""
+    folder = paths.make_private_folder(paths.private_folder(socket))
+    folder.chmod(0o700)
+    for stale in folder.iterdir():
+        if not _is_alive(stale.name):
+            stale.unlink(missing_ok=True)
+    return paths.checked_socket_path(folder / str(os.getpid()))
+
+
+def _is_alive(pid: str) -> bool:
+    with suppress(ValueError, ProcessLookupError):
+        os.kill(int(pid), 0)
+        return int(pid) != os.getpid()
+    return False
+
+
+class _pid_file:  # noqa: N801 - reads as a function
+    """daemon.pid beside the config, of a spawned daemon only: for people, not for liveness."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        self._path = paths.pid_file() if wanted else None
+
+    def __enter__(self) -> None:
+        if self._path is None:
+            return
+        with suppress(OSError):  # a full disk keeps no prompt from its tools
+            paths.make_private_folder(self._path.parent)
+            self._path.write_text(f"{os.getpid()}\n")
+            self._path.chmod(0o600)
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            if self._path is not None and self._path.read_text().strip() == str(os.getpid()):
+                self._path.unlink()
+
+
+def run(options: Options) -> int:
+    """Run the daemon until it stops; returns the exit code."""
+    os.umask(0o077)  # what it makes is for its user alone; servers get the umask of their callers
+    notifier = Notifier(os.environ)
+    logs = Logs(options.log_file, options.log_level, os.environ)
+    try:
+        with closing(listen(options.socket, os.environ)) as listeners:
+            asyncio.run(_serve(options, listeners, logs, notifier))
+    except DaemonError as error:
+        sys.stderr.write(f"llm-mcp: {error}\n")
+        return _EXIT_REFUSED
+    return 0
+
+
+async def _serve(options: Options, listeners: Listeners, logs: Logs, notifier: Notifier) -> None:
+    daemon = Daemon(options, listeners, logs, notifier)
+    daemon.lifecycle.heed_signals()
+    await daemon.serve()
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m llm_tools_mcp.daemon", description=__doc__)
+    parser.add_argument("--socket", type=Path, default=None)
+    parser.add_argument("--log-file", type=Path, default=None)
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--idle-timeout", type=float, default=1800.0, help="seconds; 0 = never")
+    given = parser.parse_args(argv)
+    return run(
+        Options(given.socket or paths.socket_path(), given.log_file, given.log_level, given.idle_timeout)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Configs as their callers sent them → parsed and expanded; the same bytes are parsed once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from llm_tools_mcp import config, v1
+from llm_tools_mcp.config import Config, ServerDefinition
+
+_MAX_PARSED = 128
+
+_PROTOCOLS = {
+    v1.Protocol.PROTOCOL_AUTO: config.Protocol.AUTO,
+    v1.Protocol.PROTOCOL_LEGACY: config.Protocol.LEGACY,
+    v1.Protocol.PROTOCOL_MODERN: config.Protocol.MODERN,
+}
+
+
+class ParsedConfigs:
+    """The least recently used ones are forgotten."""
+
+    def __init__(self) -> None:
+        self._parsed: OrderedDict[bytes, Config] = OrderedDict()
+
+    def get(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
+        """Raises ConfigError."""
+        key = caller.SerializeToString(deterministic=True) + str(protocol).encode()
+        parsed = self._parsed.get(key)
+        if parsed is None:
+            parsed = self._parse(caller, protocol)
+            if not _is_settled(parsed):
+                return parsed
+        self._remember(key, parsed)
+        return parsed
+
+    def _remember(self, key: bytes, parsed: Config) -> None:
+        self._parsed[key] = parsed
+        self._parsed.move_to_end(key)
+        if len(self._parsed) > _MAX_PARSED:
+            self._parsed.popitem(last=False)
+
+    def _parse(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
+        context = config.Context(cwd=caller.cwd, environment=dict(caller.environment), umask=caller.umask)
+        return config.parse(caller.config_path, caller.config, context, _PROTOCOLS.get(protocol))
+
+
+def _is_settled(parsed: Config) -> bool:
+    """Whether parsing again would give the same: a command that was not found may be installed any time."""
+    return all(definition.command.startswith("/") or not definition.command for definition in usable(parsed))
+
+
+def usable(parsed: Config) -> list[ServerDefinition]:
+    return [definition for definition in parsed.servers.values() if isinstance(definition, ServerDefinition)]
