@@ -1,0 +1,168 @@
+"""Writes the units into the user's own unit folder, and takes them away again."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from llm_tools_mcp import paths
+from llm_tools_mcp.errors import ServiceError
+
+from .systemd import SERVICE, SOCKET, Systemctl
+from .unit_files import (
+    FileState,
+    captured_path,
+    check_replaceable,
+    remove,
+    signed,
+    state_of,
+    template,
+    write,
+)
+
+_DROP_IN = f"Own settings belong in a drop-in, which stays: systemctl --user edit {SERVICE}"
+# The first version that has Type=notify-reload, and so knows when a reload is done.
+_NOTIFY_RELOAD = 253
+
+
+class SystemdInstaller:
+    """`runtime` is the user's runtime folder; `folder` the user's unit folder."""
+
+    def __init__(self, runtime: Path, folder: Path | None = None) -> None:
+        self._runtime = runtime
+        self._systemctl = Systemctl(runtime)
+        self._folder = folder or unit_folder()
+
+    def install(
+        self,
+        program: Path,
+        *,
+        enable: bool,
+        force: bool,
+        before_start: Callable[[], None] = lambda: None,
+    ) -> list[str]:
+        if enable and not self._systemctl.is_reachable():
+            raise ServiceError(
+                "this login has no systemd user manager to reach (a container, su or cron?); "
+                "without one the first prompt starts the daemon",
+                "llm mcp service install --no-enable",
+            )
+        texts = self._rendered(program)
+        if not force:
+            for path in texts:
+                check_replaceable(path, _DROP_IN)
+        done = [write(path, text) for path, text in texts.items()]
+        return done + (self._enable(before_start) if enable else [_how_to_enable()])
+
+    def uninstall(self) -> list[str]:
+        mine = [path for path in self._paths() if state_of(path) in (FileState.INSTALLED, FileState.EDITED)]
+        if not mine:
+            return self._left() or ["nothing is installed"]
+        reachable = self._systemctl.is_reachable()
+        done = self._disable(mine) if reachable else _unlink_wants(self._folder)
+        done += [remove(path) for path in mine]
+        if reachable:
+            self._systemctl.check("daemon-reload")
+            self._systemctl.run("reset-failed", SOCKET, SERVICE)  # nothing may have failed: no matter
+        with suppress(OSError):  # absent, or in use by a daemon of another kind
+            paths.private_folder(self._runtime / paths.SOCKET_NAME).rmdir()
+        return done + self._left()
+
+    def _paths(self) -> tuple[Path, Path]:
+        return self._folder / SOCKET, self._folder / SERVICE
+
+    def _rendered(self, program: Path) -> dict[Path, str]:
+        socket, service = self._paths()
+        text = rendered_service(template("systemd", SERVICE), program, captured_path(), self._version())
+        return {
+            socket: signed(template("systemd", SOCKET), "# {}"),
+            service: signed(text, "# {}"),
+        }
+
+    def _version(self) -> int:
+        """Of the manager, as a number such as 252; 0 where it cannot be asked."""
+        if not self._systemctl.is_reachable():
+            return 0
+        found = re.search(r"\d+", self._systemctl.check("show", "-p", "Version", "--value"))
+        return int(found[0]) if found else 0
+
+    def _enable(self, before_start: Callable[[], None]) -> list[str]:
+        self._systemctl.check("daemon-reload")
+        self._check_loaded()
+        before_start()
+        self._systemctl.run("reset-failed", SOCKET, SERVICE)  # nothing may have failed: no matter
+        self._systemctl.check("enable", SOCKET)
+        self._systemctl.check("start", SOCKET)
+        self._systemctl.check("try-restart", SERVICE)  # a running daemon goes over to the new program
+        return [f"enabled and started {SOCKET}"]
+
+    def _check_loaded(self) -> None:
+        for path, unit in zip(self._paths(), self._systemctl.show(SOCKET, SERVICE).values(), strict=True):
+            if unit["FragmentPath"] != str(path):
+                found = unit["FragmentPath"] or f"nothing ({unit['LoadState']})"
+                raise ServiceError(f"the systemd user manager does not use {path}: it found {found}")
+
+    def _disable(self, units: list[Path]) -> list[str]:
+        names = [path.name for path in units]
+        self._systemctl.check("daemon-reload")  # units written with --no-enable are not known yet
+        self._systemctl.check("stop", *names)
+        self._systemctl.check("disable", *names)
+        return [f"stopped and disabled {', '.join(names)}"]
+
+    def _left(self) -> list[str]:
+        """What stays, because somebody else put it there."""
+        drop_ins = (path.with_name(path.name + ".d") for path in self._paths())
+        kept = [path for path in (*self._paths(), *drop_ins) if os.path.lexists(path)]
+        return [f"left alone, it was not installed by this command: {path}" for path in kept]
+
+
+def unit_folder() -> Path:
+    """Where the user's own units go; the manager is asked afterwards whether it looks there."""
+    config = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return (config if config.is_absolute() else Path.home() / ".config") / "systemd" / "user"
+
+
+def rendered_service(text: str, program: Path, search_path: str, version: int) -> str:
+    """The packaged service with this program and PATH, for this version of systemd."""
+    start = f"ExecStart={_quoted(_checked_program(program))} daemon"
+    environment = f"Environment={_quoted('PATH=' + search_path)}"
+    text = _replaced(text, "ExecStart=/usr/bin/llm-mcp daemon", f"{start}\n{environment}")
+    if version >= _NOTIFY_RELOAD:
+        text = _replaced(text, "Type=notify", "Type=notify-reload")
+        text = _replaced(text, "ExecReload=kill -HUP $MAINPID\n", "")
+    return text
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    if text.count(old) != 1:
+        raise ServiceError(f"the packaged {SERVICE} does not have the one line {old!r}")
+    return text.replace(old, new)
+
+
+def _checked_program(program: Path) -> str:
+    if any(character in "\"'\\" for character in str(program)):
+        raise ServiceError(f"systemd runs no program whose path holds quotes or backslashes: {program}")
+    return str(program)
+
+
+def _quoted(text: str) -> str:
+    if any(ord(character) < 32 for character in text):
+        raise ServiceError(f"a unit cannot hold control characters: {text!r}")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def _how_to_enable() -> str:
+    return f"to use it: systemctl --user daemon-reload; systemctl --user enable --now {SOCKET}"
+
+
+def _unlink_wants(folder: Path) -> list[str]:
+    """What `systemctl disable` does, where no manager can be reached."""
+    link = folder / "sockets.target.wants" / SOCKET
+    if not link.is_symlink():
+        return []
+    link.unlink()
+    return [f"removed {link}"]

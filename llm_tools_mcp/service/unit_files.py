@@ -1,0 +1,118 @@
+"""The files that `service install` writes: made from the packaged ones, signed, and guarded.
+
+A hash over the rest of the file stands in its header. So a later install can tell a file that it may
+replace from one that the user edited, and uninstall removes only what was installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import sysconfig
+import tempfile
+from enum import Enum, auto
+from pathlib import Path
+
+from llm_tools_mcp.errors import ServiceError
+
+_MARK = re.compile(r"^.*llm-mcp service install, sha256 ([0-9a-f]{64}).*\n", re.MULTILINE)
+
+
+class FileState(Enum):
+    ABSENT = auto()
+    INSTALLED = auto()
+    EDITED = auto()  # installed, and changed since
+    FOREIGN = auto()  # written by somebody else
+    MASKED = auto()  # a link to /dev/null
+
+
+def template(folder: str, name: str) -> str:
+    """The packaged file: from the wheel, or from the checkout of an editable install."""
+    for root in (Path(__file__).with_name("units"), Path(__file__).parents[2] / "packaging"):
+        path = root / folder / name
+        if path.is_file():
+            return path.read_text()
+    raise ServiceError(f"this installation of llm-tools-mcp lacks its packaged file {folder}/{name}")
+
+
+def signed(text: str, comment: str, after_line: int = 0) -> str:
+    """`text` with its hash in a comment; `comment` is a format such as "# {}"."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    mark = comment.format(f"Written by llm-mcp service install, sha256 {digest}")
+    lines = text.splitlines(keepends=True)
+    return "".join([*lines[:after_line], mark + "\n", *lines[after_line:]])
+
+
+def state_of(path: Path) -> FileState:
+    if not os.path.lexists(path):
+        return FileState.ABSENT
+    if path.is_symlink():
+        return FileState.MASKED if path.resolve() == Path(os.devnull) else FileState.FOREIGN
+    text = path.read_text(errors="replace")
+    mark = _MARK.search(text)
+    if not mark:
+        return FileState.FOREIGN
+    body = text[: mark.start()] + text[mark.end() :]
+    same = hashlib.sha256(body.encode()).hexdigest() == mark[1]
+    return FileState.INSTALLED if same else FileState.EDITED
+
+
+def check_replaceable(path: Path, advice: str) -> None:
+    """Raise ServiceError for a file that `install` did not write as it is now."""
+    state = state_of(path)
+    if state is FileState.MASKED:
+        raise ServiceError(f"{path} is masked", f"systemctl --user unmask {path.name}")
+    if state in (FileState.EDITED, FileState.FOREIGN):
+        how = "was edited" if state is FileState.EDITED else "was not written by `llm mcp service install`"
+        raise ServiceError(f"{path} {how}, so it is left alone.\n{advice}", "llm mcp service install --force")
+
+
+def write(path: Path, text: str) -> str:
+    """Write atomically, after keeping a copy of what the user wrote there. Says what was done."""
+    if state_of(path) is FileState.INSTALLED and path.read_text() == text:
+        return f"{path} is up to date"
+    saved = _set_aside(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        os.fchmod(file.fileno(), 0o644)
+    Path(temporary).replace(path)
+    return f"wrote {path}{saved}"
+
+
+def remove(path: Path) -> str:
+    """Remove what was installed; what the user edited is kept under another name. Says what was done."""
+    saved = _set_aside(path)
+    path.unlink(missing_ok=True)
+    return f"removed {path}{saved}"
+
+
+def _set_aside(path: Path) -> str:
+    """Nobody's own work is thrown away: it moves to a name that the manager ignores."""
+    if state_of(path) not in (FileState.EDITED, FileState.FOREIGN):
+        return ""
+    saved = path.with_name(path.name + ".saved")
+    path.replace(saved)
+    return f" (what was there is now {saved.name})"
+
+
+def current_program() -> Path:
+    """The `llm-mcp` of the environment that runs now, absolute; also in a venv, pipx or uv tool."""
+    candidates = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))]
+    for folder in candidates:
+        program = folder.absolute() / "llm-mcp"
+        if os.access(program, os.X_OK):
+            return program
+    looked = " nor ".join(str(folder) for folder in dict.fromkeys(candidates))
+    raise ServiceError(
+        f"there is no llm-mcp in {looked}; install llm-tools-mcp anew", "llm install llm-tools-mcp"
+    )
+
+
+def captured_path() -> str:
+    """The PATH of the installing shell: a service's own is bare. Relative entries stay out."""
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(dict.fromkeys(entry for entry in entries if Path(entry).is_absolute()))

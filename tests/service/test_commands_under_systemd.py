@@ -1,0 +1,61 @@
+"""The commands for the daemon where systemd owns it: through the manager, and never past it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.servers import entry, everything_server
+from tests.service.manager import UNPRIVILEGED, UserManager
+from tests.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.systemd,
+    pytest.mark.parametrize("manager", [UNPRIVILEGED], ids=["unprivileged"], indirect=True),
+]
+
+
+@pytest.fixture
+def installed(manager: UserManager) -> UserManager:
+    config = {"mcpServers": {"every": entry(everything_server())}}
+    manager.write(manager.home / ".llm-tools-mcp" / "mcp.json", json.dumps(config))
+    manager.cli("service", "install")
+    return manager
+
+
+def test_life_of_the_daemon(installed: UserManager) -> None:
+    """start, restart and stop ask systemd; status starts nothing, health does."""
+    assert "systemd" in installed.cli("start").stdout
+    before = json.loads(installed.cli("status", "--json").stdout)
+    assert before["supervisor"] == "systemd"
+    assert "restarted" in installed.cli("restart").stdout
+    after = json.loads(installed.cli("status", "--json").stdout)
+    assert after["pid"] != before["pid"]
+    assert installed.cli("stop").stdout.startswith("stopped; systemd starts it again at the next prompt\n")
+    absent = installed.cli("status", check=False)
+    assert (absent.code, absent.stdout) == (3, "not running; the next prompt starts it (through systemd)\n")
+    assert installed.cli("stop").stdout == "not running; systemd starts it at the next prompt\n"
+    assert installed.cli("list").stdout.splitlines()[1].split()[:3] == ["every", "stdio", "stopped"]
+    assert json.loads(installed.cli("status", "--json", check=False).stdout)["running"] is False
+    assert json.loads(installed.cli("health", "--json").stdout)["supervisor"] == "systemd"
+
+
+def test_logs_are_the_journal(installed: UserManager) -> None:
+    """Of the daemon, and of one server the lines that it wrote."""
+    installed.cli("call", "every", "log", "level=info", "text=written by the server")
+    wait_until(lambda: "serves on" in installed.cli("logs").stdout)
+    wait_until(lambda: "written by the server" in installed.cli("logs", "every").stdout)
+    lines = installed.cli("logs", "every", "-n", "1").stdout.splitlines()
+    assert len(lines) == 1
+    assert "serves on" not in lines[0]
+
+
+def test_doctor_knows_the_service(installed: UserManager) -> None:
+    """That it listens, and what to type when it does not."""
+    assert "✓ systemd listens" in installed.cli("doctor", env={"LANG": "C.UTF-8"}).stdout
+    installed.systemctl("stop", "llm-mcp.socket", "llm-mcp.service")
+    found = installed.cli("doctor", "--no-connect", check=False)
+    assert found.code == 1
+    assert "does not listen" in found.stdout
+    assert "llm mcp start" in found.stdout

@@ -1,0 +1,134 @@
+"""Signed files: what may be replaced or removed, and what is the user's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from llm_tools_mcp.errors import ServiceError
+from llm_tools_mcp.service import systemd_install, unit_files
+from llm_tools_mcp.service.unit_files import (
+    FileState,
+    check_replaceable,
+    remove,
+    signed,
+    state_of,
+    template,
+    write,
+)
+
+TEXT = "[Unit]\nDescription=x\n"
+
+
+def test_states(tmp_path):
+    """Absent, installed, edited, foreign and masked files are told apart."""
+    path = tmp_path / "unit"
+    assert state_of(path) is FileState.ABSENT
+    path.write_text(signed(TEXT, "# {}"))
+    assert state_of(path) is FileState.INSTALLED
+    path.write_text(path.read_text() + "# a remark\n")
+    assert state_of(path) is FileState.EDITED
+    path.write_text(TEXT)
+    assert state_of(path) is FileState.FOREIGN
+    path.unlink()
+    path.symlink_to(os.devnull)
+    assert state_of(path) is FileState.MASKED
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere")
+    assert state_of(path) is FileState.FOREIGN
+
+
+@pytest.mark.parametrize("after_line", [0, 1, 2])
+def test_mark_may_stand_anywhere(tmp_path, after_line):
+    """A plist's comment cannot be its first line."""
+    path = tmp_path / "unit"
+    path.write_text(signed(TEXT, "<!-- {} -->", after_line))
+    assert state_of(path) is FileState.INSTALLED
+
+
+def test_write_is_atomic_and_readable(tmp_path):
+    """The file is readable for all, as unit files are, and nothing temporary is left."""
+    path = tmp_path / "a" / "unit"
+    assert write(path, signed(TEXT, "# {}")) == f"wrote {path}"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(path.parent.iterdir()) == [path]
+    assert write(path, signed(TEXT, "# {}")) == f"{path} is up to date"
+
+
+@pytest.mark.parametrize("act", [remove, lambda path: write(path, signed(TEXT, "# {}"))])
+def test_edited_file_is_set_aside(tmp_path, act):
+    """Neither install nor uninstall throws the user's own work away."""
+    path = tmp_path / "unit"
+    path.write_text("mine")
+    assert "unit.saved" in act(path)
+    assert (tmp_path / "unit.saved").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", ["mine", signed(TEXT, "# {}") + "mine"])
+def test_own_work_is_not_replaced(tmp_path, content):
+    """The error says what to do instead."""
+    path = tmp_path / "unit"
+    path.write_text(content)
+    with pytest.raises(ServiceError, match=r"(?s)a drop-in.*--force"):
+        check_replaceable(path, "use a drop-in")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["systemd/llm-mcp.socket", "systemd/llm-mcp.service", "launchd/io.github.llm-tools-mcp.plist"],
+)
+def test_template_is_the_packaged_file(name):
+    """In a checkout the installer reads packaging/ itself."""
+    folder, _, file = name.partition("/")
+    assert template(folder, file) == (Path(__file__).parents[2] / "packaging" / name).read_text()
+
+
+def test_missing_template_is_an_error():
+    """An installation without its files says so."""
+    with pytest.raises(ServiceError, match="lacks its packaged file"):
+        template("systemd", "other.service")
+
+
+def test_program_is_the_one_of_this_environment(tmp_path, monkeypatch):
+    """The script beside the interpreter, by its path in the venv: the link is not followed."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "python").symlink_to("/usr/bin/env")
+    (tmp_path / "llm-mcp").touch(mode=0o755)
+    assert unit_files.current_program() == tmp_path / "llm-mcp"
+
+
+def test_no_program_is_an_error(tmp_path, monkeypatch):
+    """Without the script there is nothing that a unit could run."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
+    with pytest.raises(ServiceError, match="there is no llm-mcp in"):
+        unit_files.current_program()
+
+
+def test_captured_path_drops_what_a_service_cannot_use(monkeypatch):
+    """Relative, empty and repeated entries stay out."""
+    monkeypatch.setenv("PATH", "/a:.:/b::/a:rel/bin")
+    assert unit_files.captured_path() == "/a:/b"
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"), [(0, "notify"), (252, "notify"), (253, "notify-reload"), (257, "notify-reload")]
+)
+def test_reload_is_awaited_where_systemd_can(version, kind):
+    """Type=notify-reload from 253 on, which sends the signal itself; older ones warn about it."""
+    text = systemd_install.rendered_service(
+        template("systemd", "llm-mcp.service"), Path("/p"), "/bin", version
+    )
+    lines = text.splitlines()
+    assert [line for line in lines if line.startswith("Type=")] == [f"Type={kind}"]
+    assert any(line.startswith("ExecReload=") for line in lines) == (kind == "notify")
+
+
+def test_control_characters_are_refused():
+    """A line break in the PATH cannot become a setting of its own."""
+    text = template("systemd", "llm-mcp.service")
+    with pytest.raises(ServiceError, match="control characters"):
+        systemd_install.rendered_service(text, Path("/p"), "/bin\nExecStart=/evil", 252)
