@@ -1,0 +1,133 @@
+"""The command group of `llm-mcp` and `llm mcp`. Each family of commands is a module, loaded when used."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from llm_tools_mcp import __version__
+from llm_tools_mcp.errors import McpError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# Command → its module here and the first line of its help, so that `--help` loads no module.
+_COMMANDS = {
+    "demo": ("demo", "See it work: a real prompt, through the daemon, to a real MCP server."),
+    "add": ("servers", "Add a server to mcp.json: a command that is run, or a URL."),
+    "add-json": ("servers", "Add a server to mcp.json as its entry stands there."),
+    "import": ("importing", "Take over the servers of other MCP clients."),
+    "list": ("listing", "Show the configured servers and how they are."),
+    "get": ("servers", "Show a server's entry in mcp.json."),
+    "remove": ("servers", "Remove a server from mcp.json."),
+    "enable": ("servers", "Use a server again that was disabled."),
+    "disable": ("servers", "Keep a server in mcp.json, but do not use it."),
+    "tools": ("tools", "Show the tools that the configured servers offer."),
+    "call": ("call", "Call a tool from the shell."),
+    "doctor": ("doctor", "Look for what is wrong, and say what to type about it."),
+    "status": ("status", "Show how the daemon and its servers are."),
+    "health": ("daemon", "Ask the daemon whether it can serve; exit 1 if not."),
+    "logs": ("logs", "Show the log of the daemon or of a server."),
+    "start": ("daemon", "Start the daemon, through its owner."),
+    "stop": ("daemon", "Stop the daemon; calls in flight finish first."),
+    "restart": ("daemon", "Restart the daemon, or one server."),
+    "service": ("service", "Hand the daemon to systemd or launchd, or take it back."),
+    "completion": ("completion", "Print what makes a shell complete llm-mcp."),
+    "daemon": ("daemon", "Run the daemon in the foreground: what the units execute."),
+}
+_INTERRUPTED = 130  # exit status, as a shell's
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f".{_COMMANDS[cmd_name][0]}", __name__)
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
+        return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in _COMMANDS if name.startswith(incomplete)]
+        return [CompletionItem(name, help=_COMMANDS[name][1]) for name in names]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            from .command import did_you_mean
+
+            ctx.fail(f"there is no command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="llm-mcp")
+def group() -> None:
+    """Use MCP servers from llm and from the shell.
+
+    A small daemon keeps the servers of ~/.llm-tools-mcp/mcp.json connected, so that `llm -T MCP "prompt"`
+    does not start them anew. To see it work:  llm mcp demo
+    """
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Our errors become click's: a line on stderr and exit code 1, no traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets what it can show
+    try:
+        yield
+    except McpError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise click.ClickException("the output cannot be written: no space is left") from error
+
+
+def main() -> None:
+    """The console script `llm-mcp`."""
+    try:
+        _run()
+    except SystemExit as leaving:
+        _leave(leaving.code)
+
+
+def _run() -> NoReturn:
+    try:
+        with readable_errors():
+            sys.exit(group(prog_name="llm-mcp", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo(err=True)
+        sys.exit(_INTERRUPTED)
+
+
+def _leave(code: object) -> NoReturn:
+    """Without taking apart what was loaded: that takes Python 40 ms, a quarter of a `call`."""
+    if not isinstance(code, int | None):
+        sys.exit(str(code))
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code or 0)

@@ -1,0 +1,125 @@
+"""`llm mcp list`: what is configured, and how it is. Starts nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
+from llm_tools_mcp.service import installed_service
+
+from .command import as_json, command, config_option
+from .daemon import is_running
+from .editing import check, config_file
+from .screen import clean_line, duration, print_json, print_remarks, print_table, size, styled
+from .tools import read_source
+
+if TYPE_CHECKING:
+    from llm_tools_mcp import v1
+
+
+@command("list", "llm mcp list", "llm mcp list --json | jq -r '.servers[] | select(.error).name'")
+@config_option
+@as_json
+def list_command(*, config_path: str | None, as_json: bool) -> None:
+    """Show the configured servers: transport, state, tools, the last error. Starts nothing."""
+    rows = _rows(config_path)
+    if as_json:
+        print_json({"config": str(config_file(config_path)), "servers": rows})
+        return
+    if not rows:
+        click.echo("no servers; to add one: llm mcp add NAME -- COMMAND ARGS…, or: llm mcp import")
+        return
+    print_table(
+        ["NAME", "TRANSPORT", "STATE", "TOOLS>", "MEMORY>", "IDLE>"],
+        [_cells(row) for row in rows],
+        ["bold"],
+    )
+    print_remarks((row["name"], row["error"]) for row in rows)
+    copies = [row["name"] for row in rows if row["copies"] > 1]
+    if copies:
+        click.echo(
+            f"\n{styled(', '.join(copies), bold=True)}: one process for each folder that uses it. "
+            "Where the folder does not matter, a `cwd` in its entry makes all share one."
+        )
+
+
+def _rows(config_path: str | None) -> list[dict[str, Any]]:
+    path = config_file(config_path)
+    try:
+        source = read_source(config_path)
+    except ConfigNotFound:
+        if config_path:
+            raise
+        return []
+    from .editing import servers_of
+
+    parsed = check(path, source.text).servers
+    live, known = _live(), _known(config_path)
+    return [
+        _row(name, entry, parsed.get(name), live.get(name, []), known.get(name))
+        for name, entry in servers_of(path).items()
+    ]
+
+
+def _row(
+    name: str, entry: Any, parsed: Any, sessions: list[v1.ServerStatus], tools: int | None
+) -> dict[str, Any]:
+    error = parsed.detail if isinstance(parsed, ConfigError) else ""
+    state = "disabled" if parsed is None else "failed" if error else "stopped"
+    best = max(sessions, key=lambda session: (session.pid > 0, -session.idle_seconds), default=None)
+    if best is not None and not error and parsed is not None:
+        from .status import server_state
+
+        state, error = server_state(best), best.last_error
+    is_live = best is not None and state == "ready"
+    return {
+        "name": name,
+        "transport": _transport(parsed, entry),
+        "state": state,
+        "tools": tools,
+        "memory_bytes": sum(session.memory_bytes for session in sessions),
+        "idle_seconds": round(best.idle_seconds, 1) if best is not None and is_live else None,
+        "copies": sum(session.pid > 0 for session in sessions),
+        "error": error,
+    }
+
+
+def _transport(parsed: Any, entry: Any) -> str:
+    if parsed is not None and not isinstance(parsed, ConfigError):
+        return str(parsed.transport.value)
+    return "stdio" if isinstance(entry, dict) and "command" in entry else "http"
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        clean_line(row["name"]),
+        row["transport"],
+        row["state"],
+        "-" if row["tools"] is None else str(row["tools"]),
+        size(row["memory_bytes"]) if row["memory_bytes"] else "-",
+        "-" if row["idle_seconds"] is None else duration(row["idle_seconds"]),
+    ]
+
+
+def _live() -> dict[str, list[v1.ServerStatus]]:
+    """Sessions by name; none where no daemon runs."""
+    from .status import ask_status
+
+    if not is_running(installed_service()):
+        return {}
+    found: dict[str, list[v1.ServerStatus]] = {}
+    for session in ask_status().servers:
+        found.setdefault(session.server, []).append(session)
+    return found
+
+
+def _known(config_path: str | None) -> dict[str, int]:
+    """How many tools each server has, as far as the daemon knows."""
+    from .completion import known_tools
+
+    try:
+        return {server: len(tools) for server, tools in known_tools(config_path).items() if tools}
+    except McpError:
+        return {}

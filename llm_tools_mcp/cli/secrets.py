@@ -1,0 +1,97 @@
+"""What of a server's entry may be shown: no value of env or headers, nor what may be a token elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+HIDDEN = "…"
+
+# ${VAR} and ${VAR:-default} name a secret, they are none; a default may be one.
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|(?:Bearer|Basic|token) \$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_TELLING = re.compile(
+    r"token|secret|passw|passphrase|key|auth|credential|cookie|bearer|session", re.IGNORECASE
+)
+# Flags, words, numbers; paths; packages and images (@scope/name@1.2, ghcr.io/name:tag); no userinfo.
+_HARMLESS = re.compile(
+    r"--?[A-Za-z][A-Za-z_-]*|[A-Za-z][A-Za-z_-]*|\d{1,5}"
+    r"|(?:~|\.{1,2})?/[\w ./+-]*|\.{1,2}|~"
+    r"|(?:@[\w-]+/)?[a-z][\w.-]*(?:/[\w.-]+)*(?:[@:](?:latest|[\d.]+))?"
+)
+_LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
+_WORD_WITH_DIGITS = re.compile(r"[A-Za-z]+\d\w*|\d+[A-Za-z]\w*")
+
+
+def shown_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry as it may stand on a screen."""
+    return {key: _shown_value(key, value) for key, value in entry.items()}
+
+
+def shown_command(entry: Mapping[str, Any]) -> str:
+    """Command and arguments, or the url: for a line in a table."""
+    if "command" in entry:
+        args = entry.get("args")
+        words = [str(entry["command"]), *(_shown_args(args) if isinstance(args, list) else [])]
+        return " ".join(words)
+    return _shown_url(str(entry.get("url", "")))
+
+
+def _shown_value(key: str, value: Any) -> Any:
+    if key in ("env", "headers") and isinstance(value, dict):
+        return {name: _reference_or_hidden(inner) for name, inner in value.items()}
+    if key == "args" and isinstance(value, list):
+        return _shown_args(value)
+    if key == "url" and isinstance(value, str):
+        return _shown_url(value)
+    return value if key in _PLAIN_KEYS else HIDDEN
+
+
+_PLAIN_KEYS = frozenset(
+    {
+        *("type", "command", "cwd", "disabled", "protocol", "instances", "timeout"),
+        *("connectTimeout", "connect_timeout", "idleTimeout", "idle_timeout"),
+        *("includeTools", "include_tools", "excludeTools", "exclude_tools"),
+    }
+)
+
+
+def _reference_or_hidden(value: Any) -> str:
+    return value if isinstance(value, str) and _REFERENCE.fullmatch(value) else HIDDEN
+
+
+def _shown_args(args: Sequence[Any]) -> list[str]:
+    shown: list[str] = []
+    follows_telling = False
+    for arg in map(str, args):
+        name, separator, value = arg.partition("=")
+        if _REFERENCE.fullmatch(arg):
+            shown.append(arg)
+        elif follows_telling and not arg.startswith("-"):
+            shown.append(HIDDEN)
+        elif separator:
+            is_plain = _is_harmless(value) and not _TELLING.search(name) and not value.isalpha()
+            shown.append(arg if is_plain else f"{name}={HIDDEN}" if _is_harmless(name) else HIDDEN)
+        else:
+            shown.append(arg if _is_harmless(arg) else HIDDEN)
+        follows_telling = arg.startswith("-") and not separator and bool(_TELLING.search(arg))
+    return shown
+
+
+def _is_harmless(word: str) -> bool:
+    if _WORD_WITH_DIGITS.fullmatch(word):  # hunter2
+        return False
+    return bool(_HARMLESS.fullmatch(word)) and not any(map(_looks_random, _LONG_RUN.findall(word)))
+
+
+def _looks_random(run: str) -> bool:
+    """Long, with digits among letters: more like a token than like a name."""
+    return any(c.isdigit() for c in run) and any(c.isalpha() for c in run)
+
+
+def _shown_url(url: str) -> str:
+    if _REFERENCE.fullmatch(url):
+        return url
+    from llm_tools_mcp.config.definition import public_url
+
+    return public_url(url)

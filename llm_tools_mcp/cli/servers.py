@@ -1,0 +1,246 @@
+"""`llm mcp add`, `add-json`, `get`, `remove`, `enable`, `disable`: the entries of mcp.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from llm_tools_mcp import paths
+from llm_tools_mcp.errors import McpError
+
+from .command import as_json, command, config_option
+from .completion import server_names
+from .editing import config_file, edited, entry_of, servers_of
+from .screen import clean, clean_line, print_json, styled
+from .secrets import shown_entry
+
+if TYPE_CHECKING:
+    from .editing import Entry
+
+_SHOWN_TOOLS = 8
+
+_check = click.option(
+    "--check/--no-check", default=True, help="Connect and show its tools.  [default: check]"
+)
+_force = click.option("--force", is_flag=True, help="Replace a server of this name.")
+_name = click.argument("name", shell_complete=server_names)
+
+
+@command(
+    "add",
+    "llm mcp add filesystem -- npx -y @modelcontextprotocol/server-filesystem .",
+    "llm mcp add github -e GITHUB_TOKEN='${GITHUB_TOKEN}' -- docker run -i --rm -e GITHUB_TOKEN ghcr.io/…",
+    "llm mcp add linear https://mcp.linear.app/mcp -H 'Authorization: Bearer ${LINEAR_KEY}'",
+    hint=" (options of the server's command go behind --: llm mcp add NAME -- COMMAND ARGS…)",
+)
+@click.argument("name")
+@click.argument("target", nargs=-1, required=True, metavar="URL | -- COMMAND [ARGS]...")
+@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Environment variable of the server.")
+@click.option("-H", "--header", multiple=True, metavar="'NAME: VALUE'", help="HTTP header, for a URL.")
+@click.option(
+    "-t", "--transport", type=click.Choice(["stdio", "http", "sse"]), help="Instead of what is evident."
+)
+@click.option("--cwd", metavar="FOLDER", help="Where the command runs.  [default: the caller's folder]")
+@_force
+@_check
+@config_option
+@click.pass_context
+def add_command(  # noqa: PLR0913 - its options
+    context: click.Context,
+    *,
+    name: str,
+    target: tuple[str, ...],
+    env: tuple[str, ...],
+    header: tuple[str, ...],
+    transport: str | None,
+    cwd: str | None,
+    force: bool,
+    check: bool,
+    config_path: str | None,
+) -> None:
+    """Add a server to mcp.json: a command that is run, or a URL.
+
+    '${VAR}' in single quotes takes the value from your environment whenever the server starts, so that
+    no secret stands in the file.
+    """
+    is_remote = transport in ("http", "sse") or (transport is None and _is_url(target))
+    if is_remote:
+        entry = _remote_entry(target, header, transport)
+        _refuse("a command", {"--env": env, "--cwd": cwd})
+    else:
+        if "://" in target[0]:
+            raise click.UsageError("a URL begins with http:// or https://, and stands alone")
+        entry = _command_entry(target, env, cwd)
+        _refuse("a URL", {"--header": header})
+    _add(context, name, entry, force=force, check=check, config_path=config_path)
+
+
+@command(
+    "add-json",
+    'llm mcp add-json time \'{"command": "uvx", "args": ["mcp-server-time"]}\'',
+    "llm mcp add-json time - < time.json",
+)
+@click.argument("name")
+@click.argument("text", metavar="JSON")
+@_force
+@_check
+@config_option
+@click.pass_context
+def add_json_command(
+    context: click.Context, *, name: str, text: str, force: bool, check: bool, config_path: str | None
+) -> None:
+    """Add a server to mcp.json as its entry stands there; - reads it from stdin."""
+    try:
+        entry = json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError as error:
+        raise click.BadParameter(f"not valid JSON: {error}", param_hint="JSON") from None
+    if not isinstance(entry, dict):
+        raise click.BadParameter("has to be an object", param_hint="JSON")
+    _add(context, name, entry, force=force, check=check, config_path=config_path)
+
+
+@command("get", "llm mcp get filesystem", "llm mcp get filesystem --json")
+@_name
+@click.option("--reveal", is_flag=True, help="Show secrets too.")
+@config_option
+@as_json
+def get_command(*, name: str, reveal: bool, config_path: str | None, as_json: bool) -> None:
+    """Show a server's entry in mcp.json. What may be a secret is hidden."""
+    path = config_file(config_path)
+    entry = entry_of(servers_of(path), name)
+    shown = entry if reveal or not isinstance(entry, dict) else shown_entry(entry)
+    if as_json:
+        print_json(shown)
+        return
+    click.echo(f"{styled(clean_line(name), bold=True)}  {styled(str(path), dim=True)}")
+    for key, value in shown.items() if isinstance(shown, dict) else [("", shown)]:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        click.echo(f"  {key}: {clean_line(text)}")
+
+
+@command("remove", "llm mcp remove filesystem")
+@_name
+@config_option
+def remove_command(*, name: str, config_path: str | None) -> None:
+    """Remove a server from mcp.json."""
+    path = config_file(config_path)
+    with edited(path) as servers:
+        entry_of(servers, name)
+        del servers[name]
+    click.echo(f"removed {name!r} from {path}")
+
+
+@command("enable", "llm mcp enable filesystem")
+@_name
+@config_option
+def enable_command(*, name: str, config_path: str | None) -> None:
+    """Use a server again that was disabled."""
+    _set_disabled(config_path, name, is_disabled=False)
+
+
+@command("disable", "llm mcp disable filesystem")
+@_name
+@config_option
+def disable_command(*, name: str, config_path: str | None) -> None:
+    """Keep a server in mcp.json, but do not use it."""
+    _set_disabled(config_path, name, is_disabled=True)
+
+
+def _set_disabled(config_path: str | None, name: str, *, is_disabled: bool) -> None:
+    path = config_file(config_path)
+    with edited(path) as servers:
+        entry = entry_of(servers, name)
+        if not isinstance(entry, dict):
+            raise McpError(f"{path}: server {name!r}: Input should be an object")
+        entry.pop("disabled", None)
+        if is_disabled:
+            entry["disabled"] = True
+    click.echo(f"{'disabled' if is_disabled else 'enabled'} {name!r} in {path}")
+
+
+# --- what is typed → an entry -----------------------------------------------------------------------
+
+
+def _is_url(target: tuple[str, ...]) -> bool:
+    return len(target) == 1 and target[0].startswith(("http://", "https://"))
+
+
+def _remote_entry(target: tuple[str, ...], headers: tuple[str, ...], transport: str | None) -> Entry:
+    if not _is_url(target):
+        raise click.UsageError("a URL is needed here, such as https://example.com/mcp")
+    entry: Entry = {"type": transport} if transport else {}
+    entry["url"] = target[0]
+    if headers:
+        entry["headers"] = _pairs(headers, ":", "--header", "'NAME: VALUE'")
+    return entry
+
+
+def _command_entry(target: tuple[str, ...], env: tuple[str, ...], cwd: str | None) -> Entry:
+    program, *args = target
+    if " " in program and not args and not Path(program).exists():
+        raise click.UsageError(f"the command is one word with spaces in it; without the quotes: -- {program}")
+    entry: Entry = {"command": program}
+    if args:
+        entry["args"] = args
+    if env:
+        entry["env"] = _pairs(env, "=", "--env", "NAME=VALUE")
+    if cwd:
+        entry["cwd"] = cwd if cwd.startswith(("~", "$")) else str(Path(paths.current_folder(), cwd))
+    return entry
+
+
+def _pairs(texts: tuple[str, ...], separator: str, option: str, form: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, found, value = text.partition(separator)
+        if not found or not name.strip():
+            raise click.BadParameter(f"is written {form}", param_hint=option)  # not what was typed: a secret
+        pairs[name.strip()] = value.strip() if separator == ":" else value
+    return pairs
+
+
+def _refuse(what: str, options: dict[str, Any]) -> None:
+    for option, value in options.items():
+        if value:
+            raise click.UsageError(f"{option} is for {what}")
+
+
+# --- adding -----------------------------------------------------------------------------------------
+
+
+def _add(
+    context: click.Context, name: str, entry: Entry, *, force: bool, check: bool, config_path: str | None
+) -> None:
+    if not name.strip() or name != clean_line(name):
+        raise click.BadParameter("is empty, or holds control characters", param_hint="NAME")
+    path = config_file(config_path)
+    with edited(path) as servers:
+        if name in servers and not force:
+            raise McpError(f"{path} has a server {name!r} already; to replace it: --force")
+        servers[name] = entry
+    click.echo(f"added {name!r} to {path}")
+    if check and not _try(name, config_path):
+        context.exit(1)
+
+
+def _try(name: str, config_path: str | None) -> bool:
+    """Connect, and say what came of it."""
+    from llm_tools_mcp.progress import Display
+    from llm_tools_mcp.tools import Daemon
+
+    from .tools import list_tools
+
+    listing = list_tools(config_path, name, Daemon(), Display(), refresh=True)
+    for failed in listing.failed:
+        click.echo(f"but it cannot be used yet: {clean(failed.reason)}", err=True)
+        click.echo(f"its log: llm mcp logs {name}   to undo: llm mcp remove {name}", err=True)
+        return False
+    names = [clean_line(offer.tool) for offer in listing.offers if offer.server == name]
+    more = f" and {len(names) - _SHOWN_TOOLS} more" if len(names) > _SHOWN_TOOLS else ""
+    count = f"{len(names)} tool{'' if len(names) == 1 else 's'}"
+    click.echo(f"it offers {count}{': ' if names else ''}{', '.join(names[:_SHOWN_TOOLS])}{more}")
+    return True

@@ -1,0 +1,151 @@
+"""call: a tool from the shell. Text on stdout, everything else on stderr or in files."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.cli.terminal import run_in_terminal
+from tests.home import BIN, Home
+from tests.servers import entry, everything_server
+from tests.waiting import wait_until
+
+PNG = b"\x89PNG\r\n"
+
+
+def test_text_goes_to_stdout(served: Home) -> None:
+    """And nothing else does."""
+    done = served.run_cli("call", "every", "echo", "text=hello")
+    assert (done.stdout, done.stderr) == ("hello\n", "")
+
+
+def test_values_have_the_types_of_the_schema(served: Home) -> None:
+    """`a=1` is a number where the tool asks for one, `text=1` a text where it asks for that."""
+    assert served.run_cli("call", "every", "add", "a=1", "b=-2").stdout == "-1\n"
+    assert served.run_cli("call", "every", "echo", "text=1").stdout == "1\n"
+
+
+def test_value_may_hold_anything(served: Home) -> None:
+    """An equals sign, quotes, nothing at all; @@ stands for a plain @ in front."""
+    assert served.run_cli("call", "every", "echo", "text=").stdout == ""
+    for text in ("a=b", '"', "-x", "ü 世界", "a\nb"):
+        assert served.run_cli("call", "every", "echo", f"text={text}").stdout == f"{text}\n"
+    assert served.run_cli("call", "every", "echo", "text=@@me").stdout == "@me\n"
+
+
+def test_value_from_a_file_and_from_stdin(served: Home) -> None:
+    """text=@FILE and text=@- are contents."""
+    (served.work / "note.txt").write_text("from a file")
+    assert served.run_cli("call", "every", "echo", "text=@note.txt").stdout == "from a file\n"
+    assert served.run_cli("call", "every", "echo", "text=@-", input="from stdin").stdout == "from stdin\n"
+    refused = served.run_cli("call", "every", "echo", "text=@nothing.txt", check=False)
+    assert (refused.code, "nothing.txt cannot be read" in refused.stderr) == (1, True)
+
+
+def test_arguments_as_json(served: Home) -> None:
+    """--json-args takes an object, a file or stdin; KEY=VALUE adds to it."""
+    arguments = json.dumps({"a": 2, "b": 3})
+    assert served.run_cli("call", "every", "add", "--json-args", arguments).stdout == "5\n"
+    assert served.run_cli("call", "every", "add", "--json-args", "-", input=arguments).stdout == "5\n"
+    (served.work / "args.json").write_text(arguments)
+    assert served.run_cli("call", "every", "add", "--json-args", "@args.json").stdout == "5\n"
+    assert served.run_cli("call", "every", "add", "--json-args", '{"a": 2}', "b=5").stdout == "7\n"
+    for wrong in ("{", "[1]"):
+        assert served.run_cli("call", "every", "add", "--json-args", wrong, check=False).code == 2
+
+
+def test_mistakes_are_explained_from_the_schema(served: Home) -> None:
+    """Missing, unknown and mistyped arguments: what is wrong, how it is called, and nothing is called."""
+    missing = served.run_cli("call", "every", "add", "a=1", check=False)
+    assert (missing.code, missing.stdout) == (1, "")
+    assert "b=… is missing: integer" in missing.stderr
+    assert "Usage: llm mcp call every add a=INTEGER b=INTEGER" in missing.stderr
+    mistyped = served.run_cli("call", "every", "add", "a=one", "b=2", check=False)
+    assert "a: 'one' is not an integer" in mistyped.stderr
+    unknown = served.run_cli("call", "every", "echo", "txt=x", check=False)
+    assert "there is no argument 'txt'; did you mean 'text'?" in unknown.stderr
+    choice = served.run_cli("call", "every", "log", "level=warn", "text=x", check=False)
+    assert "did you mean 'warning'?" in choice.stderr
+    assert (
+        "'x' is not of the form KEY=VALUE" in served.run_cli("call", "every", "echo", "x", check=False).stderr
+    )
+
+
+def test_near_misses_are_suggested(served: Home) -> None:
+    """For servers and for tools."""
+    assert "did you mean 'every'?" in served.run_cli("call", "evry", "echo", check=False).stderr
+    assert "did you mean 'structured'?" in served.run_cli("call", "every", "structurd", check=False).stderr
+
+
+def test_error_of_the_tool_is_exit_code_1(served: Home) -> None:
+    """Its text on stderr, as the server wrote it."""
+    failed = served.run_cli("call", "every", "fail", "message=no such thing", check=False)
+    assert (failed.code, failed.stdout, failed.stderr) == (1, "", "Error: no such thing\n")
+    told = served.run_cli("call", "every", "fail", "message=no", "--json", check=False)
+    assert (told.code, json.loads(told.stdout)["is_error"]) == (1, True)
+
+
+def test_server_that_cannot_start(home: Home) -> None:
+    """The reason, and where to look."""
+    home.write_config({"broken": {"command": "no-such-command"}})
+    failed = home.run_cli("call", "broken", "x", check=False)
+    assert failed.code == 1
+    assert "server 'broken' cannot be used: command 'no-such-command' was not found" in failed.stderr
+    assert "llm mcp logs broken" in failed.stderr
+
+
+def test_all_parts_of_a_result(served: Home) -> None:
+    """Texts, links and structured content are text; the same as JSON."""
+    assert served.run_cli("call", "every", "many_texts").stdout == "one\ntwo\nthree\n"
+    assert served.run_cli("call", "every", "structured").stdout == "21.5 degrees\n"
+    assert json.loads(served.run_cli("call", "every", "structured_only").stdout)["unit"] == "°C"
+    assert "file:///report.pdf" in served.run_cli("call", "every", "link").stdout
+    assert served.run_cli("call", "every", "nothing").stdout == ""
+    told = json.loads(served.run_cli("call", "every", "structured", "--json").stdout)
+    assert told["structured_content"] == {"temperature": 21.5, "unit": "°C"}
+
+
+def test_media_is_saved_or_named(served: Home) -> None:
+    """Without --output it is named on stderr; with it, it is a file, in a folder under the tool's name."""
+    named = served.run_cli("call", "every", "image")
+    assert named.stdout == "one red pixel\n"
+    assert named.stderr.startswith("[image/png, ")
+    served.run_cli("call", "every", "image", "--output", "pixel.png")
+    assert (served.work / "pixel.png").read_bytes().startswith(PNG)
+    (served.work / "media").mkdir()
+    served.run_cli("call", "every", "image", "--output", "media")
+    assert (served.work / "media" / "image-1.png").read_bytes().startswith(PNG)
+    served.run_cli("call", "every", "blob", "--output", "bytes")
+    assert (served.work / "bytes").read_bytes() == bytes(range(256))
+    refused = served.run_cli("call", "every", "image", "--output", "no/such/folder.png", check=False)
+    assert (refused.code, "cannot be written" in refused.stderr) == (1, True)
+
+
+def test_text_is_unchanged_in_a_pipe_and_harmless_on_a_terminal(served: Home) -> None:
+    """What a tool returns may drive a terminal; a pipe gets it as it came."""
+    text = "a\x1b[2Jb\x1b]0;title\x07c"
+    assert served.run_cli("call", "every", "echo", f"text={text}").stdout == f"{text}\n"
+    assert run_in_terminal(served, "call", "every", "echo", f"text={text}").raw == "abc\r\n"
+
+
+def test_ctrl_c_cancels_the_call_at_the_server(home: Home, tmp_path: Path) -> None:
+    """At once, with a shell's exit code and no traceback."""
+    log = tmp_path / "cancelled"
+    home.write_config({"every": entry(everything_server(), env={"CANCEL_LOG": str(log)})})
+    home.run_cli("tools")
+    argv = [BIN / "llm-mcp", "call", "every", "sleep", "seconds=60"]
+    with subprocess.Popen(argv, env=home.env, cwd=home.work, stderr=subprocess.PIPE, text=True) as call:
+        wait_until(lambda: json.loads(home.run_cli("status", "--json").stdout)["calls_in_flight"])
+        call.send_signal(signal.SIGINT)
+        _, stderr = call.communicate(timeout=5)
+    assert (call.returncode, stderr.strip()) == (130, "")
+    wait_until(lambda: log.exists() and "sleep" in log.read_text())
+
+
+def test_closed_pipe_is_no_traceback(served: Home) -> None:
+    """`llm-mcp call … | head -1` ends quietly."""
+    command = f"{BIN}/llm-mcp call every big size=3000000 | head -c 10"
+    done = served.run("sh", "-c", command)
+    assert (done.stdout, done.stderr) == ("x" * 10, "")

@@ -1,0 +1,209 @@
+"""add, add-json, get, remove, enable, disable: mcp.json from the shell."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.home import BIN, Home
+from tests.servers import entry, everything_server, naming_server
+
+
+def servers(home: Home) -> dict[str, Any]:
+    return dict(json.loads(home.config.read_text())["mcpServers"])
+
+
+def test_add_a_command(home: Home) -> None:
+    """The file is made for its owner alone, the server is connected to, and its tools are named."""
+    done = home.run_cli("add", "names", "-e", "A=b=c", "--", *naming_server("alpha", "beta"))
+    assert done.stdout == f"added 'names' to {home.config}\nit offers 2 tools: alpha, beta\n"
+    assert servers(home) == {"names": entry(naming_server("alpha", "beta"), env={"A": "b=c"})}
+    assert stat.S_IMODE(home.config.stat().st_mode) == 0o600
+
+
+def test_add_a_url(home: Home) -> None:
+    """With headers; the transport only where it is not evident."""
+    home.run_cli("add", "web", "https://h/mcp", "-H", "X-Key: ${KEY}", "--no-check")
+    home.run_cli("add", "old", "https://h/mcp", "--transport", "sse", "--no-check")
+    assert servers(home) == {
+        "web": {"url": "https://h/mcp", "headers": {"X-Key": "${KEY}"}},
+        "old": {"type": "sse", "url": "https://h/mcp"},
+    }
+
+
+def test_server_that_does_not_connect_is_added_all_the_same(home: Home) -> None:
+    """Exit code 1, the reason, and how to undo it."""
+    done = home.run_cli("add", "broken", "--", "no-such-command", check=False)
+    assert done.code == 1
+    assert "but it cannot be used yet: command 'no-such-command' was not found" in done.stderr
+    assert "llm mcp remove broken" in done.stderr
+    assert list(servers(home)) == ["broken"]
+
+
+def test_present_server_is_replaced_by_force_only(home: Home) -> None:
+    """Otherwise the file stays as it is."""
+    home.run_cli("add", "a", "--no-check", "--", "one")
+    refused = home.run_cli("add", "a", "--no-check", "--", "two", check=False)
+    assert (refused.code, "--force" in refused.stderr) == (1, True)
+    assert servers(home) == {"a": {"command": "one"}}
+    home.run_cli("add", "a", "--no-check", "--force", "--", "two")
+    assert servers(home) == {"a": {"command": "two"}}
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["a"], "Missing argument"),
+        (["a", "npx", "-y", "pkg"], "go behind --"),
+        (["a", "npx -y pkg"], "without the quotes: -- npx -y pkg"),
+        (["a", "-H", "X: y", "--", "npx"], "--header is for a URL"),
+        (["a", "-e", "X=y", "https://h/"], "--env is for a command"),
+        (["a", "-t", "http", "--", "npx"], "a URL is needed"),
+        (["a", "-e", "s3cr3t", "--", "npx"], "is written NAME=VALUE"),
+        (["\x1b[2J", "--", "npx"], "control characters"),
+    ],
+)
+def test_mistakes_are_usage_errors(home: Home, words: list[str], complaint: str) -> None:
+    """Exit code 2, what is meant, nothing written, and no value repeated."""
+    refused = home.run_cli("add", *words, check=False)
+    assert refused.code == 2, refused
+    assert complaint in refused.stderr
+    assert "s3cr3t" not in refused.stderr
+    assert not home.config.exists()
+
+
+def test_what_else_is_in_the_file_stays(home: Home) -> None:
+    """Other keys, their order, the indentation, the mode, and a link in its place."""
+    real = home.folder / "dotfiles.json"
+    servers_text = '"mcpServers": {\n\t\t"b": {"command": "x", "mine": true}\n\t}'
+    text = f'{{\n\t"other": {{"z": 1, "a": 2}},\n\t{servers_text},\n\t"ü": null\n}}\n'
+    real.write_text(text)
+    real.chmod(0o640)
+    home.config.symlink_to(real)
+    home.run_cli("add", "a", "--no-check", "--", "y")
+    written = json.loads(real.read_text())
+    assert list(written) == ["other", "mcpServers", "ü"]
+    assert list(written["other"]) == ["z", "a"]
+    assert list(written["mcpServers"]) == ["b", "a"]
+    assert written["mcpServers"]["b"]["mine"] is True
+    assert '\n\t"other"' in real.read_text()
+    assert "ü" in real.read_text()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert home.config.is_symlink()
+
+
+def test_broken_file_is_never_overwritten(home: Home) -> None:
+    """What is no JSON, or no config, is somebody's work: an error, and it stays."""
+    for text in ('{"mcpServers": {', "[]", '{"mcpServers": []}', '{"mcpServers": {"x": 5}}'):
+        home.config.write_text(text)
+        refused = home.run_cli("add", "a", "--no-check", "--", "y", check=False)
+        assert refused.code == 1
+        assert "Traceback" not in refused.stderr
+        assert home.config.read_text() == text
+
+
+def test_entry_that_cannot_work_is_refused(home: Home) -> None:
+    """Before it is written: in the words of the config."""
+    refused = home.run_cli("add-json", "a", '{"command": "x", "url": "https://h/"}', check=False)
+    assert refused.code == 1
+    assert "Only 'url' or 'command' is allowed" in refused.stderr
+    assert not home.config.exists()
+    assert home.run_cli("add-json", "a", "{", check=False).code == 2
+    assert home.run_cli("add-json", "a", "[]", check=False).code == 2
+
+
+def test_two_that_add_at_once_both_get_in(home: Home) -> None:
+    """Editing is done one after the other."""
+    argv = [[BIN / "llm-mcp", "add", f"s{n}", "--no-check", "--", "x"] for n in range(6)]
+    running = [subprocess.Popen(words, env=home.env, stdout=subprocess.DEVNULL) for words in argv]
+    assert [one.wait(30) for one in running] == [0] * 6
+    assert sorted(servers(home)) == [f"s{n}" for n in range(6)]
+
+
+def test_add_json_from_stdin(home: Home) -> None:
+    """As the entry stands."""
+    home.run_cli("add-json", "a", "-", "--no-check", input='{"command": "x", "timeout": 5}')
+    assert servers(home) == {"a": {"command": "x", "timeout": 5}}
+
+
+def test_get_hides_secrets(home: Home) -> None:
+    """Values of env and headers, what may be a token among the arguments, the url's password and query."""
+    home.write_config(
+        {
+            "cmd": {
+                "command": "npx",
+                "args": ["-y", "pkg", "--api-key", "s3cr3t1", "--token=s3cr3t2", "postgres://u:s3cr3t3@h/d"],
+                "env": {"TOKEN": "s3cr3t4", "OTHER": "${OTHER}"},
+            },
+            "web": {
+                "url": "https://u:s3cr3t5@h/mcp?key=s3cr3t6",
+                "headers": {"Authorization": "Bearer s3cr3t7"},
+            },
+        }
+    )
+    for name in ("cmd", "web"):
+        for words in (["get", name], ["get", name, "--json"]):
+            assert "s3cr3t" not in home.run_cli(*words).stdout
+    assert "${OTHER}" in home.run_cli("get", "cmd").stdout
+    assert "pkg" in home.run_cli("get", "cmd").stdout
+    assert "s3cr3t1" in home.run_cli("get", "cmd", "--reveal").stdout
+    assert "s3cr3t" not in home.run_cli("list").stdout + home.run_cli("list", "--json").stdout
+
+
+def test_remove_disable_enable(home: Home) -> None:
+    """Each by name; near misses are suggested."""
+    home.write_config({"filesystem": {"command": "x"}, "time": {"command": "y", "disabled": False}})
+    home.run_cli("disable", "filesystem")
+    assert servers(home)["filesystem"] == {"command": "x", "disabled": True}
+    home.run_cli("enable", "filesystem")
+    assert servers(home)["filesystem"] == {"command": "x"}
+    home.run_cli("remove", "filesystem")
+    assert list(servers(home)) == ["time"]
+    for word in ("remove", "enable", "disable", "get"):
+        refused = home.run_cli(word, "tiem", check=False)
+        assert (refused.code, "did you mean 'time'?" in refused.stderr) == (1, True)
+
+
+def test_list_tells_what_is_configured(home: Home) -> None:
+    """Without a daemon, and starting none; disabled and broken ones as such."""
+    home.write_config(
+        {
+            "every": entry(everything_server()),
+            "off": {"command": "x", "disabled": True},
+            "unset": {"command": "x", "env": {"A": "${NOT_SET_ANYWHERE}"}},
+        }
+    )
+    table, _, remarks = home.run_cli("list").stdout.partition("\n\n")
+    assert remarks.startswith("unset: server 'unset', key 'env.A'")
+    shown = {line.split()[0]: line.split()[1:3] for line in table.splitlines()[1:]}
+    assert shown == {
+        "every": ["stdio", "stopped"],
+        "off": ["stdio", "disabled"],
+        "unset": ["stdio", "failed"],
+    }
+    assert home.processes() == []
+    home.run_cli("call", "every", "pid")
+    rows = {row["name"]: row for row in json.loads(home.run_cli("list", "--json").stdout)["servers"]}
+    assert rows["every"]["state"] == "ready"
+    assert rows["every"]["tools"] > 20
+    assert "NOT_SET_ANYWHERE" in rows["unset"]["error"]
+
+
+def test_list_without_a_config(home: Home) -> None:
+    """Says how to make one; a file that was named has to be there."""
+    assert "llm mcp add" in home.run_cli("list").stdout
+    assert home.run_cli("list", "--config", "nothing.json", check=False).code == 1
+
+
+def test_restart_of_one_server(home: Home) -> None:
+    """Its next call is answered by another process; the daemon stays."""
+    home.write_config({"every": entry(everything_server())})
+    before = home.run_cli("call", "every", "pid").stdout
+    assert home.run_cli("restart", "every").stdout == "ended 'every'; its next call starts it anew\n"
+    assert home.run_cli("call", "every", "pid").stdout != before
+    refused = home.run_cli("restart", "evry", check=False)
+    assert (refused.code, "did you mean 'every'?" in refused.stderr) == (1, True)

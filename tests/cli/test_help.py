@@ -1,0 +1,69 @@
+"""Help teaches: every command has one, with examples; what is misspelt is suggested."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import click
+import pytest
+
+from llm_tools_mcp.cli import group
+from tests.home import Home
+from tests.imports import PACKAGE
+
+CONTEXT = click.Context(group, info_name="llm-mcp")
+COMMANDS = group.list_commands(CONTEXT)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "service"])
+def test_help_of_each_command_has_examples(home: Home, name: str) -> None:
+    """The help names what the command does and shows lines to type, which begin with `llm mcp`."""
+    text = home.run_cli(name, "--help").stdout
+    _, _, examples = text.partition("Examples:\n")
+    assert examples, text
+    assert all("llm mcp " in line or "llm-mcp" in line for line in examples.splitlines())
+
+
+def test_help_of_the_group_lists_all_commands(home: Home) -> None:
+    """One line each, the same under both names."""
+    ours = home.run_cli("--help").stdout
+    theirs = home.run_llm("mcp", "--help").stdout
+    assert ours.replace("Usage: llm-mcp", "Usage: llm mcp").partition("\n")[2].replace(
+        "  --version   Show the version and exit.\n", ""
+    ) == theirs.partition("\n")[2].replace("  --version   Show the version and exit.\n", "")
+    assert re.findall(r"^  ([a-z-]+) ", ours.partition("Commands:\n")[2], re.MULTILINE) == COMMANDS
+
+
+def test_both_names_run_the_same_commands(home: Home) -> None:
+    """`llm mcp` is `llm-mcp`: output, errors and exit codes."""
+    for words in (["health"], ["statsu"], ["status", "--json"], ["tools"]):
+        ours = home.run_cli(*words, check=False)
+        theirs = home.run_llm("mcp", *words, check=False)
+        assert (ours.code, ours.stdout) == (theirs.code, theirs.stdout)
+        assert (
+            ours.stderr.replace("llm-mcp [", "llm mcp [").replace("'llm-mcp -", "'llm mcp -") == theirs.stderr
+        )
+
+
+def test_misspelt_command_is_suggested(home: Home) -> None:
+    """A usage error, exit code 2, with what was probably meant."""
+    refused = home.run_cli("statsu", check=False)
+    assert refused.code == 2
+    assert "there is no command 'statsu'; did you mean 'status'?" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+def test_help_is_quick(words: list[str]) -> None:
+    """It loads none of what commands need: no command, gRPC, rich, pydantic, and no llm."""
+    code = (
+        "import sys; from llm_tools_mcp.cli import group\n"
+        f"try: group({words!r}, standalone_mode=False)\n"
+        "finally: print('LOADED', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.partition("LOADED ")[2].split()
+    heavy = {"llm", "grpc", "google", "rich", "pydantic", "mcp", "psutil", "asyncio"}
+    assert heavy.isdisjoint(module.partition(".")[0] for module in loaded)
+    assert [module for module in loaded if module.startswith(f"{PACKAGE}.cli.")] == []

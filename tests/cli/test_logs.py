@@ -1,0 +1,85 @@
+"""logs: from files here; the journal is asked in tests/service."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.home import BIN, Home
+from tests.servers import entry, everything_server
+from tests.waiting import wait_until
+
+
+def test_log_of_the_daemon(home: Home) -> None:
+    """The last lines, also after the daemon has stopped."""
+    home.run_cli("start")
+    assert f"serves on {home.socket}" in home.run_cli("logs").stdout
+    home.run_cli("stop")
+    assert home.run_cli("logs", "-n", "1").stdout.endswith("stopping: asked to stop\n")
+    assert home.run_cli("logs", "-n", "0").stdout == ""
+
+
+def test_log_of_a_server(home: Home) -> None:
+    """What it wrote to its stderr."""
+    home.write_config({"every": entry(everything_server())})
+    home.run_cli("call", "every", "log", "level=info", "text=written to stderr")
+    wait_until(lambda: "written to stderr" in home.run_cli("logs", "every", check=False).stdout)
+
+
+def test_no_log_yet(home: Home) -> None:
+    """A clear error, exit code 1, that names the place; near misses are suggested."""
+    absent = home.run_cli("logs", check=False)
+    assert (absent.code, absent.stderr) == (
+        1,
+        f"Error: there is no log yet: {home.config_folder}/logs/daemon.log\n",
+    )
+    logs = home.config_folder / "logs"
+    logs.mkdir()
+    (logs / "filesystem.log").write_text("x\n")
+    assert "did you mean 'filesystem'?" in home.run_cli("logs", "filesytem", check=False).stderr
+
+
+def test_log_is_where_the_daemon_writes(home: Home) -> None:
+    """A shell with another config folder sees the log of the daemon that runs."""
+    home.run_cli("start")
+    other = {"LLM_TOOLS_MCP_CONFIG_DIR": str(home.folder / "elsewhere")}
+    assert "serves on" in home.run_cli("logs", env=other).stdout
+
+
+def test_lines_before_a_rotation_count(home: Home) -> None:
+    """Where the file was just rotated, the last lines of the former one are shown too."""
+    logs = home.config_folder / "logs"
+    logs.mkdir()
+    (logs / "daemon.log.1").write_text("one\ntwo\n")
+    (logs / "daemon.log").write_text("three\n")
+    assert home.run_cli("logs", "-n", "2").stdout == "two\nthree\n"
+
+
+def test_escape_sequences_do_not_reach_the_terminal(home: Home) -> None:
+    """A log may hold what a server wrote: nothing of it drives the terminal."""
+    logs = home.config_folder / "logs"
+    logs.mkdir()
+    (logs / "daemon.log").write_text("a\x1b]0;title\x07b\x1b[2Jc\n")
+    assert home.run_cli("logs").stdout == "abc\n"
+
+
+def test_follow_goes_on_after_a_rotation(home: Home, tmp_path: Path) -> None:
+    """-f shows what is written from now on, also to the file that takes the place of a rotated one."""
+    logs = home.config_folder / "logs"
+    logs.mkdir()
+    log, shown = logs / "daemon.log", tmp_path / "shown"
+    log.write_text("before\n")
+    with shown.open("w") as output:
+        argv = [BIN / "llm-mcp", "logs", "-f"]
+        follower = subprocess.Popen(argv, env={**home.env, "PYTHONUNBUFFERED": "1"}, stdout=output)
+    try:
+        wait_until(lambda: shown.read_text() == "before\n")
+        with log.open("a") as file:
+            file.write("appended\n")
+        wait_until(lambda: shown.read_text().endswith("appended\n"))
+        log.rename(logs / "daemon.log.1")
+        log.write_text("in the new file\n")
+        wait_until(lambda: shown.read_text() == "before\nappended\nin the new file\n")
+    finally:
+        follower.terminate()
+        follower.wait(10)
