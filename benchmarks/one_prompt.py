@@ -1,0 +1,77 @@
+"""One prompt, run as `llm` runs it, with a stamp after each stage. Prints [[stage, time], …] at the end."""
+
+from __future__ import annotations
+
+import time
+
+stamps: list[tuple[str, float]] = [("Python's start", time.time())]
+
+
+def stamp(stage: str) -> None:
+    stamps.append((stage, time.time()))
+
+
+import json  # noqa: E402 - stamps stand between the imports
+import sys  # noqa: E402
+
+import llm.cli  # noqa: E402 - which loads the plugins
+
+stamp("import llm and its plugins")
+
+from llm_tools_mcp.toolbox import MCP  # noqa: E402
+
+
+def main() -> None:
+    sys.argv = ["llm", "-m", "echo", "-T", "MCP", sys.argv[1]]
+    _watch_listing()
+    try:
+        llm.cli.cli(standalone_mode=False)
+    finally:
+        stamp("llm: the answer, logging to its database")
+        print(json.dumps(stamps))
+
+
+def _watch_listing() -> None:
+    """The stages of a prompt are told apart by the first use of each step."""
+    original = MCP._source  # noqa: SLF001
+
+    def source(self: MCP):
+        stamp("llm: arguments, model, database")
+        from llm_tools_mcp import tools
+
+        stamp("import grpc, protobuf and our client")
+        _watch(tools)
+        return original(self)
+
+    MCP._source = source  # type: ignore[method-assign]  # noqa: SLF001
+
+
+def _watch(tools) -> None:
+    daemon = tools.Daemon
+    list_tools, call, ensure = daemon.list_tools, daemon.call, tools.ensure_daemon
+    connected: list[bool] = []
+
+    def listed(self, *args, **options):
+        listing = list_tools(self, *args, **options)
+        stamp("GetAllTools, with the first connection; names")
+        return listing
+
+    def ensured():
+        socket = ensure()
+        if not connected:
+            connected.append(True)
+            stamp("config read, daemon found")
+        return socket
+
+    def called(self, *args, **options):
+        stamp("llm: tools, the model's turn")
+        result = call(self, *args, **options)
+        stamp("CallTool")
+        return result
+
+    tools.ensure_daemon = ensured
+    daemon.list_tools, daemon.call = listed, called
+
+
+if __name__ == "__main__":
+    main()
