@@ -26,7 +26,7 @@ WARNING_INTERVAL = 60.0
 
 # Seconds from its connect that a client may stay silent during a drain. It may be about to send: gRPC
 # fails the calls of a client whose connection ends before the handshake.
-SILENCE = 0.5
+SILENCE = 1.0
 
 
 class Relay:
