@@ -78,7 +78,11 @@ class Daemon:
         socket = ensure_daemon()
         if self._client is None or self._client.socket != socket:
             client = DaemonClient(socket)
-            await_answer(client.health)
+            try:
+                await_answer(client.health)
+            except McpError:
+                client.close()  # its connection would hold up a daemon that drains
+                raise
             self._client = client
         return self._client
 
