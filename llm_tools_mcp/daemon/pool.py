@@ -61,7 +61,7 @@ class Pool:
         try:
             return await session.call(definition, tool, arguments, on_event)
         finally:
-            self._settle()
+            self._settle(session)
 
     def known_tools(self, definition: ServerDefinition) -> ToolList | None:
         """The last known list, without starting anything."""
@@ -73,7 +73,7 @@ class Pool:
         try:
             tools = await session.list_tools(definition)
         finally:
-            self._settle()
+            self._settle(session)
         return self._cache.listed(tools, is_legacy=session.is_legacy)
 
     def refresh_if_stale(self, definition: ServerDefinition, known: ToolList) -> None:
@@ -144,22 +144,25 @@ class Pool:
         for identity in unwanted:
             for session in self._sessions.get(identity, ()):
                 session.is_retired = True
-        if unwanted:
-            self._settle()
+                self._end_if_retired(session)
 
     # --- making room --------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """After each piece of work: end retired sessions, and live ones over the limit."""
-        for session in self.sessions():
-            if session.is_retired and session.is_live and not session.is_busy:
-                self._end(session, "its config has changed")
+    def _settle(self, session: Session) -> None:
+        """After each piece of work: end it if it is retired, and live ones over the limit."""
+        self._end_if_retired(session)
         self._make_room(0)
-        self._plan_expiry()
+        self._expect_expiry(session)
         self._on_change()
+
+    def _end_if_retired(self, session: Session) -> None:
+        if session.is_retired and session.is_live and not session.is_busy:
+            self._end(session, "its config has changed")
 
     def _make_room(self, wanted: int) -> None:
         """Never a busy one: then there are more than the limit, for a while."""
+        if sum(map(len, self._sessions.values())) + wanted <= self._max_live:
+            return
         live = [session for session in self.sessions() if session.is_live]
         excess = len(live) + wanted - self._max_live
         if excess > 0:
@@ -169,25 +172,34 @@ class Pool:
 
     def expire(self) -> None:
         """End what was unused for longer than its `idleTimeout`, and forget the longest unused."""
-        for session in self._idle():
-            if session.idle_seconds >= session.definition.idle_timeout:
-                self._end(session, "it was unused for its idleTimeout")
-        self._settle()  # what became idle by itself, when a start or a listing ended that nobody waited for
+        self._cancel_expiry()
+        for session in self.sessions():
+            self._end_if_expired(session)
+            self._settle(session)  # a start or a listing may have ended that nobody waited for
         for identity in list(self._sessions)[: max(0, len(self._sessions) - _MAX_KNOWN)]:
             if not any(session.has_owner or session.is_busy for session in self._sessions[identity]):
                 del self._sessions[identity]
 
-    def _idle(self) -> list[Session]:
-        """Those that end when they stay unused."""
-        return [s for s in self.sessions() if s.is_live and not s.is_busy and s.definition.idle_timeout]
+    def _end_if_expired(self, session: Session) -> None:
+        limit = session.definition.idle_timeout
+        if limit and session.is_live and not session.is_busy and session.idle_seconds >= limit:
+            self._end(session, "it was unused for its idleTimeout")
 
-    def _plan_expiry(self) -> None:
+    def _expect_expiry(self, session: Session) -> None:
+        """One timer for all. It may ring early, when a session was used since, and is set anew then."""
+        limit = session.definition.idle_timeout
+        if not limit or self._closed or not session.is_live:
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(0.05, limit - session.idle_seconds)
+        if self._expiry is None or due < self._expiry.when():
+            self._cancel_expiry()
+            self._expiry = loop.call_at(due, self.expire)
+
+    def _cancel_expiry(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
-        left = [session.definition.idle_timeout - session.idle_seconds for session in self._idle()]
-        if left and not self._closed:
-            self._expiry = asyncio.get_running_loop().call_later(max(0.05, min(left)), self.expire)
 
     def restart(self, name: str, identities: Container[str] | None = None) -> int:
         """End the connections of servers of this name (of these identities); returns how many there were."""
@@ -206,7 +218,7 @@ class Pool:
     async def aclose(self) -> None:
         """End everything, and wait until no process is left. Harmless when repeated."""
         self._closed = True
-        self._plan_expiry()
+        self._cancel_expiry()
         for task in list(self._refreshing.values()):
             task.cancel()
         await asyncio.gather(*(session.aclose() for session in self.sessions()))

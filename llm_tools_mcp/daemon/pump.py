@@ -24,7 +24,8 @@ WRITE_BUFFER = 1024 * 1024
 SETTLING = 0.25
 
 # Bytes read at a time, into a buffer that stays: asyncio's own 256 KiB are mapped and unmapped at each read.
-READ_BUFFER = 64 * 1024
+# One for all connections: a read is taken out of it in the same step that filled it.
+_READ_BUFFER = memoryview(bytearray(64 * 1024))
 
 # Seconds between two tries to connect to a gRPC server whose queue is full.
 QUEUE_FULL_PAUSE = 0.01
@@ -116,7 +117,6 @@ class _End(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self._buffer = memoryview(bytearray(READ_BUFFER))
         self.lost = asyncio.get_running_loop().create_future()
         self.is_aborted = False
         self.has_ended = False  # it has sent EOF
@@ -128,10 +128,10 @@ class _End(asyncio.BufferedProtocol):
             self.transport.abort()
 
     def get_buffer(self, _size_hint: int) -> memoryview:
-        return self._buffer
+        return _READ_BUFFER
 
     def buffer_updated(self, size: int) -> None:
-        self.data_received(bytes(self._buffer[:size]))
+        self.data_received(bytes(_READ_BUFFER[:size]))
 
     def data_received(self, data: bytes) -> None:
         self.other.write(data)

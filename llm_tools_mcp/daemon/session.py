@@ -310,4 +310,4 @@ class Session:
 
 def _deadline(seconds: float) -> float:
     """On the loop's clock; 0 means never."""
-    return anyio.current_time() + seconds if seconds else float("inf")
+    return asyncio.get_running_loop().time() + seconds if seconds else float("inf")
