@@ -81,7 +81,7 @@ def _shown_args(args: Sequence[Any]) -> list[str]:
 def _is_harmless(word: str) -> bool:
     if _WORD_WITH_DIGITS.fullmatch(word):  # hunter2
         return False
-    return bool(_HARMLESS.fullmatch(word)) and not any(map(_looks_random, _LONG_RUN.findall(word)))
+    return bool(_HARMLESS.fullmatch(word)) and not _holds_token(word)
 
 
 def _looks_random(run: str) -> bool:
@@ -94,4 +94,9 @@ def _shown_url(url: str) -> str:
         return url
     from llm_tools_mcp.config.definition import public_url
 
-    return public_url(url)
+    # Some services put the key into the path.
+    return re.sub(r"[^/]+", lambda part: HIDDEN if _holds_token(part[0]) else part[0], public_url(url))
+
+
+def _holds_token(text: str) -> bool:
+    return any(map(_looks_random, _LONG_RUN.findall(text)))

@@ -3,139 +3,105 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llm_tools_mcp.cli.importing import clients
 from tests.cli.terminal import run_in_terminal
 from tests.home import Home
 
-FILES = {
-    "claude-desktop": (
-        ".config/Claude/claude_desktop_config.json",
-        '{"globalShortcut": "x", "mcpServers": {"fs": {"command": "npx", "args": ["-y", "fs", "/home/me"]}}}',
-        {"fs": {"command": "npx", "args": ["-y", "fs", "/home/me"]}},
-    ),
-    "claude-code": (
-        ".claude.json",
-        """{"numStartups": 3, "mcpServers": {
-          "s": {"type": "stdio", "command": "x", "args": [], "env": {}},
-          "r": {"type": "http", "url": "https://h/mcp", "headers": {"Authorization": "Bearer ${T:-no}"}}}}""",
-        {
-            "s": {"command": "x", "args": [], "env": {}},
-            "r": {"url": "https://h/mcp", "headers": {"Authorization": "Bearer ${T:-no}"}},
-        },
-    ),
-    "cursor": (
-        ".cursor/mcp.json",
-        '{"mcpServers": {"c": {"command": "x", "env": {"K": "${env:KEY}"}, "args": ["${cwd}/a", "${/}"]}}}',
-        {"c": {"command": "x", "env": {"K": "${KEY}"}, "args": ["./a", "/"]}},
-    ),
-    "vscode": (
-        ".config/Code/User/mcp.json",
-        """{
-          // comments are allowed, and "commas",
-          "inputs": [{"type": "promptString", "id": "api-key", "password": true}],
-          "servers": {
-            "v": {"type": "http", "url": "https://h//mcp", "headers": {"X": "${input:api-key}"},},
-            "w": {"command": "${userHome}/w", "envFile": "${workspaceFolder}/.env", "dev": {"watch": "x"}},
-          },
-        }""",
-        {
-            "v": {"url": "https://h//mcp", "headers": {"X": "${API_KEY}"}},
-            "w": {"command": "${HOME}/w"},
-        },
-    ),
-    "windsurf": (
-        ".codeium/windsurf/mcp_config.json",
-        '{"mcpServers": {"w": {"serverUrl": "https://h/sse", "disabledTools": ["a"], "disabled": true}}}',
-        {"w": {"url": "https://h/sse", "excludeTools": ["a"], "disabled": True}},
-    ),
-    "gemini": (
-        ".gemini/settings.json",
-        """{"mcpServers": {
-          "g": {"httpUrl": "https://h/mcp", "timeout": 5000, "trust": true},
-          "e": {"url": "https://h/events"},
-          "p": {"command": "p", "env": {"A": "$A_KEY"}, "includeTools": ["x"]}}}""",
-        {
-            "g": {"url": "https://h/mcp", "type": "http", "timeout": 5.0},
-            "e": {"url": "https://h/events", "type": "sse"},
-            "p": {"command": "p", "env": {"A": "${A_KEY}"}, "includeTools": ["x"]},
-        },
-    ),
-    "codex": (
-        ".codex/config.toml",
-        """model = "x"
-[mcp_servers.c]
-command = "c"
-args = ["a"]
-env_vars = ["HOME"]
-startup_timeout_sec = 20
-[mcp_servers.c.env]
-K = "v"
-[mcp_servers.r]
-url = "https://h/mcp"
-bearer_token_env_var = "TOK"
-enabled = false
-tool_timeout_sec = 60.0
-enabled_tools = ["a"]
-""",
-        {
-            "c": {"command": "c", "args": ["a"], "env": {"HOME": "${HOME}", "K": "v"}, "connectTimeout": 20},
-            "r": {
-                "url": "https://h/mcp",
-                "headers": {"Authorization": "Bearer ${TOK}"},
-                "timeout": 60.0,
-                "includeTools": ["a"],
-                "disabled": True,
-            },
-        },
-    ),
-}
+CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "gemini", "codex")
+CURSOR = '{"mcpServers": {"c": {"command": "x", "env": {"K": "${env:KEY}"}, "args": ["--token", "s3cr3t"]}}}'
 
 
-def place(home: Home, client: str) -> Path:
-    path, text, _ = FILES[client]
-    (home.folder / path).parent.mkdir(parents=True, exist_ok=True)
-    (home.folder / path).write_text(text)
-    return home.folder / path
+def put(home: Home, place: str, text: str) -> Path:
+    path = home.folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def put_cursor(home: Home, text: str = CURSOR) -> Path:
+    return put(home, ".cursor/mcp.json", text)
+
+
+def table(shown: str) -> dict[str, str]:
+    """Of each row of the table the verdict, by `name place`."""
+    rows = re.findall(r"^(\S+) +(add|skip|same|conflict|replace|have it) +(\S+)", shown, re.MULTILINE)
+    return {f"{name} {place}": verdict for name, verdict, place in rows}
 
 
 def servers(home: Home) -> dict[str, Any]:
     return dict(json.loads(home.config.read_text())["mcpServers"])
 
 
-@pytest.mark.parametrize("client", FILES)
-def test_config_of_each_client(home: Home, client: str) -> None:
-    """What its entries mean, in our words; what is written is a valid config."""
-    place(home, client)
-    home.run_cli("import", client, "--yes")
-    assert servers(home) == FILES[client][2]
-    home.run_cli("list")
-
-
-@pytest.mark.parametrize("client", FILES)
-def test_file_by_its_path(home: Home, client: str) -> None:
-    """The same file, wherever it lies."""
-    path = place(home, client).rename(home.folder / f"elsewhere{Path(FILES[client][0]).suffix}")
-    home.run_cli("import", str(path), "--yes")
-    assert sorted(servers(home)) == sorted(FILES[client][2])
-
-
 def test_all_clients_at_once(home: Home) -> None:
-    """Without arguments whatever is found, here and in the current folder; the first of a name wins."""
-    for client in FILES:
-        place(home, client)
-    (home.work / ".mcp.json").write_text('{"mcpServers": {"project": {"command": "x"}}}')
+    """Without arguments whatever is found; the user's own comes before the project's, equal ones are one."""
+    put_cursor(home)
+    put(home, ".codeium/windsurf/mcp_config.json", CURSOR)
+    put(home, "work/.cursor/mcp.json", '{"mcpServers": {"c": {"command": "other"}, "p": {"command": "x"}}}')
+    put(home, ".codex/config.toml", '[mcp_servers.d]\ncommand = "x"\n')
     shown = home.run_cli("import", "--yes").stdout
-    assert "conflict" in shown
-    assert set(servers(home)) == {"fs", "s", "r", "c", "v", "w", "g", "e", "p", "project"}
+    assert table(shown) == {
+        "c ~/.cursor/mcp.json": "add",
+        "c ~/work/.cursor/mcp.json": "conflict",
+        "p ~/work/.cursor/mcp.json": "add",
+        "c ~/.codeium/windsurf/mcp_config.json": "same",
+        "d ~/.codex/config.toml": "add",
+    }
+    assert "c: ~/.cursor/mcp.json has another one of this name, and comes first" in shown
+    assert list(servers(home)) == ["c", "p", "d"]
+    assert servers(home)["c"]["command"] == "x"
+
+
+def test_root_of_the_repository_counts(home: Home) -> None:
+    """From a folder within a repository its root is looked at too, and a file is read but once."""
+    put(home, ".git/HEAD", "")
+    put(home, ".mcp.json", '{"mcpServers": {"r": {"command": "./serve"}}}')
+    put_cursor(home)
+    shown = home.run_cli("import", "--yes").stdout
+    assert table(shown) == {"r ~/.mcp.json": "add", "c ~/.cursor/mcp.json": "add"}
+    assert servers(home)["r"] == {"command": "./serve", "cwd": str(home.folder)}
+
+
+def test_nothing_found(home: Home) -> None:
+    """Says what was looked for; empty files hold nothing."""
+    put_cursor(home, "")
+    assert home.run_cli("import").stdout == f"nothing found of {', '.join(CLIENTS)}\n"
+    assert home.run_cli("import", "cursor", "codex").stdout == "nothing found of cursor, codex\n"
+    assert not home.config.exists()
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_places_on_macos(monkeypatch: pytest.MonkeyPatch, home: Home, client: str) -> None:
+    """Where apps keep their files on macOS; XDG_CONFIG_HOME moves nothing there."""
+    support = "Library/Application Support"
+    place = {
+        "claude-desktop": f"{support}/Claude/claude_desktop_config.json",
+        "claude-code": ".claude.json",
+        "cursor": ".cursor/mcp.json",
+        "vscode": f"{support}/VSCodium/User/profiles/-1f/mcp.json",
+        "windsurf": ".codeium/windsurf/mcp_config.json",
+        "gemini": ".gemini/settings.json",
+        "codex": ".codex/config.toml",
+    }[client]
+    path = put(home, place, "")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, home.env[name])
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "COPILOT_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(home.work)
+    assert clients.CLIENTS[client].files() == [(path, None)]
 
 
 def test_dry_run_writes_nothing(home: Home) -> None:
     """Nor does a pipe without --yes: it asks for a word."""
-    place(home, "cursor")
+    put_cursor(home)
     assert "1 server would be added" in home.run_cli("import", "--dry-run").stdout
     assert not home.config.exists()
     refused = home.run_cli("import", check=False)
@@ -145,7 +111,7 @@ def test_dry_run_writes_nothing(home: Home) -> None:
 
 def test_asks_on_a_terminal(home: Home) -> None:
     """Shows the table, asks, and writes after a yes alone."""
-    place(home, "cursor")
+    put_cursor(home)
     no = run_in_terminal(home, "import", when=lambda seen: "[Y/n]" in seen, then=b"n\n")
     assert no.code == 1
     assert not home.config.exists()
@@ -156,7 +122,7 @@ def test_asks_on_a_terminal(home: Home) -> None:
 
 def test_present_servers_are_kept(home: Home) -> None:
     """The same one is said to be there, another one of that name is a conflict, --force replaces it."""
-    place(home, "cursor")
+    put_cursor(home)
     home.write_config({"c": {"command": "mine"}})
     assert "conflict" in home.run_cli("import", "--yes").stdout
     assert servers(home) == {"c": {"command": "mine"}}
@@ -165,37 +131,90 @@ def test_present_servers_are_kept(home: Home) -> None:
     assert "have it" in home.run_cli("import", "--yes").stdout
 
 
+def test_config_keeps_content_and_order(home: Home) -> None:
+    """What else it holds stays as it is; what is new comes last."""
+    home.config.write_text('{"note": "mine", "mcpServers": {"z": {"command": "z"}, "a": {"command": "a"}}}')
+    put_cursor(home)
+    home.run_cli("import", "--yes")
+    assert json.loads(home.config.read_text())["note"] == "mine"
+    assert list(servers(home)) == ["z", "a", "c"]
+
+
 def test_what_cannot_be_translated_is_said(home: Home) -> None:
-    """Unknown types are left out, unknown keys named, inputs become variables; no secret is shown."""
-    path = home.folder / "odd.json"
-    path.write_text(
-        json.dumps(
-            {
-                "mcpServers": {
-                    "socket": {"type": "ws", "url": "ws://h"},
-                    "nothing": {"env": {"A": "s3cr3t"}},
-                    "keys": {"command": "x", "sandbox": "s3cr3t", "args": ["--token", "s3cr3t"]},
-                }
-            }
-        )
-    )
-    place(home, "vscode")
-    shown = home.run_cli("import", str(path), "vscode", "--yes").stdout
-    assert "its type 'ws' is not known here" in shown
-    assert "without sandbox" in shown
-    assert "set API_KEY in your environment" in shown
+    """What mcp.json could not hold is left out with the reason, unknown keys are named, secrets hidden."""
+    odd = {
+        "socket": {"type": "ws", "url": "ws://h"},
+        "nothing": {"env": {"A": "s3cr3t"}},
+        "keys": {"command": "x", "sandbox": "s3cr3t", "odd key": "s3cr3t", "args": ["--token", "s3cr3t"]},
+        "list": ["s3cr3t"],
+        "wrong": {"command": "x", "env": {"A": ["s3cr3t"]}, "disabled": True},
+        "-x": {"command": "x"},
+        "slow": {"command": "x", "timeout": "s3cr3t"},
+    }
+    path = put(home, "odd.json", json.dumps({"mcpServers": odd}))
+    shown = home.run_cli("import", str(path), "--yes").stdout
+    assert list(table(shown).values()).count("skip") == 5
+    for said in (
+        "socket: its type 'ws' is not known here",
+        "nothing: has neither command nor url",
+        "keys: without sandbox: it is not confined here; without a key that has no plain name",
+        "list: is no object",
+        "wrong: key 'env.A': Input should be a valid string",
+        "-x: its name begins with -",
+        "slow: without timeout, which is no number of seconds",
+    ):
+        assert said in shown
     assert "s3cr3t" not in shown
-    assert set(servers(home)) == {"keys", "v", "w"}
+    assert set(servers(home)) == {"keys", "slow"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"servers": {"a": {"command": "x"}}}',
+        '{"a": {"command": "x"}}',
+        '# from the terminal\n[mcp_servers.a]\ncommand = "x"\n',
+        '\ufeff{"mcpServers": {"a": {"command": "x",},},} // end',
+    ],
+)
+def test_file_is_recognized_by_its_shape(home: Home, text: str) -> None:
+    """Also entries alone as READMEs have them, and TOML that is not called so."""
+    home.run_cli("import", str(put(home, "some.conf", text)), "--yes")
+    assert servers(home) == {"a": {"command": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.json", '{\n // here\n "a": }', "not valid JSON: Expecting value (line 3, column 7)"),
+        ("a.json", "[1]", "Input should be an object"),
+        ("a.json", "[" * 100_000, "not valid JSON: nested too deeply"),
+        ("a.json", '{"mcpServers": []}', "key 'mcpServers': Input should be an object"),
+        (
+            "a.json",
+            '{"editor": true}',
+            "holds no MCP servers: there is no mcpServers, servers or mcp_servers",
+        ),
+        ("a.toml", "a = 1\nb = ]", "not valid TOML: Invalid value (at line 2, column 5)"),
+        ("folder/a.json", None, "cannot be read: Is a directory"),
+    ],
+)
+def test_files_that_are_no_configs(home: Home, name: str, text: str | None, said: str) -> None:
+    """The message names the file, and the place in it as it is, comments counted."""
+    path = put(home, name, text) if text is not None else home.work
+    refused = home.run_cli("import", str(path), "--yes", check=False)
+    assert (refused.code, refused.stderr) == (1, f"Error: {path}: {said}\n")
+    assert not home.config.exists()
 
 
 def test_unreadable_files(home: Home) -> None:
     """A clear error for one that was named; a warning where all are looked for."""
-    place(home, "cursor").write_text("{")
+    put_cursor(home, "{")
     refused = home.run_cli("import", "cursor", check=False)
     assert (refused.code, "not valid JSON" in refused.stderr) == (1, True)
     assert home.run_cli("import", "--dry-run").stderr.startswith("Warning: ")
     assert home.run_cli("import", "no/such/file", check=False).code == 1
     misspelt = home.run_cli("import", "cursr", check=False)
     assert "did you mean 'cursor'?" in misspelt.stderr
-    place(home, "codex").write_text("x = ")
+    put(home, ".codex/config.toml", "x = 1\ny = ")
     assert "not valid TOML" in home.run_cli("import", "codex", check=False).stderr

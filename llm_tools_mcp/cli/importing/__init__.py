@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
+from llm_tools_mcp.cli.command import command, config_option, did_you_mean
+from llm_tools_mcp.cli.editing import Entry, check, config_file, edited, servers_of, wrong_name
+from llm_tools_mcp.cli.screen import clean_line, print_remarks, print_table
+from llm_tools_mcp.cli.secrets import shown_command
 from llm_tools_mcp.errors import ConfigError, McpError
 
-from .command import command, config_option, did_you_mean
-from .editing import Entry, config_file, edited, servers_of
-from .foreign import CLIENTS, servers_of_client, servers_of_file
-from .screen import clean_line, print_remarks, print_table
-from .secrets import shown_command
+from .clients import CLIENTS, servers_of_client, servers_of_file
 from .translation import Found
 
 
@@ -42,21 +46,22 @@ def import_command(
     """Take over the servers of other MCP clients into mcp.json; shows them, and asks.
 
     CLIENT is claude-desktop, claude-code, cursor, vscode, windsurf, gemini or codex; without any, all of them
-    are looked for, also in the current folder.
+    are looked for, also in the current folder. FILE may be of any client, in JSON or TOML.
     """
     path = config_file(config_path)
-    found = _found(sources)
+    found = [_checked(server) for server in _found(sources)]
     if not found:
         click.echo(f"nothing found of {', '.join(sources or CLIENTS)}")
         return
-    wanted = _show(found, servers_of(path), force=force)
+    present = servers_of(path)
+    wanted = _show(found, present, force=force)
     if not wanted:
         click.echo("\nnothing to add")
     elif dry_run:
         click.echo(f"\n{_count(wanted)} would be added to {path}")
     elif yes or _confirm(f"\nAdd {_count(wanted)} to {path}?"):
         with edited(path) as servers:
-            servers.update(wanted)
+            servers.update({name: wanted[name] for name in wanted if servers.get(name) == present.get(name)})
         click.echo(f"added {_count(wanted)} to {path}; to see them: llm mcp list")
     else:
         context.exit(1)
@@ -88,37 +93,59 @@ def _everywhere() -> list[Found]:
     return found
 
 
+def _checked(server: Found) -> Found:
+    """One that mcp.json cannot hold as it is would spoil the whole of it."""
+    if server.entry is None:
+        return server
+    reason = wrong_name(server.name)
+    if reason:
+        return replace(server, entry=None, notes=(f"its name {reason}",))
+    enabled = {key: value for key, value in server.entry.items() if key != "disabled"}
+    try:
+        check(server.source, json.dumps({"mcpServers": {server.name: enabled}}))
+    except ConfigError as error:
+        reason = re.sub(r"server '.*?'(?:, |: )", "", error.detail)
+        return replace(server, entry=None, notes=(reason,))
+    return server
+
+
+class _Verdict(NamedTuple):
+    word: str
+    reasons: tuple[str, ...] = ()
+
+
 def _show(found: Sequence[Found], present: Entry, *, force: bool) -> Entry:
-    """The table; returns what is to be added."""
-    wanted: Entry = {}
+    """The table, and below it what there is to say; returns what is to be added."""
+    wanted: dict[str, Found] = {}
     rows = []
+    remarks = []
     for server in found:
         verdict = _verdict(server, present, wanted, force=force)
-        if verdict in ("add", "replace"):
-            wanted[server.name] = server.entry
-        rows.append(
-            [
-                clean_line(server.name),
-                verdict,
-                _short(server.source),
-                clean_line(shown_command(server.entry or {})) if server.entry else "-",
-            ]
-        )
+        if verdict.word in ("add", "replace"):
+            wanted[server.name] = server
+        place = _short(server.source)
+        command = clean_line(shown_command(server.entry)) if server.entry else "-"
+        rows.append([clean_line(server.name), verdict.word, place, command])
+        remarks.append((server.name, "; ".join(verdict.reasons)))
     print_table(["NAME", "", "FROM", "SERVER"], rows, ["bold", "", "dim", ""])
-    print_remarks((server.name, "; ".join(server.notes)) for server in found)
-    return wanted
+    print_remarks(remarks)
+    return {name: server.entry for name, server in wanted.items()}
 
 
-def _verdict(server: Found, present: Entry, wanted: Entry, *, force: bool) -> str:
+def _verdict(server: Found, present: Entry, wanted: dict[str, Found], *, force: bool) -> _Verdict:
     if server.entry is None:
-        return "cannot"
-    if server.name in wanted:
-        return "same" if wanted[server.name] == server.entry else "conflict"
-    if server.name not in present:
-        return "add"
-    if present[server.name] == server.entry:
-        return "have it"
-    return "replace" if force else "conflict"
+        return _Verdict("skip", server.notes)
+    if first := wanted.get(server.name):
+        if first.entry == server.entry:
+            return _Verdict("same")
+        return _Verdict(
+            "conflict", (f"{_short(first.source)} has another one of this name, and comes first",)
+        )
+    if server.name in present and present[server.name] == server.entry:
+        return _Verdict("have it")
+    if server.name in present and not force:
+        return _Verdict("conflict", ("the config has another one of this name; to replace it: --force",))
+    return _Verdict("replace" if server.name in present else "add", server.notes)
 
 
 def _short(path: Path) -> str:

@@ -1,0 +1,209 @@
+"""Configs of other MCP clients: where they lie on Linux and macOS, and which servers stand in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llm_tools_mcp.errors import ConfigError
+
+from . import dialects, switches
+from .documents import Json, document_of
+from .placeholders import Origin
+from .places import matching, project_folders
+from .translation import Dialect, Found, translated
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Another client: its files of this user and of a project, and the keys below which servers stand.
+
+    `signs` are keys that tell a file of it, wherever the file lies. With `bare_variables` it knows $X.
+    """
+
+    name: str
+    user: tuple[str, ...] = ()
+    project: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ("mcpServers",)
+    signs: frozenset[str] = frozenset()
+    dialect: Dialect = dialects.plain
+    switches: switches.Switches = switches.none
+    bare_variables: bool = False
+
+    def files(self) -> list[tuple[Path, Path | None]]:
+        """Those that exist, each with the project that it belongs to; the user's own come first."""
+        found: dict[Path, tuple[Path, Path | None]] = {}
+        for path in (path for place in self.user for path in matching(place)):
+            found.setdefault(path.resolve(), (path, None))
+        for folder in project_folders():
+            for place in self.project:
+                found.setdefault((folder / place).resolve(), (folder / place, folder))
+        return [place for place in found.values() if place[0].is_file()]
+
+
+_CODES = ("Code", "Code - Insiders", "VSCodium")
+CLIENTS = {
+    client.name: client
+    for client in (
+        Client("claude-desktop", ("{config}/Claude/claude_desktop_config.json",)),
+        Client(
+            "claude-code",
+            ("{claude}/.claude.json",),
+            (".mcp.json",),
+            signs=frozenset({"projects", "headersHelper", "alwaysLoad"}),
+            dialect=dialects.claude_code,
+            switches=switches.claude_code,
+        ),
+        Client("cursor", ("{home}/.cursor/mcp.json",), (".cursor/mcp.json",)),
+        Client(
+            "vscode",
+            (
+                *(
+                    f"{{config}}/{code}/User/{name}"
+                    for code in _CODES
+                    for name in ("mcp.json", "settings.json")
+                ),
+                *(f"{{config}}/{code}/User/profiles/*/mcp.json" for code in _CODES),
+                "{copilot}/mcp-config.json",
+            ),
+            (".vscode/mcp.json", ".vscode/settings.json"),
+            keys=("servers", "mcp", "mcpServers"),
+            signs=frozenset({"servers", "inputs"}),
+            dialect=dialects.vscode,
+        ),
+        Client(  # called Devin since 2026
+            "windsurf",
+            (
+                "{home}/.codeium/windsurf/mcp_config.json",
+                *(f"{{home}}/.config/devin/{name}" for name in ("mcp_config.json", "config.json")),
+            ),
+            (".devin/mcp_config.json", ".devin/config.json", ".devin/config.local.json"),
+            signs=frozenset({"serverUrl"}),
+        ),
+        Client(
+            "gemini",
+            ("{home}/.gemini/settings.json",),
+            (".gemini/settings.json",),
+            signs=frozenset({"httpUrl", "trust", "authProviderType"}),
+            dialect=dialects.gemini,
+            switches=switches.gemini,
+            bare_variables=True,
+        ),
+        Client(
+            "codex",
+            ("{codex}/config.toml",),
+            (".codex/config.toml",),
+            keys=("mcp_servers",),
+            signs=frozenset({"mcp_servers"}),
+            dialect=dialects.codex,
+        ),
+    )
+}
+# A file of no client that is known by its looks.
+_ANY = Client("file", keys=("mcpServers", "servers", "mcp_servers"))
+
+
+def servers_of_client(client: Client) -> Iterator[Found]:
+    """Raises ConfigError where a file cannot be read."""
+    for path, folder in client.files():
+        yield from _servers(document_of(path), client, path, folder)
+
+
+def servers_of_file(path: Path) -> list[Found]:
+    """Raises ConfigError where the file cannot be read, or does not look like a config."""
+    document = document_of(path)
+    client, folder = _owner(path, document)
+    if not any(key in document for key in (*client.keys, "projects")):
+        document = {client.keys[0]: _bare(path, document)}
+    return list(_servers(document, client, path, folder))
+
+
+def _bare(path: Path, document: Json) -> Json:
+    """Entries without a table around them, as they stand in many a README."""
+    if document and all(isinstance(raw, dict) and _SERVER & raw.keys() for raw in document.values()):
+        return document
+    if not document:
+        return {}
+    raise ConfigError(
+        str(path), f"holds no MCP servers: there is no {', '.join(_ANY.keys[:-1])} or mcp_servers"
+    )
+
+
+_SERVER = frozenset({"command", "url", "serverUrl", "httpUrl"})
+
+
+def _owner(path: Path, document: Json) -> tuple[Client, Path | None]:
+    """Whose file it is, by its place or else by its keys, and the project that it belongs to."""
+    absolute = path.resolve()
+    for client in CLIENTS.values():
+        if any(absolute == place.resolve() for pattern in client.user for place in matching(pattern)):
+            return client, None
+        for place in client.project:
+            parts = Path(place).parts
+            if absolute.parts[-len(parts) :] == parts:
+                return client, absolute.parents[len(parts) - 1]
+    section = document.get("mcp")
+    keys = {*document, *(section if isinstance(section, dict) else ())}
+    keys.update(key for table in _tables(document, _ANY) for key in _keys_of_all(table))
+    return next((client for client in CLIENTS.values() if client.signs & keys), _ANY), None
+
+
+def _keys_of_all(table: Mapping[str, Any]) -> set[str]:
+    return {key for raw in table.values() if isinstance(raw, dict) for key in raw}
+
+
+def _tables(document: Json, client: Client) -> Iterator[Json]:
+    """Older settings of VS Code hold theirs in a section, which for others holds something else."""
+    for key in client.keys:
+        table = document.get(key)
+        if key == "mcp":
+            table = table.get("servers") if isinstance(table, dict) else None
+        if isinstance(table, dict):
+            yield table
+
+
+def _servers(document: Json, client: Client, path: Path, folder: Path | None) -> Iterator[Found]:
+    for key in client.keys:
+        if key != "mcp" and not isinstance(document.get(key, {}), dict):
+            raise ConfigError(str(path), f"key {key!r}: Input should be an object")
+    for table in _tables(document, client):
+        yield from _translated(table, document, client, _origin(document, client, path, folder))
+    if "projects" in document and client.name == "claude-code":
+        yield from _servers_of_projects(document, client, path)
+
+
+def _origin(document: Json, client: Client, path: Path, folder: Path | None) -> Origin:
+    return Origin(path, folder, _inputs(document), client.bare_variables)
+
+
+def _inputs(document: Json) -> dict[str, str]:
+    """What VS Code asks for, with the answers that it suggests; of a password there is none."""
+    section = document.get("mcp")
+    inputs = document.get("inputs") or (section.get("inputs") if isinstance(section, dict) else None)
+    return {
+        str(item.get("id")): item["default"]
+        for item in (inputs if isinstance(inputs, list) else ())
+        if isinstance(item, dict) and isinstance(item.get("default"), str) and not item.get("password")
+    }
+
+
+def _translated(table: Json, document: Json, client: Client, origin: Origin) -> Iterator[Found]:
+    is_off = client.switches(document, origin)
+    for name, raw in table.items():
+        yield translated(name, raw, origin, client.dialect, is_off=is_off(name))
+
+
+def _servers_of_projects(document: Json, client: Client, path: Path) -> Iterator[Found]:
+    """Claude Code keeps what is of one folder alone by that folder. Those of other folders are named."""
+    here = {str(folder): folder for folder in project_folders()}
+    projects = document["projects"]
+    for name, project in projects.items() if isinstance(projects, dict) else ():
+        table = project.get("mcpServers") if isinstance(project, dict) else None
+        if not isinstance(table, dict) or not table:
+            continue
+        if name in here:
+            yield from _translated(table, document, client, Origin(path, here[name]))
+        else:
+            yield Found(", ".join(table), None, path, (f"only for {name}: import it from there",))

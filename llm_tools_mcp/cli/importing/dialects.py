@@ -1,0 +1,85 @@
+"""What single clients call otherwise than the others, and mean otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .translation import Translation, Untranslatable
+
+
+def plain(_: Translation) -> None:
+    """Nothing of its own: Claude Desktop, Cursor, Windsurf."""
+
+
+def claude_code(translation: Translation) -> None:
+    """`timeout` is milliseconds, and less than a second counts as none."""
+    timeout = translation.rest.get("timeout")
+    if isinstance(timeout, int | float) and timeout < 1000:
+        translation.drop("timeout")
+    translation.take_seconds("timeout", "timeout", 1000)
+
+
+def vscode(translation: Translation) -> None:
+    """In Copilot's portable form `tools` says which to offer, ["*"] all of them."""
+    if translation.rest.get("tools") == ["*"]:
+        translation.drop("tools")
+    elif isinstance(translation.rest.get("tools"), list):
+        translation.take_tools("tools")
+
+
+def gemini(translation: Translation) -> None:
+    """`httpUrl` is streamable HTTP; `url` alone was SSE once, and is HTTP with SSE to fall back on now."""
+    rest = translation.rest
+    translation.take_seconds("timeout", "timeout", 1000)
+    translation.take_tools("includeTools")
+    if "url" in rest and not {"httpUrl", "type"} & rest.keys() and "/sse" not in str(rest["url"]):
+        translation.notes.append('taken for streamable HTTP; if it speaks SSE, add "type": "sse"')
+
+
+def codex(translation: Translation) -> None:
+    """Every url is streamable HTTP, and variables are named instead of written as ${X}."""
+    rest = translation.rest
+    if "url" in rest:
+        rest["type"] = "http"
+    if "bearer_token" in rest:
+        raise Untranslatable(
+            "has bearer_token, which Codex refuses too: name a variable, bearer_token_env_var"
+        )
+    _codex_headers(translation)
+    _codex_variables(translation)
+    translation.take_seconds("startup_timeout_sec", "connectTimeout")
+    translation.take_seconds("startup_timeout_ms", "connectTimeout", 1000)
+    translation.take_seconds("tool_timeout_sec", "timeout")
+    translation.take_tools("enabled_tools")
+    translation.take("disabled_tools", "excludeTools")
+    translation.drop("tools")  # which of them it may use without asking
+
+
+def _codex_headers(translation: Translation) -> None:
+    headers = dict(_object(translation.rest.pop("http_headers", {})))
+    variables = _object(translation.rest.pop("env_http_headers", {}))
+    headers |= {name: f"${{{variable}}}" for name, variable in variables.items()}
+    if token := translation.rest.pop("bearer_token_env_var", None):
+        headers["Authorization"] = f"Bearer ${{{token}}}"
+    if headers:
+        translation.entry["headers"] = headers
+
+
+def _codex_variables(translation: Translation) -> None:
+    """`env_vars` are passed on from the caller: names, or {name, source}."""
+    given = translation.rest.pop("env_vars", [])
+    if not isinstance(given, list):
+        raise Untranslatable("has env_vars that are no list")
+    wanted = [item if isinstance(item, dict) else {"name": item} for item in given]
+    if any(item.get("source") == "remote" for item in wanted):
+        translation.notes.append("without its env_vars of a remote machine")
+    names = [item.get("name") for item in wanted if item.get("source") != "remote"]
+    if names:
+        own = _object(translation.rest.get("env", {}))
+        translation.rest["env"] = {**{name: f"${{{name}}}" for name in names if isinstance(name, str)}, **own}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Untranslatable("has text where a table belongs")
+    return value
