@@ -35,7 +35,8 @@ def failure(entry: object, environment: dict[str, str] | None = None) -> str:
         ("[" * 200_000, ["not valid JSON"]),
         ('{"mcpServers": ' + "9" * 10_000 + "}", []),
         ("{}", ["'mcpServers'", "Field required"]),
-        ('{"servers": {}}', ["'mcpServers'", "Field required"]),
+        ('{"servers": {}}', ["'mcpServers'", "Field required", "how VS Code spells it"]),
+        ('{"mcp_servers": {}}', ["'mcpServers'", "Field required", "spelled 'mcp_servers'"]),
         ("[]", ["Input should be an object"]),
         ("null", ["Input should be an object"]),
         ('"text"', ["Input should be an object"]),
@@ -202,7 +203,7 @@ def test_disabled_server_is_skipped_unseen():
 def test_unknown_keys_are_ignored_and_reported():
     """They break nothing; `doctor` can say what was probably meant."""
     config = parsed({"a": {"command": "a", "timout": 1, "autoApprove": []}, "b": {"url": "http://h"}})
-    assert [tuple(found) for found in config.unknown_keys] == [("a", "timout"), ("a", "autoApprove")]
+    assert [found[:2] for found in config.unknown_keys] == [("a", "timout"), ("a", "autoApprove")]
     assert [found.suggestion for found in config.unknown_keys] == ["timeout", ""]
 
 
@@ -212,6 +213,24 @@ def test_keys_of_the_other_transport_are_ignored():
     assert (stdio.transport, stdio.url) == (Transport.STDIO, "")
     http = one({"type": "http", "url": "http://h", "command": 5, "env": 5, "instances": 0})
     assert (http.transport, http.command, http.instances) == (Transport.HTTP, "", 1)
+
+
+def test_keys_of_the_other_transport_are_reported():
+    """`doctor` says what they are for; no other spelling is suggested."""
+    config = parsed({"a": {"url": "http://h", "instances": 2}, "b": {"command": "b", "headers": {}}})
+    assert list(config.unknown_keys) == [
+        ("a", "instances", "is for a command alone"),
+        ("b", "headers", "is for a url alone"),
+    ]
+    assert [found.suggestion for found in config.unknown_keys] == ["", ""]
+
+
+def test_thousands_of_problems_are_five_and_a_number():
+    """An error is read by people, and travels in a message of bounded size."""
+    lines = failure({"command": "x", "env": {f"V{n}": f"${{UNSET_{n}}}" for n in range(3000)}}).splitlines()
+    assert lines[0].endswith("3000 errors")
+    assert len(lines) == 7
+    assert lines[-1].strip() == "and 2995 more"
 
 
 @pytest.mark.parametrize("entry", [{"command": "a"}, {"url": "http://h"}])

@@ -340,3 +340,9 @@ def test_import_is_cheap():
     ).stdout.split()
     unwanted = {"pydantic", "hashlib", "llm", "mcp", "shutil", "difflib", "llm_tools_mcp.config.resolution"}
     assert not unwanted & set(loaded)
+
+
+def test_file_without_an_end_is_refused():
+    """What is too large for a config is not read to its end: /dev/zero has none."""
+    with pytest.raises(ConfigError, match="too large for a config"):
+        read_config("/dev/zero")

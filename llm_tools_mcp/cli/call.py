@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from llm_tools_mcp.errors import McpError
 
 from .command import as_json, command, config_option
 from .completion import argument_names, server_names, tool_names
-from .screen import clean, is_terminal, print_json
+from .screen import clean, clean_line, is_terminal, print_json, read_stdin
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -67,6 +67,7 @@ def call_command(
     offer = find_tool(listing, server, tool)
     values = _json_object(json_args) if json_args is not None else {}
     values |= _typed(offer, arguments, values)
+    _check_unicode(values)
     with display.call(server, tool) as on_event:
         result = daemon.call(listing.call(offer, values), on_event)
     saved = _save(result, offer.tool, output)
@@ -111,16 +112,26 @@ def _split(offer: Offer, words: tuple[str, ...]) -> dict[str, list[str]]:
 def _explained(offer: Offer, wrong: list[str]) -> McpError:
     from .schema import usage
 
-    call = f"llm mcp call {offer.server} {offer.tool} {usage(offer.input_schema)}".rstrip()
-    return McpError(
-        "\n".join([*wrong, f"Usage: {call}", f"More:  llm mcp tools {offer.server} {offer.tool}"])
-    )
+    words = shlex.join([clean_line(offer.server), clean_line(offer.tool)])
+    call = f"llm mcp call {words} {usage(offer.input_schema)}".rstrip()
+    return McpError("\n".join([*wrong, f"Usage: {call}", f"More:  llm mcp tools {words}"]))
+
+
+def _check_unicode(values: dict[str, Any]) -> None:
+    """Raises McpError: a shell can hand over any bytes, and JSON half of a pair."""
+    for name, value in values.items():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise McpError(f"{name!a} is not UTF-8 text") from None
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    content = sys.stdin.read() if text == "-" else _content(text)
+    from .schema import strict_json
+
+    content = read_stdin() if text == "-" else _content(text)
     try:
-        value = json.loads(content)
+        value = strict_json(content)
     except ValueError as error:
         raise click.BadParameter(f"not valid JSON: {error}", param_hint="--json-args") from None
     if not isinstance(value, dict):
@@ -135,7 +146,7 @@ def _content(text: str) -> str:
     if text.startswith("@@"):
         return text[1:]
     if text == "@-":
-        return sys.stdin.read()
+        return read_stdin()
     try:
         return Path(text[1:]).expanduser().read_text(encoding="utf-8")
     except OSError as error:

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from .command import did_you_mean
 from .screen import clean_line
 
 Schema = Mapping[str, Any]
 
-_SIMPLE = {"string", "integer", "number", "boolean", "null", "array", "object"}
+_PYTHON: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": (int, float),
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+    "array": list,
+    "object": dict,
+}
+_CHOICE = "choice"
+# What is a text in JSON too comes last, and 1 is a number sooner than it is true.
+_TRIED = (_CHOICE, "null", "integer", "number", "object", "array", "boolean", "string")
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 # Schemas may refer to themselves.
 _MAX_REFERENCES = 16
 _MAX_DEPTH = 3
+# Characters of what was typed that a message repeats: it may be a file's content.
+_SHOWN_TEXT = 60
 
 
 class Mistyped(Exception):
     """What is typed does not fit the schema; the text says what would."""
+
+
+class Option(NamedTuple):
+    """One thing that a value may be: a JSON type or a choice, and the part of the schema that says so."""
+
+    kind: str
+    part: Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,73 +77,94 @@ def _placeholder(kind: str) -> str:
 
 def kind_of(part: Any, schema: Schema, depth: int = 0) -> str:
     """What a value may be, in words: `integer`, `array of string`, `"a" or "b"`."""
-    resolved = _resolved(part, schema)
-    if choices := _choices(resolved):
-        return " or ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
-    kinds = _kinds(resolved, schema)
-    if kinds == ["array"] and "items" in resolved and depth < _MAX_DEPTH:
-        return f"array of {kind_of(resolved['items'], schema, depth + 1)}"
-    return " or ".join(kinds) or "any"
+    words = (_in_words(option, schema, depth) for option in _options(part, schema))
+    return " or ".join(dict.fromkeys(words)) or "any"
 
 
-def _choices(part: Schema) -> list[Any]:
-    found = part.get("enum", [part["const"]] if "const" in part else [])
-    return found if isinstance(found, list) else []
+def _in_words(option: Option, schema: Schema, depth: int) -> str:
+    if option.kind == _CHOICE:
+        return " or ".join(map(_shown_choice, _choices(option.part)))
+    if option.kind == "array" and "items" in option.part and depth < _MAX_DEPTH:
+        return f"array of {kind_of(option.part['items'], schema, depth + 1)}"
+    return option.kind
+
+
+def _shown_choice(choice: Any) -> str:
+    return clean_line(json.dumps(choice, ensure_ascii=False))
+
+
+# --- what is typed → a value ------------------------------------------------------------------------
 
 
 def convert(name: str, texts: Sequence[str], schema: Schema) -> Any:
     """The value of an argument from what was typed, which may be several texts. Raises Mistyped."""
-    part = _resolved(_properties(schema).get(name, {}), schema)
+    part = _properties(schema).get(name, {})
     try:
         return _converted(texts[0], part, schema) if len(texts) == 1 else _list(texts, part, schema)
     except Mistyped as error:
         raise Mistyped(f"{name}: {error}") from None
 
 
-def _list(texts: Sequence[str], part: Schema, schema: Schema) -> list[Any]:
-    if "array" not in (_kinds(part, schema) or ["array"]):
+def _list(texts: Sequence[str], part: Any, schema: Schema) -> list[Any]:
+    options = _options(part, schema)
+    arrays = [option for option in options if option.kind == "array"]
+    if options and not arrays:
         raise Mistyped(f"was given {len(texts)} times")
-    items = _resolved(part.get("items", {}), schema)
+    items = arrays[0].part.get("items", {}) if arrays else {}
     return [_converted(text, items, schema) for text in texts]
 
 
-def _converted(text: str, part: Schema, schema: Schema) -> Any:
-    if choices := _choices(part):
-        return _chosen(text, choices)
-    kinds = _kinds(part, schema)
-    for kind in sorted(kinds, key=lambda kind: kind == "string"):  # what is not text is tried first
+def _converted(text: str, part: Any, schema: Schema) -> Any:
+    options = _options(part, schema)
+    if not options:  # anything goes: JSON if it is some
+        return _json_or_text(text)
+    for option in sorted(options, key=lambda option: _TRIED.index(option.kind)):
         try:
-            return _of_kind(kind, text, part, schema)
+            return _of_kind(option, text)
         except ValueError:
             continue
-    if not kinds:  # anything goes: JSON if it is some
-        return _json_or_text(text)
-    wanted = kind_of(part, schema)
-    article = "an" if wanted[0] in "aeiou" else "a"
-    raise Mistyped(f"{text!r} is not {article} {wanted}")
+    arrays = [option for option in options if option.kind == "array"]
+    if arrays and not text.lstrip().startswith("["):  # one item stands for a list of it
+        return [_converted(text, arrays[0].part.get("items", {}), schema)]
+    raise Mistyped(_mismatch(text, options, kind_of(part, schema)))
+
+
+def _mismatch(text: str, options: Sequence[Option], wanted: str) -> str:
+    shown = repr(text if len(text) <= _SHOWN_TEXT else text[:_SHOWN_TEXT] + "…")
+    choices = [choice for option in options for choice in _choices(option.part)]
+    if choices:
+        near = did_you_mean(text, [choice for choice in choices if isinstance(choice, str)])
+        return f"{shown} is not {wanted}{near}"
+    return f"{shown} is not {'an' if wanted[0] in 'aeiou' else 'a'} {wanted}"
+
+
+def _of_kind(option: Option, text: str) -> Any:
+    """Raises ValueError where the text is not of this kind."""
+    if option.kind == "string":
+        return text
+    if option.kind == _CHOICE:
+        return _chosen(text, _choices(option.part))
+    if option.kind == "boolean":
+        return _boolean(text)
+    value = strict_json(text)
+    if not _is_of_kind(option.kind, value):
+        raise ValueError(text)
+    return int(value) if option.kind == "integer" else value  # 1e3 is an integer
+
+
+def _is_of_kind(kind: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _PYTHON[kind])
 
 
 def _chosen(text: str, choices: Sequence[Any]) -> Any:
     for choice in choices:
         if text == choice or text == json.dumps(choice):
             return choice
-    near = did_you_mean(text, [choice for choice in choices if isinstance(choice, str)])
-    shown = ", ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
-    raise Mistyped(f"{text!r} is none of {shown}{near}")
-
-
-def _of_kind(kind: str, text: str, part: Schema, schema: Schema) -> Any:
-    """Raises ValueError where the text is not of this kind."""
-    if kind == "string":
-        return text
-    if kind == "boolean":
-        return _boolean(text)
-    if kind == "array" and not text.lstrip().startswith("["):
-        return [_converted(text, _resolved(part.get("items", {}), schema), schema)]
-    value = json.loads(text)
-    if not _is_of_kind(kind, value):
-        raise ValueError(kind)
-    return value
+    raise ValueError(text)
 
 
 def _boolean(text: str) -> bool:
@@ -131,19 +173,27 @@ def _boolean(text: str) -> bool:
     return _BOOLEANS[text.lower()]
 
 
-def _is_of_kind(kind: str, value: Any) -> bool:
-    if kind in ("integer", "number"):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and (kind == "number" or value == int(value))
-    types: dict[str, type] = {"null": type(None), "array": list, "object": dict}
-    return isinstance(value, types[kind])
-
-
 def _json_or_text(text: str) -> Any:
     try:
-        return json.loads(text)
+        return strict_json(text)
     except ValueError:
         return text
+
+
+def strict_json(text: str) -> Any:
+    """JSON as it is defined: no NaN, no number beyond all numbers. Raises ValueError."""
+    try:
+        return json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(f"{text[:_SHOWN_TEXT]} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    return value if math.isfinite(value := float(text)) else _refuse_number(text)
 
 
 # --- what is wrong with the arguments as a whole ----------------------------------------------------
@@ -183,30 +233,51 @@ def _description(part: Any) -> str:
     return clean_line(text) if isinstance(text, str) else ""
 
 
-def _kinds(part: Schema, schema: Schema, depth: int = 0) -> list[str]:
-    """The JSON types that a value may have; none where everything goes."""
+def _options(part: Any, schema: Schema, depth: int = 0) -> list[Option]:
+    """What a value may be, one by one; none where everything goes."""
     if depth > _MAX_DEPTH:
         return []
-    named = part.get("type")
-    if isinstance(named, str):
-        return [named] if named in _SIMPLE else []
-    if isinstance(named, list):
-        return [kind for kind in named if kind in _SIMPLE]
-    options = [_resolved(option, schema) for key in ("anyOf", "oneOf") for option in part.get(key) or ()]
-    kinds = [_kinds(option, schema, depth + 1) for option in options]
-    return [] if not all(kinds) else list(dict.fromkeys(kind for some in kinds for kind in some))
+    resolved = _resolved(part, schema)
+    if _choices(resolved):
+        return [Option(_CHOICE, resolved)]
+    named = resolved.get("type")
+    if isinstance(named, str | list):
+        kinds = [named] if isinstance(named, str) else named
+        return [Option(kind, resolved) for kind in kinds if isinstance(kind, str) and kind in _PYTHON]
+    alternatives = [*_listed(resolved, "anyOf"), *_listed(resolved, "oneOf")]
+    found = [_options(alternative, schema, depth + 1) for alternative in alternatives]
+    return [option for some in found for option in some] if all(found) else []
 
 
-def _resolved(part: Any, schema: Schema) -> Schema:
-    """Follow `$ref: #/$defs/NAME`."""
+def _choices(part: Schema) -> list[Any]:
+    return [part["const"]] if "const" in part else _listed(part, "enum")
+
+
+def _listed(part: Schema, key: str) -> list[Any]:
+    found = part.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _resolved(part: Any, schema: Schema, depth: int = 0) -> Schema:
+    """Follow `$ref: #/$defs/NAME`, and put the parts of `allOf` together."""
     for _ in range(_MAX_REFERENCES):
         if not isinstance(part, dict):
             return {}
         reference = part.get("$ref")
         if not isinstance(reference, str) or not reference.startswith("#/"):
-            return part
+            return _merged(part, schema, depth)
         part = _at(schema, reference[2:].split("/"))
     return {}
+
+
+def _merged(part: Schema, schema: Schema, depth: int) -> Schema:
+    parts = _listed(part, "allOf")
+    if not parts or depth > _MAX_DEPTH:
+        return part
+    merged: dict[str, Any] = {}
+    for one in parts[:_MAX_REFERENCES]:
+        merged |= _resolved(one, schema, depth + 1)
+    return merged | dict(part)
 
 
 def _at(schema: Any, path: Sequence[str]) -> Any:

@@ -30,7 +30,12 @@ def print_json(value: Any) -> None:
 
 
 def is_terminal() -> bool:
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()  # None: closed by who started us
+
+
+def read_stdin() -> str:
+    """All that comes on stdin; nothing where it is closed."""
+    return sys.stdin.read() if sys.stdin is not None else ""
 
 
 def clean(text: str) -> str:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.config import mentioned_variables
+from llm_tools_mcp.errors import ConfigError, McpError
 
 from .command import as_json, command, config_option
 from .completion import server_names
-from .editing import config_file, edited, entry_of, servers_of
-from .screen import clean, clean_line, print_json, styled
+from .editing import check, config_file, edited, entry_of, servers_of, wrong_name
+from .screen import clean, clean_line, print_json, read_stdin, styled
 from .secrets import shown_entry
 
 if TYPE_CHECKING:
     from .editing import Entry
 
 _SHOWN_TOOLS = 8
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/|$)")
 
 _check = click.option(
     "--check/--no-check", default=True, help="Connect and show its tools.  [default: check]"
@@ -95,11 +99,15 @@ def add_json_command(
 ) -> None:
     """Add a server to mcp.json as its entry stands there; - reads it from stdin."""
     try:
-        entry = json.loads(sys.stdin.read() if text == "-" else text)
-    except ValueError as error:
+        entry = json.loads(read_stdin() if text == "-" else text)
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not valid JSON: {error}", param_hint="JSON") from None
     if not isinstance(entry, dict):
         raise click.BadParameter("has to be an object", param_hint="JSON")
+    if "mcpServers" in entry or "servers" in entry:
+        raise click.BadParameter(
+            "is a whole config, and not one server; llm mcp import FILE", param_hint="JSON"
+        )
     _add(context, name, entry, force=force, check=check, config_path=config_path)
 
 
@@ -110,7 +118,7 @@ def add_json_command(
 @as_json
 def get_command(*, name: str, reveal: bool, config_path: str | None, as_json: bool) -> None:
     """Show a server's entry in mcp.json. What may be a secret is hidden."""
-    path = config_file(config_path)
+    path = Path(config_path).expanduser() if config_path else config_file(None)  # as it is: may be a pipe
     entry = entry_of(servers_of(path), name)
     shown = entry if reveal or not isinstance(entry, dict) else shown_entry(entry)
     if as_json:
@@ -166,11 +174,11 @@ def _set_disabled(config_path: str | None, name: str, *, is_disabled: bool) -> N
 
 
 def _is_url(target: tuple[str, ...]) -> bool:
-    return len(target) == 1 and target[0].startswith(("http://", "https://"))
+    return len(target) == 1 and target[0].lower().startswith(("http://", "https://"))
 
 
 def _remote_entry(target: tuple[str, ...], headers: tuple[str, ...], transport: str | None) -> Entry:
-    if not _is_url(target):
+    if not _is_url(target) and not (len(target) == 1 and target[0].startswith("${")):
         raise click.UsageError("a URL is needed here, such as https://example.com/mcp")
     entry: Entry = {"type": transport} if transport else {}
     entry["url"] = target[0]
@@ -181,6 +189,10 @@ def _remote_entry(target: tuple[str, ...], headers: tuple[str, ...], transport: 
 
 def _command_entry(target: tuple[str, ...], env: tuple[str, ...], cwd: str | None) -> Entry:
     program, *args = target
+    if not program.strip():
+        raise click.UsageError("the command is empty")
+    if not args and _HOST_AND_PORT.match(program):
+        raise click.UsageError("a URL begins with http:// or https://")
     if " " in program and not args and not Path(program).exists():
         raise click.UsageError(f"the command is one word with spaces in it; without the quotes: -- {program}")
     entry: Entry = {"command": program}
@@ -215,16 +227,25 @@ def _refuse(what: str, options: dict[str, Any]) -> None:
 def _add(
     context: click.Context, name: str, entry: Entry, *, force: bool, check: bool, config_path: str | None
 ) -> None:
-    if not name.strip() or name != clean_line(name):
-        raise click.BadParameter("is empty, or holds control characters", param_hint="NAME")
+    if wrong := wrong_name(name):
+        raise click.BadParameter(wrong, param_hint="NAME")
     path = config_file(config_path)
     with edited(path) as servers:
         if name in servers and not force:
             raise McpError(f"{path} has a server {name!r} already; to replace it: --force")
         servers[name] = entry
+        _check_entry(path, name, entry)
     click.echo(f"added {name!r} to {path}")
     if check and not _try(name, config_path):
         context.exit(1)
+
+
+def _check_entry(path: Path, name: str, entry: Entry) -> None:
+    """Raises ConfigError for what cannot work anywhere. With variables that are not set here, who knows."""
+    text = json.dumps({"mcpServers": {name: entry}})
+    outcome = check(path, text).servers.get(name)
+    if isinstance(outcome, ConfigError) and mentioned_variables(text) <= os.environ.keys():
+        raise outcome
 
 
 def _try(name: str, config_path: str | None) -> bool:
@@ -237,7 +258,8 @@ def _try(name: str, config_path: str | None) -> bool:
     listing = list_tools(config_path, name, Daemon(), Display(), refresh=True)
     for failed in listing.failed:
         click.echo(f"but it cannot be used yet: {clean(failed.reason)}", err=True)
-        click.echo(f"its log: llm mcp logs {name}   to undo: llm mcp remove {name}", err=True)
+        word = shlex.quote(name)
+        click.echo(f"its log: llm mcp logs {word}   to undo: llm mcp remove {word}", err=True)
         return False
     names = [clean_line(offer.tool) for offer in listing.offers if offer.server == name]
     more = f" and {len(names) - _SHOWN_TOOLS} more" if len(names) > _SHOWN_TOOLS else ""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp import service as managers
-from llm_tools_mcp.errors import DaemonError, DaemonStartFailed
+from llm_tools_mcp.errors import DaemonError, DaemonStartFailed, ServiceError
+
+from .command import as_json, command
+from .screen import clean, print_json
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
+    from llm_tools_mcp.service import Drift, Service, ServiceStatus
 
 # Seconds: a first start on a cold disk.
 _START_SECONDS = 20.0
@@ -23,13 +27,19 @@ _NOT_RUNNING = 3  # exit status, as systemctl's
 
 @click.group("service")
 def service_command() -> None:
-    """The daemon as a service of this user: systemd or launchd starts it when it is needed."""
+    """The daemon as a service of this user: systemd or launchd starts it when it is needed.
+
+    Nobody needs it, since a prompt starts the daemon too. With it the daemon has a log in the journal, is
+    restarted when it fails, and restarts lose no call.
+    """
 
 
-@service_command.command()
+@command(
+    "install", "llm mcp service install", "llm mcp service install --no-enable    # to look at them first"
+)
 @click.option("--no-enable", is_flag=True, help="Only write the files.")
 @click.option("--force", is_flag=True, help="Replace files that were edited; a copy is kept.")
-def install(*, no_enable: bool, force: bool) -> None:
+def install_command(*, no_enable: bool, force: bool) -> None:
     """Write the units for this user, and listen from now on. Run it again to repair or upgrade."""
     from llm_tools_mcp.service.unit_files import current_program
 
@@ -50,30 +60,85 @@ def install(*, no_enable: bool, force: bool) -> None:
     click.echo("to undo this: llm mcp service uninstall")
 
 
-@service_command.command()
-def uninstall() -> None:
-    """Stop and disable the units, and remove what `install` wrote."""
+@command("uninstall", "llm mcp service uninstall")
+def uninstall_command() -> None:
+    """Stop and disable the units, and remove what `install` wrote.
+
+    From then on a prompt starts the daemon.
+    """
     for line in managers.installer().uninstall():
         click.echo(line)
+    if managers.installed_service() is None:
+        click.echo("no service is left: the first prompt starts the daemon")
 
 
-@service_command.command()
+@command(
+    "status",
+    "llm mcp service status",
+    "llm mcp service status --json | jq .listening",
+    "llm mcp status    # the daemon itself, and its servers",
+)
+@as_json
 @click.pass_context
-def status(context: click.Context) -> None:
-    """Show what the service manager says, and the last lines of the log."""
+def status_command(context: click.Context, *, as_json: bool) -> None:
+    """Show what the service manager says.
+
+    With the last lines of the log, and whether the units are current. Exit code 3 if it does not listen.
+    """
     found = managers.installed_service()
-    if found is None:
+    status = found.status() if found else None
+    drifts = _drifts() if found else []
+    if as_json:
+        print_json(_as_dict(found, status, drifts))
+    elif found is None or status is None:
         click.echo("no service is installed for this user: the first prompt starts the daemon")
         click.echo("to install one: llm mcp service install")
+    else:
+        _print(found, status, drifts)
+    if status is None or status.failure or not status.listening:
         context.exit(_NOT_RUNNING)
-    state = found.status()
-    click.echo(state.text)
-    if state.failure:
+
+
+for _command in (install_command, uninstall_command, status_command):
+    service_command.add_command(_command)
+
+
+def _print(found: Service, status: ServiceStatus, drifts: list[Drift]) -> None:
+    click.echo(status.text)
+    if status.failure:
         click.echo(f"\n{found.diagnosis()}")
     elif lines := found.last_log_lines(_LOG_LINES):
-        click.echo("\n".join(["", *lines]))
-    if state.failure or not state.listening:
-        context.exit(_NOT_RUNNING)
+        click.echo("\n".join(["", *map(clean, lines)]))
+    if not status.failure and not status.listening:
+        click.echo("\nit does not listen: llm mcp start")
+    elif not status.enabled:
+        click.echo("\nit will not listen after the next login: llm mcp service install")
+    for drift in drifts:
+        click.echo(f"\n{drift.text}: {drift.repair}")
+
+
+def _as_dict(found: Service | None, status: ServiceStatus | None, drifts: list[Drift]) -> dict[str, Any]:
+    return {
+        "installed": found is not None,
+        "kind": found.kind if found else None,
+        "listening": bool(status and status.listening),
+        "active": bool(status and status.active),
+        "enabled": bool(status and status.enabled),
+        "pid": status.main_pid if status and status.main_pid else None,
+        "failure": (status and status.failure) or None,
+        "units": [str(path) for path in status.units] if status else [],
+        "outdated": [drift.text for drift in drifts],
+    }
+
+
+def _drifts() -> list[Drift]:
+    """None where it cannot be told, as without the program that a unit would start."""
+    from llm_tools_mcp.service.unit_files import current_program
+
+    try:
+        return managers.installer().drift(current_program())
+    except ServiceError:
+        return []
 
 
 def _stop_spawned(socket: Path) -> None:

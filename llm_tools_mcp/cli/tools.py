@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ def tools_command(
     from llm_tools_mcp.tools import Daemon
 
     listing = list_tools(config_path, server, Daemon(), Display(), refresh=refresh)
-    offers = [find_tool(listing, server, tool)] if server and tool else listing.offers
+    offers = listing.offers if server is None or tool is None else [find_tool(listing, server, tool)]
     if as_json:
         _print_as_json(listing, offers)
     else:
@@ -76,7 +77,7 @@ def list_tools(
 ) -> Listing:
     """The tools of all servers or of one. Raises McpError, with what was probably meant."""
     source = read_source(config_path)
-    servers = [server] if server else []
+    servers = [] if server is None else [server]
     try:
         with display.listing() as on_answer:
             listing = daemon.list_tools(source, servers, refresh=refresh, on_answer=on_answer)
@@ -97,13 +98,12 @@ def find_tool(listing: Listing, server: str, tool: str) -> Offer:
     """By the server's own name of it. Raises McpError."""
     for failed in listing.failed:
         if failed.server == server:
-            raise McpError(
-                f"server {server!r} cannot be used: {clean(failed.reason)}\nmore: llm mcp logs {server}"
-            )
+            logs = f"llm mcp logs {shlex.quote(clean_line(server))}"
+            raise McpError(f"server {server!r} cannot be used: {clean(failed.reason)}\nmore: {logs}")
     names = {offer.tool: offer for offer in listing.offers if offer.server == server}
     if tool in names:
         return names[tool]
-    near = did_you_mean(tool, names) or f"; to see what there is: llm mcp tools {server}"
+    near = did_you_mean(tool, names) or f"; to see what there is: llm mcp tools {shlex.quote(server)}"
     raise UnknownTool(f"server {server!r} has no tool {tool!r}{near}")
 
 
@@ -127,7 +127,7 @@ def _as_dict(offer: Offer) -> dict[str, Any]:
 
 def _print_failures(listing: Listing) -> None:
     for failed in listing.failed:
-        click.echo(f"Warning: {failed.server}: {clean_line(failed.reason)}", err=True)
+        click.echo(f"Warning: {clean_line(failed.server)}: {clean_line(failed.reason)}", err=True)
 
 
 def _print_offers(offers: Sequence[Offer], *, is_single: bool, with_schema: bool) -> None:
@@ -178,4 +178,5 @@ def _print_whole(offer: Offer) -> None:
         needed = "" if argument.is_required else ", optional"
         text = f"  {argument.description}" if argument.description else ""
         click.echo(f"    {argument.name}  {styled(f'({argument.kind}{needed})', dim=True)}{text}")
-    click.echo(f"\n  llm mcp call {offer.server} {offer.tool} {usage(offer.input_schema)}".rstrip())
+    words = shlex.join([clean_line(offer.server), clean_line(offer.tool)])
+    click.echo(f"\n  llm mcp call {words} {usage(offer.input_schema)}".rstrip())

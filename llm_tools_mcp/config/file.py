@@ -16,6 +16,9 @@ from typing import BinaryIO
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound
 
+# Of a config. What has no end (/dev/zero) would otherwise take all memory.
+_MAX_BYTES = 16 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
@@ -40,7 +43,7 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
             complaints = _complaints(given, file)
             if complaints and is_default:
                 raise ConfigError(given, _refusal(complaints))
-            content = file.read()
+            content = _read(given, file)
     except FileNotFoundError:
         raise ConfigNotFound(given) from None
     except OSError as error:
@@ -48,6 +51,13 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
     except ValueError:  # a path that holds a NUL character
         raise ConfigError(given, "is not a possible path") from None
     return ConfigSource(given, _decoded(given, content), tuple(f"{given} {line}" for line in complaints))
+
+
+def _read(path: str, file: BinaryIO) -> bytes:
+    content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ConfigError(path, f"is too large for a config: more than {_MAX_BYTES >> 20} MB")
+    return content
 
 
 def config_for_url(url: str) -> ConfigSource:

@@ -7,6 +7,7 @@ text would show the input, and with it the tokens in `env`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -58,7 +59,7 @@ class RemoteEntry(Entry):
     headers: dict[str, str] | None = None
 
 
-def _spellings(model: type[Entry]) -> set[str]:
+def spellings(model: type[Entry]) -> set[str]:
     aliases = {name: info.validation_alias for name, info in model.model_fields.items()}
     return {
         str(spelling)
@@ -67,7 +68,7 @@ def _spellings(model: type[Entry]) -> set[str]:
     }
 
 
-KNOWN_KEYS = frozenset(_spellings(StdioEntry) | _spellings(RemoteEntry))
+KNOWN_KEYS = frozenset(spellings(StdioEntry) | spellings(RemoteEntry))
 
 
 def validated(path: str, servers: Mapping[str, object]) -> dict[str, StdioEntry | RemoteEntry]:
@@ -91,11 +92,18 @@ def enabled_servers(path: str, text: str) -> dict[str, Any]:
     if not isinstance(top, dict):
         raise ConfigError(path, _NOT_AN_OBJECT)
     if "mcpServers" not in top:
-        raise config_error(path, [Problem("Field required", key="mcpServers")])
+        raise config_error(path, [Problem(f"Field required{_other_spelling(top)}", key="mcpServers")])
     servers = top["mcpServers"]
     if not isinstance(servers, dict):
         raise config_error(path, [Problem(_NOT_AN_OBJECT, key="mcpServers")])
     return {name: value for name, value in servers.items() if not _is_disabled(value)}
+
+
+def _other_spelling(top: Mapping[str, object]) -> str:
+    if "servers" in top:
+        return "; 'servers' is how VS Code spells it (llm mcp import takes such a file over)"
+    near = [key for key in top if re.sub("[^a-z]", "", key.lower()) in ("mcpservers", "mcpserver")]
+    return f"; it is spelled {near[0]!r} there" if near else ""
 
 
 def _is_disabled(value: object) -> bool:

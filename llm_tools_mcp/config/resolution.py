@@ -38,10 +38,11 @@ class Context:
 
 
 class UnknownKey(NamedTuple):
-    """A key that means nothing here; `doctor` reports it."""
+    """A key that means nothing here; `doctor` reports it. `reason`: where it would mean something."""
 
     server: str
     key: str
+    reason: str = ""
 
     @property
     def suggestion(self) -> str:
@@ -50,6 +51,8 @@ class UnknownKey(NamedTuple):
 
         from .model import KNOWN_KEYS
 
+        if self.reason:
+            return ""
         return next(iter(get_close_matches(self.key, sorted(KNOWN_KEYS), n=1, cutoff=0.75)), "")
 
 
@@ -66,15 +69,23 @@ def parse(source_path: str, text: str, context: Context, protocol: Protocol | No
 
     Raises ConfigError for what breaks the whole file. `source_path` is for messages only.
     """
-    from .model import KNOWN_KEYS, enabled_servers, validated  # pydantic: only who parses pays for it
+    from .model import enabled_servers, validated  # pydantic: only who parses pays for it
 
     raw = enabled_servers(source_path, text)
+    entries = validated(source_path, raw)
     servers = {
-        name: _resolved(source_path, name, entry, context, protocol)
-        for name, entry in validated(source_path, raw).items()
+        name: _resolved(source_path, name, entry, context, protocol) for name, entry in entries.items()
     }
-    unknown = tuple(UnknownKey(name, key) for name in servers for key in raw[name] if key not in KNOWN_KEYS)
+    unknown = tuple(key for name, entry in entries.items() for key in _unknown_keys(name, entry, raw[name]))
     return Config(MappingProxyType(servers), unknown)
+
+
+def _unknown_keys(name: str, entry: Entry, raw: Mapping[str, object]) -> list[UnknownKey]:
+    from .model import KNOWN_KEYS, StdioEntry, spellings
+
+    reason = "is for a url alone" if isinstance(entry, StdioEntry) else "is for a command alone"
+    meant = spellings(type(entry))
+    return [UnknownKey(name, key, reason if key in KNOWN_KEYS else "") for key in raw if key not in meant]
 
 
 class _Unresolvable(Exception):

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
@@ -57,6 +57,13 @@ class Service(Protocol):
         """Why the daemon does not answer: the manager's reason, the last log lines, the repair."""
 
 
+class Drift(NamedTuple):
+    """How a unit differs from what `install` would write now, or the manager from the unit."""
+
+    text: str
+    repair: str = "llm mcp service install"
+
+
 class Installer(Protocol):
     def install(
         self, program: Path, *, enable: bool, force: bool, before_start: Callable[[], None]
@@ -68,6 +75,9 @@ class Installer(Protocol):
 
     def uninstall(self) -> list[str]:
         """Stop, disable and remove what `install` wrote, and nothing else. Says what it did."""
+
+    def drift(self, program: Path) -> list[Drift]:
+        """What is not current about the units that `install` wrote; none where it wrote none."""
 
 
 def installed_service() -> Service | None:

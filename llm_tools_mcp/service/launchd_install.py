@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,22 @@ from typing import Any
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
 
+from . import Drift
 from .launchd import LABEL, PLIST_NAME, Launchctl, launchd_log, plist_path
 from .unit_files import (
     FileState,
     captured_path,
     check_replaceable,
+    differences,
     remove,
     signed,
     state_of,
     template,
     write,
 )
+
+# Another shell has another PATH, and the agent is none the worse for it.
+_SEARCH_PATH = re.compile(r"<key>PATH</key>\s*<string>[^<]*</string>")
 
 SOCKET_NAME = "Listener"  # what the daemon asks launchd for
 _PATH_LIMIT = 103  # bytes in sockaddr_un of macOS, whatever this machine allows
@@ -76,6 +82,22 @@ class LaunchdInstaller:
         self._launchctl.unload(plist)
         self._socket.unlink(missing_ok=True)  # launchd leaves it behind
         return [f"unloaded {LABEL}", remove(plist)]
+
+    def drift(self, program: Path) -> list[Drift]:
+        text = rendered_plist(program, self._socket, captured_path(), launchd_log())
+        found = [Drift(text) for text in differences({plist_path(): text}, _SEARCH_PATH)]
+        installed = _program_in(plist_path())
+        if found and installed not in ("", str(program)):
+            found.insert(0, Drift(f"{LABEL} starts {installed}, and this is {program}"))
+        return found
+
+
+def _program_in(plist: Path) -> str:
+    """What the installed agent starts; empty where it cannot be read."""
+    try:
+        return str(plistlib.loads(plist.read_bytes())["ProgramArguments"][0])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def rendered_plist(program: Path, socket: Path, search_path: str, log: Path) -> str:

@@ -26,7 +26,7 @@ JOB_TIMEOUT = 120.0
 
 _PROPERTIES = (
     "Id LoadState LoadError ActiveState SubState Result UnitFileState FragmentPath "
-    "MainPID ExecMainStatus ExecStart NRestarts"
+    "MainPID ExecMainStatus ExecStart NRestarts NeedDaemonReload"
 )
 _EXEC_FAILED = "203"  # systemd's own exit status: the program could not be executed
 _LOG_LINES = 10

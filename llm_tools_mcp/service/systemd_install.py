@@ -11,11 +11,13 @@ from pathlib import Path
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
 
+from . import Drift
 from .systemd import SERVICE, SOCKET, Systemctl
 from .unit_files import (
     FileState,
     captured_path,
     check_replaceable,
+    differences,
     remove,
     signed,
     state_of,
@@ -26,6 +28,8 @@ from .unit_files import (
 _DROP_IN = f"Own settings belong in a drop-in, which stays: systemctl --user edit {SERVICE}"
 # The first version that has Type=notify-reload, and so knows when a reload is done.
 _NOTIFY_RELOAD = 253
+# Another shell has another PATH, and the unit is none the worse for it.
+_SEARCH_PATH = re.compile(r'^Environment="PATH=.*\n', re.MULTILINE)
 
 
 class SystemdInstaller:
@@ -70,6 +74,21 @@ class SystemdInstaller:
         with suppress(OSError):  # absent, or in use by a daemon of another kind
             paths.private_folder(self._runtime / paths.SOCKET_NAME).rmdir()
         return done + self._left()
+
+    def drift(self, program: Path) -> list[Drift]:
+        found = [Drift(text) for text in differences(self._rendered(program), _SEARCH_PATH)]
+        installed = _program_in(self._folder / SERVICE)
+        if found and installed not in ("", str(program)):
+            found.insert(0, Drift(f"{SERVICE} starts {installed}, and this is {program}"))
+        return found + self._unread()
+
+    def _unread(self) -> list[Drift]:
+        if not self._systemctl.is_reachable():
+            return []
+        units = self._systemctl.show(SOCKET, SERVICE)
+        changed = [name for name, unit in units.items() if unit["NeedDaemonReload"] == "yes"]
+        repair = "systemctl --user daemon-reload"
+        return [Drift(f"systemd has not read {name} since it was changed", repair) for name in changed]
 
     def _paths(self) -> tuple[Path, Path]:
         return self._folder / SOCKET, self._folder / SERVICE
@@ -117,6 +136,13 @@ class SystemdInstaller:
         drop_ins = (path.with_name(path.name + ".d") for path in self._paths())
         kept = [path for path in (*self._paths(), *drop_ins) if os.path.lexists(path)]
         return [f"left alone, it was not installed by this command: {path}" for path in kept]
+
+
+def _program_in(path: Path) -> str:
+    """What the installed service starts; empty where it cannot be read."""
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    found = re.search(r'^ExecStart="(.*)" daemon$', text, re.MULTILINE)
+    return found[1].replace("%%", "%") if found else ""
 
 
 def unit_folder() -> Path:

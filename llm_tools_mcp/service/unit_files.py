@@ -12,6 +12,7 @@ import re
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 
@@ -88,6 +89,26 @@ def remove(path: Path) -> str:
     saved = _set_aside(path)
     path.unlink(missing_ok=True)
     return f"removed {path}{saved}"
+
+
+def differences(paths: Mapping[Path, str], varying: re.Pattern[str]) -> list[str]:
+    """Which of the installed files are not as they would be written now, apart from what varies."""
+    states = {path: state_of(path) for path in paths}
+    if not {FileState.INSTALLED, FileState.EDITED}.intersection(states.values()):
+        return []
+    found = []
+    for path, state in states.items():
+        if state is FileState.ABSENT:
+            found.append(f"{path} is missing")
+        elif state is FileState.EDITED:
+            found.append(f"{path} was edited: what a new version changes does not reach it")
+        elif state is FileState.INSTALLED and _body(path.read_text(), varying) != _body(paths[path], varying):
+            found.append(f"{path} is not what this llm-mcp would install")
+    return found
+
+
+def _body(text: str, varying: re.Pattern[str]) -> str:
+    return varying.sub("", _MARK.sub("", text))
 
 
 def _set_aside(path: Path) -> str:

@@ -52,7 +52,7 @@ def test_arguments_as_json(served: Home) -> None:
     (served.work / "args.json").write_text(arguments)
     assert served.run_cli("call", "every", "add", "--json-args", "@args.json").stdout == "5\n"
     assert served.run_cli("call", "every", "add", "--json-args", '{"a": 2}', "b=5").stdout == "7\n"
-    for wrong in ("{", "[1]"):
+    for wrong in ("{", "[1]", '{"a": NaN}', "[" * 50_000):
         assert served.run_cli("call", "every", "add", "--json-args", wrong, check=False).code == 2
 
 
@@ -71,6 +71,17 @@ def test_mistakes_are_explained_from_the_schema(served: Home) -> None:
     assert (
         "'x' is not of the form KEY=VALUE" in served.run_cli("call", "every", "echo", "x", check=False).stderr
     )
+
+
+def test_bytes_that_are_no_text_are_refused(served: Home) -> None:
+    """A shell passes on anything; JSON and the wire do not."""
+    for text in ("text=\udcff", "text=@-"):
+        command = ["sh", "-c", 'printf "\\377" | "$@"', "sh", BIN / "llm-mcp", "call", "every", "echo", text]
+        refused = subprocess.run(
+            command, env=served.env, cwd=served.work, capture_output=True, text=True, check=False
+        )
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr == "Error: 'text' is not UTF-8 text\n"
 
 
 def test_near_misses_are_suggested(served: Home) -> None:
@@ -149,3 +160,10 @@ def test_closed_pipe_is_no_traceback(served: Home) -> None:
     command = f"{BIN}/llm-mcp call every big size=3000000 | head -c 10"
     done = served.run("sh", "-c", command)
     assert (done.stdout, done.stderr) == ("x" * 10, "")
+
+
+def test_closed_streams_are_no_traceback(served: Home) -> None:
+    """Whoever starts us may have closed stdin or stdout."""
+    done = served.run("sh", "-c", f"{BIN}/llm-mcp call every echo text=@- <&-")
+    assert (done.stdout, done.stderr) == ("", "")
+    assert served.run("sh", "-c", f"{BIN}/llm-mcp call every echo text=x >&-").stderr == ""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
-from tests.home import Home
+from tests.home import BIN, Home
 from tests.servers import entry, everything_server
+from tests.test_handover import NEWER, Installation
 
 
-def findings(home: Home, *words: str, code: int) -> dict[str, list[str]]:
+def findings(home: Home, *words: str, code: int, **options: Any) -> dict[str, list[str]]:
     """Texts by level."""
-    done = home.run_cli("doctor", "--json", *words, check=False)
+    done = home.run_cli("doctor", "--json", *words, check=False, **options)
     assert done.code == code, done
     found: dict[str, list[str]] = {"ok": [], "note": [], "bad": []}
     for finding in json.loads(done.stdout):
@@ -64,12 +68,8 @@ def test_no_config(home: Home) -> None:
 
 def test_another_plugin_with_the_same_toolbox(home: Home) -> None:
     """The toolbox of one would be renamed by llm."""
-    rival = home.folder / "site" / "llm_mcp_client-0.1.dist-info"
-    rival.mkdir(parents=True)
-    (rival / "METADATA").write_text("Metadata-Version: 2.1\nName: llm-mcp-client\nVersion: 0.1\n")
-    (rival / "entry_points.txt").write_text("[llm]\nmcp_client = llm_mcp_client\n")
-    env = {"PYTHONPATH": f"{home.folder / 'site'}:{home.env.get('PYTHONPATH', '')}"}
-    done = home.run_cli("doctor", env=env, check=False)
+    install_plugin(home, "llm-mcp-client", "")
+    done = home.run_cli("doctor", check=False, **from_site(home))
     assert done.code == 1
     assert "llm-mcp-client also has a toolbox called MCP" in done.stdout
     assert "llm uninstall llm-mcp-client" in done.stdout
@@ -88,3 +88,126 @@ def test_doctor_shows_no_secret(home: Home) -> None:
     )
     shown = home.run_cli("doctor", check=False)
     assert "s3cr3t" not in str(shown).replace("s3cr3tKey", "")
+
+
+def test_any_other_plugin_with_the_same_toolbox(home: Home) -> None:
+    """`llm` itself is asked, so that the plugin need not be known."""
+    install_plugin(
+        home,
+        "unheard_of",
+        """
+        import llm
+
+        class MCP(llm.Toolbox):
+            pass
+
+        @llm.hookimpl
+        def register_tools(register):
+            register(MCP)
+        """,
+    )
+    assert any("one of them is MCP_1" in text for text in findings(home, **from_site(home), code=1)["bad"])
+
+
+def test_llm_that_does_not_work(home: Home) -> None:
+    """A plugin that cannot be loaded breaks every prompt: the last line of its traceback."""
+    install_plugin(home, "unloadable", "raise RuntimeError('boom')")
+    found = findings(home, **from_site(home), code=1)["bad"]
+    assert any("llm does not work in this environment: RuntimeError: boom" in text for text in found)
+
+
+def test_plugins_that_are_not_loaded(home: Home) -> None:
+    """LLM_LOAD_PLUGINS may leave this one out."""
+    found = findings(home, env={"LLM_LOAD_PLUGINS": "llm-echo"}, code=0)["note"]
+    assert any("LLM_LOAD_PLUGINS is set and leaves out" in text for text in found)
+
+
+def test_odd_configs_break_nothing_and_are_named(home: Home) -> None:
+    """Keys that stand twice or beside, keys of the other transport, and names that stand in the way."""
+    home.config.write_text(
+        """{"servers": {}, "mcpServers": {"dup": {"command": "gone-1"}, "dup": {"command": "sh"},
+        "": {"command": "sh"}, "-x": {"command": "sh"}, "evil\\u001b[2J\\nname": {"command": "sh"},
+        "web": {"url": "http://127.0.0.1:9/", "instances": 2}}}"""
+    )
+    found = findings(home, "--no-connect", code=1)
+    assert any("the key 'dup' stands twice" in text for text in found["bad"])
+    for expected in (
+        "the key 'servers', as VS Code writes it, is not read",
+        "the server name '' is empty",
+        "the server name '-x' begins with -",
+        "holds control characters",
+        "server 'web': the key 'instances' is for a command alone",
+    ):
+        assert any(expected in text for text in found["note"]), expected
+    assert "\x1b" not in home.run_cli("doctor", "--no-connect", check=False).stdout
+
+
+def test_config_of_vs_code(home: Home) -> None:
+    """Its spelling is known, and what to do about it."""
+    home.config.write_text('{"servers": {"a": {"command": "sh"}}}')
+    assert any("how VS Code spells it" in text for text in findings(home, code=1)["bad"])
+
+
+def test_commands_that_cannot_run(home: Home) -> None:
+    """Not there, not executable, not on the PATH but in a usual place; without connecting."""
+    tool = home.folder / ".local" / "bin" / "odd-tool"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    plain = home.folder / "plain"
+    plain.touch()
+    home.write_config(
+        {
+            "absent": {"command": "/nowhere/at/all"},
+            "plain": {"command": str(plain)},
+            "elsewhere": {"command": "odd-tool"},
+            "uv": {"command": "uvx", "env": {"PATH": "/nowhere"}},
+        }
+    )
+    done = home.run_cli("doctor", "--no-connect", check=False)
+    assert done.code == 1
+    assert "server 'absent': there is no file /nowhere/at/all" in done.stdout
+    assert f"chmod +x {plain}" in done.stdout
+    assert f"it is {tool}" in done.stdout
+    assert f"export PATH={tool.parent}:$PATH" in done.stdout
+    assert "'uvx' is not on the PATH" in done.stdout
+
+
+def test_folder_that_others_can_write(home: Home) -> None:
+    """They could replace mcp.json."""
+    home.config_folder.chmod(0o777)
+    assert any("could replace mcp.json" in text for text in findings(home, code=0)["note"])
+
+
+def test_few_open_files(home: Home) -> None:
+    """Every server takes several."""
+    done = home.run("sh", "-c", f"ulimit -n 200; {BIN}/llm-mcp doctor --no-connect")
+    assert "only 200 files may be open at a time" in done.stdout
+
+
+def test_daemon_of_another_version(home: Home, tmp_path: Path) -> None:
+    """One that was upgraded on disk goes over by itself; one of another environment does not."""
+    installation = Installation(tmp_path / "site")
+    home.run_cli("start", env=installation.env)
+    installation.upgrade(NEWER)
+    assert any(f"{NEWER} is installed, and takes over" in text for text in notes(home))
+    home.run_cli("stop")
+    home.run_cli("start", env=installation.env)
+    assert any(f"runs version {NEWER} from another environment" in text for text in notes(home))
+
+
+def notes(home: Home) -> list[str]:
+    return findings(home, "--no-connect", code=0)["note"]
+
+
+def install_plugin(home: Home, name: str, source: str) -> None:
+    """A distribution with an llm plugin, in the folder that `from_site` adds."""
+    info = home.folder / "site" / f"{name}-0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text(f"[llm]\n{name} = {name}\n")
+    (info.parent / f"{name}.py").write_text(dedent(source))
+
+
+def from_site(home: Home) -> dict[str, Any]:
+    return {"env": {"PYTHONPATH": f"{home.folder / 'site'}:{home.env.get('PYTHONPATH', '')}"}}

@@ -65,6 +65,15 @@ def test_present_server_is_replaced_by_force_only(home: Home) -> None:
         (["a", "-t", "http", "--", "npx"], "a URL is needed"),
         (["a", "-e", "s3cr3t", "--", "npx"], "is written NAME=VALUE"),
         (["\x1b[2J", "--", "npx"], "control characters"),
+        (["a\nb", "--", "npx"], "control characters"),
+        (["", "--", "npx"], "is empty"),
+        (["  ", "--", "npx"], "is empty"),
+        (["n" * 101, "--", "npx"], "longer than 100"),
+        (["--", "-a", "npx"], "taken for an option"),
+        (["a", "--", ""], "the command is empty"),
+        (["a", "localhost:8000/mcp"], "begins with http://"),
+        (["a", "ftp://u:s3cr3t@h/"], "begins with http://"),
+        (["a", "https://h/", "s3cr3t"], "stands alone"),
     ],
 )
 def test_mistakes_are_usage_errors(home: Home, words: list[str], complaint: str) -> None:
@@ -116,6 +125,93 @@ def test_entry_that_cannot_work_is_refused(home: Home) -> None:
     assert home.run_cli("add-json", "a", "[]", check=False).code == 2
 
 
+def test_add_json_takes_one_server(home: Home) -> None:
+    """Not a whole config, and nothing that is nested beyond reading."""
+    for whole in ('{"mcpServers": {}}', '{"servers": {}}'):
+        refused = home.run_cli("add-json", "a", whole, check=False)
+        assert (refused.code, "llm mcp import" in refused.stderr) == (2, True)
+    refused = home.run_cli("add-json", "a", "[" * 50_000, check=False)
+    assert (refused.code, "not valid JSON" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["http:///mcp"], "with a host"),
+        (["https://h/", "-H", "X: s3cr3t\nY: z"], "headers.X"),
+        (["https://h/", "-H", "Bad Name: s3cr3t"], "name of a header"),
+    ],
+)
+def test_what_cannot_work_anywhere_is_refused(home: Home, words: list[str], complaint: str) -> None:
+    """In the words of the config, and without the value."""
+    refused = home.run_cli("add", "a", *words, "--no-check", check=False)
+    assert (refused.code, complaint in refused.stderr) == (1, True), refused
+    assert "s3cr3t" not in refused.stderr
+    assert not home.config.exists()
+
+
+def test_what_depends_on_a_variable_is_added(home: Home) -> None:
+    """It may be set where the server will be used."""
+    home.run_cli("add", "a", "-t", "http", "${NOT_SET_ANYWHERE}/mcp", "--no-check")
+    home.run_cli("add", "b", "HTTPS://${NOT_SET_ANYWHERE}/mcp", "--no-check")
+    assert list(servers(home)) == ["a", "b"]
+
+
+def test_names_are_quoted_in_what_to_type(home: Home) -> None:
+    """A name may have spaces and slashes."""
+    done = home.run_cli("add", "my/own server", "--", "no-such-command", check=False)
+    assert "llm mcp remove 'my/own server'" in done.stderr
+
+
+def test_file_with_a_key_twice_is_not_edited(home: Home) -> None:
+    """Every JSON reader keeps the last one: an edit would lose the first."""
+    text = '{"mcpServers": {"a": {"command": "x"}, "a": {"command": "y"}}}'
+    home.config.write_text(text)
+    refused = home.run_cli("add", "b", "--no-check", "--", "z", check=False)
+    assert (refused.code, "the key 'a' stands twice" in refused.stderr) == (1, True)
+    assert home.config.read_text() == text
+    assert "command: y" in home.run_cli("get", "a").stdout
+
+
+def test_odd_texts_survive_an_edit(home: Home) -> None:
+    """Half of a pair, which UTF-8 cannot write, and the line ends of Windows."""
+    home.config.write_bytes(b'{\r\n  "odd": "\\ud800",\r\n  "mcpServers": {}\r\n}\r\n')
+    home.run_cli("add", "a", "--no-check", "--", "x")
+    written = home.config.read_bytes()
+    assert json.loads(written)["odd"] == "\ud800"
+    assert written.count(b"\n") == written.count(b"\r\n") > 3
+    assert sorted(path.name for path in home.config_folder.iterdir()) == ["mcp.json"]
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null/mcp.json", "."])
+def test_what_is_no_file_is_not_edited(home: Home, path: str) -> None:
+    """A plain error, at once."""
+    refused = home.run_cli("add", "a", "--config", path, "--no-check", "--", "x", check=False, timeout=10)
+    assert refused.code == 1
+    assert refused.stderr.startswith("Error: ")
+
+
+def test_new_file_is_private_whatever_the_umask(home: Home) -> None:
+    """It names commands and may hold tokens."""
+    home.run("sh", "-c", f"umask 0; {BIN}/llm-mcp add a --no-check -- x")
+    assert stat.S_IMODE(home.config.stat().st_mode) == 0o600
+
+
+def test_get_from_a_pipe(home: Home) -> None:
+    """A config may come from a process substitution."""
+    (home.work / "c.json").write_text('{"mcpServers": {"a": {"command": "x"}}}')
+    shown = home.run("sh", "-c", f"cat c.json | {BIN}/llm-mcp get a --config /dev/stdin")
+    assert "command: x" in shown.stdout
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(home: Home) -> None:
+    """Neither in errors nor in tables: a config may come from anywhere."""
+    home.write_config({"evil\x1b[2J\nname": {"command": "no-such-command"}})
+    for words in (["list"], ["get", "x"], ["remove", "x"], ["call", "x", "y"], ["tools"]):
+        done = home.run_cli(*words, check=False)
+        assert "\x1b" not in done.stdout + done.stderr, done
+
+
 def test_two_that_add_at_once_both_get_in(home: Home) -> None:
     """Editing is done one after the other."""
     argv = [[BIN / "llm-mcp", "add", f"s{n}", "--no-check", "--", "x"] for n in range(6)]
@@ -139,13 +235,14 @@ def test_get_hides_secrets(home: Home) -> None:
                 "args": ["-y", "pkg", "--api-key", "s3cr3t1", "--token=s3cr3t2", "postgres://u:s3cr3t3@h/d"],
                 "env": {"TOKEN": "s3cr3t4", "OTHER": "${OTHER}"},
             },
+            "path": {"url": "https://h/api/s3cr3t-0f8e4c1d-9b7a-4c55/mcp"},
             "web": {
                 "url": "https://u:s3cr3t5@h/mcp?key=s3cr3t6",
                 "headers": {"Authorization": "Bearer s3cr3t7"},
             },
         }
     )
-    for name in ("cmd", "web"):
+    for name in ("cmd", "web", "path"):
         for words in (["get", name], ["get", name, "--json"]):
             assert "s3cr3t" not in home.run_cli(*words).stdout
     assert "${OTHER}" in home.run_cli("get", "cmd").stdout

@@ -36,6 +36,14 @@ def of(part: Any, **more: Any) -> dict[str, Any]:
         ({}, "text", "text"),
         (True, "text", "text"),
         ({"$ref": "#/$defs/n"}, "5", 5),
+        ({"allOf": [{"$ref": "#/$defs/n"}], "default": 1}, "5", 5),
+        ({"type": "integer"}, "1e3", 1000),
+        ({"anyOf": [{"type": "boolean"}, {"type": "number"}]}, "1", 1),
+        ({"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}, "null", None),
+        ({"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}, "3", [3]),
+        ({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}, "a", "a"),
+        ({"anyOf": [{"enum": ["x", "y"], "type": "string"}, {"type": "null"}]}, "null", None),
+        ({}, "NaN", "NaN"),
     ],
 )
 def test_value_is_read_as_the_schema_says(part: Any, text: str, value: Any) -> None:
@@ -55,6 +63,13 @@ def test_value_is_read_as_the_schema_says(part: Any, text: str, value: Any) -> N
         ({"type": "object"}, "[1]"),
         ({"type": "array", "items": {"type": "integer"}}, "a"),
         ({"enum": ["a", "b"]}, "c"),
+        ({"anyOf": [{"enum": ["x", "y"], "type": "string"}, {"type": "null"}]}, "z"),
+        ({"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}, "x"),
+        ({"allOf": [{"enum": ["a", "b"]}]}, "c"),
+        ({"type": "integer"}, "1e400"),
+        ({"type": "number"}, "NaN"),
+        ({"type": "number"}, "1e400"),
+        ({"type": "array", "items": {"type": "integer"}}, "[" * 100_000),
     ],
 )
 def test_value_that_does_not_fit_is_refused(part: Any, text: str) -> None:
@@ -88,6 +103,32 @@ def test_schema_that_refers_to_itself_is_survived() -> None:
     looping = {"$defs": {"a": {"$ref": "#/$defs/a"}, "b": {"type": "array", "items": {"$ref": "#/$defs/b"}}}}
     assert kind_of({"$ref": "#/$defs/a"}, looping) == "any"
     assert kind_of({"$ref": "#/$defs/b"}, looping).startswith("array of array")
-    for nonsense in (None, 5, "text", [], {"type": 5}, {"enum": 3}, {"anyOf": [1, None]}, {"properties": []}):
+    assert kind_of({"$ref": "#/$defs/c"}, {"$defs": {"c": {"allOf": [{"$ref": "#/$defs/c"}] * 3}}}) == "any"
+    for nonsense in (
+        None,
+        5,
+        "text",
+        [],
+        {"type": 5},
+        {"enum": 3},
+        {"anyOf": [1, None]},
+        {"anyOf": 7},
+        {"allOf": 7},
+    ):
         kind_of(nonsense, {"properties": {"x": nonsense}})
         convert("x", ["1"], of(nonsense))
+
+
+def test_kinds_in_words() -> None:
+    """Choices and lists are told inside of alternatives too."""
+    level = {"anyOf": [{"enum": ["low", "high"], "type": "string"}, {"type": "null"}]}
+    assert kind_of(level, {}) == '"low" or "high" or null'
+    many = {"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}
+    assert kind_of(many, {}) == "array of integer or null"
+
+
+def test_what_was_typed_is_repeated_in_short() -> None:
+    """It may be the content of a file."""
+    with pytest.raises(Mistyped) as refused:
+        convert("x", ["a" * 10_000], of({"type": "integer"}))
+    assert len(str(refused.value)) < 200

@@ -59,3 +59,34 @@ def test_doctor_knows_the_service(installed: UserManager) -> None:
     assert found.code == 1
     assert "does not listen" in found.stdout
     assert "llm mcp start" in found.stdout
+
+
+def test_units_that_are_not_current(installed: UserManager) -> None:
+    """Of another program, or not read by systemd since they changed: doctor and `service status` say so."""
+    assert json.loads(installed.cli("service", "status", "--json").stdout)["outdated"] == []
+    install = "from pathlib import Path; from llm_tools_mcp import service; service.installer().install"
+    installed.python(f"{install}(Path('/bin/true'), enable=False, force=False)")
+    outdated = json.loads(installed.cli("service", "status", "--json").stdout)["outdated"]
+    assert any("starts /bin/true, and this is " in text for text in outdated)
+    assert any("systemd has not read llm-mcp.service" in text for text in outdated)
+    assert "llm mcp service install" in installed.cli("service", "status").stdout
+    shown = installed.cli("doctor", "--no-connect", check=False).stdout
+    assert "starts /bin/true, and this is " in shown
+    assert "systemctl --user daemon-reload" in shown
+    installed.cli("service", "install")
+    assert json.loads(installed.cli("service", "status", "--json").stdout)["outdated"] == []
+
+
+def test_service_status_as_json(installed: UserManager) -> None:
+    """The same keys whether or not there is a service; exit code 3 where none listens."""
+    installed.cli("start")
+    status = json.loads(installed.cli("service", "status", "--json").stdout)
+    assert (status["kind"], status["listening"], status["enabled"]) == ("systemd", True, True)
+    assert status["pid"] == json.loads(installed.cli("status", "--json").stdout)["pid"]
+    assert [path.rsplit("/", 1)[1] for path in status["units"]] == ["llm-mcp.socket", "llm-mcp.service"]
+    assert "no service is left" in installed.cli("service", "uninstall").stdout
+    absent = installed.cli("service", "status", "--json", check=False)
+    assert absent.code == 3
+    assert json.loads(absent.stdout).keys() == status.keys()
+    assert json.loads(absent.stdout)["installed"] is False
+    assert "nothing is installed" in installed.cli("service", "uninstall").stdout

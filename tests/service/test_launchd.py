@@ -307,3 +307,14 @@ def test_socket_name_is_the_one_the_daemon_asks_for():
 
     source = Path(listeners.__file__).read_text()
     assert f'"{launchd_install.SOCKET_NAME}"' in source
+
+
+def test_drift_of_the_plist(recorder, installer, monkeypatch):
+    """Another program is told; another PATH, as in another shell, is not."""
+    assert installer.drift(Path("/bin/true")) == []
+    install(installer)
+    monkeypatch.setenv("PATH", f"/elsewhere:{os.environ['PATH']}")
+    assert installer.drift(Path("/bin/true")) == []
+    moved = installer.drift(Path("/bin/false"))
+    assert "starts /bin/true, and this is /bin/false" in moved[0].text
+    assert moved[0].repair == "llm mcp service install"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from llm_tools_mcp.service import systemd_install, unit_files
 from llm_tools_mcp.service.unit_files import (
     FileState,
     check_replaceable,
+    differences,
     remove,
     signed,
     state_of,
@@ -132,3 +134,19 @@ def test_control_characters_are_refused():
     text = template("systemd", "llm-mcp.service")
     with pytest.raises(ServiceError, match="control characters"):
         systemd_install.rendered_service(text, Path("/p"), "/bin\nExecStart=/evil", 252)
+
+
+def test_differences_to_what_would_be_written(tmp_path):
+    """Of installed files only, and never for what varies."""
+    varying = re.compile("^PATH=.*\n", re.MULTILINE)
+    one, two = tmp_path / "one", tmp_path / "two"
+    wanted = {path: signed(f"{TEXT}PATH=/a\n", "# {}") for path in (one, two)}
+    assert differences(wanted, varying) == []
+    one.write_text(TEXT)
+    assert differences(wanted, varying) == []
+    one.write_text(signed(f"{TEXT}PATH=/b\n", "# {}"))
+    assert differences(wanted, varying) == [f"{two} is missing"]
+    two.write_text(signed("[Unit]\n", "# {}"))
+    assert differences(wanted, varying) == [f"{two} is not what this llm-mcp would install"]
+    two.write_text(f"{wanted[two]}# mine\n")
+    assert "was edited" in differences(wanted, varying)[0]
