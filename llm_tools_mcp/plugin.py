@@ -35,6 +35,9 @@ class _McpGroup(click.Group):
 
         return group
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return self._group().get_params(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return self._group().list_commands(ctx)
 

@@ -34,6 +34,7 @@ _COMMANDS = {
     "call": ("call", "Call a tool from the shell."),
     "doctor": ("doctor", "Look for what is wrong, and say what to type about it."),
     "status": ("status", "Show how the daemon and its servers are."),
+    "metrics": ("metrics", "Print OpenMetrics for Prometheus: calls, errors, latency."),
     "health": ("daemon", "Ask the daemon whether it can serve; exit 1 if not."),
     "logs": ("logs", "Show the log of the daemon or of a server."),
     "start": ("daemon", "Start the daemon, through its owner."),
@@ -96,7 +97,9 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except McpError as error:
-        raise click.ClickException(str(error)) from error
+        from .screen import clean
+
+        raise click.ClickException(clean(str(error))) from error  # names in a config are anything
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -128,6 +131,6 @@ def _leave(code: object) -> NoReturn:
     if not isinstance(code, int | None):
         sys.exit(str(code))
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # whoever read it has gone
+        with suppress(OSError, ValueError, AttributeError):  # whoever read it has gone, or closed it
             stream.flush()
     os._exit(code or 0)

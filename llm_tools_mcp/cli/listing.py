@@ -9,10 +9,11 @@ import click
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.service import installed_service
 
+from .columns import print_columns
 from .command import as_json, command, config_option
 from .daemon import is_running
 from .editing import check, config_file
-from .screen import clean_line, duration, print_json, print_remarks, print_table, size, styled
+from .screen import clean_line, duration, print_json, print_remarks, size, styled
 from .tools import read_source
 
 if TYPE_CHECKING:
@@ -31,16 +32,12 @@ def list_command(*, config_path: str | None, as_json: bool) -> None:
     if not rows:
         click.echo("no servers; to add one: llm mcp add NAME -- COMMAND ARGS…, or: llm mcp import")
         return
-    print_table(
-        ["NAME", "TRANSPORT", "STATE", "TOOLS>", "MEMORY>", "IDLE>"],
-        [_cells(row) for row in rows],
-        ["bold"],
-    )
+    print_columns([_cells(row) for row in rows], ["TRANSPORT", "TOOLS>"], {"NAME": "bold"})
     print_remarks((row["name"], row["error"]) for row in rows)
-    copies = [row["name"] for row in rows if row["copies"] > 1]
-    if copies:
+    spread = [clean_line(row["name"]) for row in rows if len(row["folders"]) > 1]
+    if spread:
         click.echo(
-            f"\n{styled(', '.join(copies), bold=True)}: one process for each folder that uses it. "
+            f"\n{styled(', '.join(spread), bold=True)}: one process for each folder that uses it. "
             "Where the folder does not matter, a `cwd` in its entry makes all share one."
         )
 
@@ -82,6 +79,7 @@ def _row(
         "memory_bytes": sum(session.memory_bytes for session in sessions),
         "idle_seconds": round(best.idle_seconds, 1) if best is not None and is_live else None,
         "copies": sum(session.pid > 0 for session in sessions),
+        "folders": sorted({session.cwd for session in sessions if session.pid}),
         "error": error,
     }
 
@@ -92,15 +90,15 @@ def _transport(parsed: Any, entry: Any) -> str:
     return "stdio" if isinstance(entry, dict) and "command" in entry else "http"
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    return [
-        clean_line(row["name"]),
-        row["transport"],
-        row["state"],
-        "-" if row["tools"] is None else str(row["tools"]),
-        size(row["memory_bytes"]) if row["memory_bytes"] else "-",
-        "-" if row["idle_seconds"] is None else duration(row["idle_seconds"]),
-    ]
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "NAME": clean_line(row["name"]),
+        "TRANSPORT": row["transport"],
+        "STATE": row["state"],
+        "TOOLS>": "-" if row["tools"] is None else str(row["tools"]),
+        "MEMORY>": size(row["memory_bytes"]) if row["memory_bytes"] else "-",
+        "IDLE>": "-" if row["idle_seconds"] is None else duration(row["idle_seconds"]),
+    }
 
 
 def _live() -> dict[str, list[v1.ServerStatus]]:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.service import installed_service
 
+from .columns import print_columns
 from .command import as_json, command
 from .daemon import health_as_dict, is_running
 from .screen import (
     clean_line,
     duration,
-    is_terminal,
     latency,
     print_json,
     print_remarks,
-    print_table,
     size,
     styled,
 )
@@ -30,10 +28,8 @@ if TYPE_CHECKING:
     from llm_tools_mcp.service import Service
 
 _WATCH_SECONDS = 1.0
-# What is drawn again is drawn over what was there: clearing first would flicker.
-_HOME = "\x1b[H\x1b[J"
-_ERASE_REST = "\x1b[J"
 NOT_RUNNING = 3  # exit status, as systemctl's
+INTERRUPTED = 130  # exit status, as a shell's
 
 _SUPERVISORS = {
     "systemd": "systemd",
@@ -43,6 +39,10 @@ _SUPERVISORS = {
 }
 
 
+# What gives way on a narrow terminal, the first first.
+_DISPENSABLE = ("PID>", "TOOLS>", "IDLE>", "MEMORY>", "WHERE", "RESTARTS>", "P95>")
+
+
 @command(
     "status", "llm mcp status", "llm mcp status --watch", "llm mcp status --json | jq '.servers[].server'"
 )
@@ -50,31 +50,31 @@ _SUPERVISORS = {
 @click.option("-w", "--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
 @click.pass_context
 def status_command(context: click.Context, *, as_json: bool, watch: bool) -> None:
-    """Show how the daemon and its servers are; exit 3 when it does not run. Starts nothing."""
+    """Show how the daemon and its servers are; exit 3 when it does not run. Starts nothing.
+
+    A terminal that is too narrow for all columns gets the first ones; all is in --json.
+    """
     if watch:
-        _watch()
+        from .watching import show_again_and_again
+
+        show_again_and_again(lambda: _show(as_json=as_json), _WATCH_SECONDS)
+        context.exit(INTERRUPTED)
+    if not _show(as_json=as_json):
+        context.exit(NOT_RUNNING)
+
+
+def _show(*, as_json: bool) -> bool:
+    """Whether it runs."""
     service = installed_service()
     if not is_running(service):
         _print_absence(service, as_json=as_json)
-        context.exit(NOT_RUNNING)
+        return False
     status = ask_status()
     if as_json:
         print_json({"running": True, **status_as_dict(status)})
     else:
         print_status(status)
-
-
-def _watch() -> NoReturn:
-    """Ctrl-C ends it."""
-    while True:
-        click.echo(_HOME if is_terminal() else "", nl=not is_terminal())
-        service = installed_service()
-        if is_running(service):
-            print_status(ask_status())
-        else:
-            _print_absence(service, as_json=False)
-        click.echo(_ERASE_REST if is_terminal() else "", nl=False)
-        time.sleep(_WATCH_SECONDS)
+    return True
 
 
 def ask_status() -> v1.StatusResponse:
@@ -102,12 +102,10 @@ def print_status(status: v1.StatusResponse) -> None:
         click.echo("\nNo server is connected: each starts at its first call.")
         return
     click.echo()
-    print_table(
-        ["SERVER", "STATE", "TOOLS>", "CALLS>", "ERRORS>", "P50>", "MEMORY>", "IDLE>", "PID>", "WHERE"],
-        [_row(server) for server in status.servers],
-        ["bold", "", "", "", "", "", "", "", "", "dim"],
-    )
-    print_remarks((server.server, server.last_error) for server in status.servers)
+    servers = sorted(status.servers, key=lambda server: (server.server, _place(server)))
+    print_columns([_row(server) for server in servers], _DISPENSABLE, {"SERVER": "bold", "WHERE": "dim"})
+    # Copies of a server fail alike.
+    print_remarks(dict.fromkeys((server.server, server.last_error) for server in servers))
 
 
 def _print_daemon(status: v1.StatusResponse) -> None:
@@ -129,20 +127,22 @@ def _print_daemon(status: v1.StatusResponse) -> None:
         click.echo(f"version {health.installed_version} is installed by now: the next prompt moves to it")
 
 
-def _row(server: v1.ServerStatus) -> list[str]:
+def _row(server: v1.ServerStatus) -> dict[str, str]:
     is_idle = server.state and not server.calls_in_flight
-    return [
-        clean_line(server.server),
-        server_state(server),
-        str(server.tools) if server.tools else "-",
-        str(server.calls),
-        str(server.errors),
-        latency(server.latency_p50_seconds) if server.latency_p50_seconds else "-",
-        size(server.memory_bytes) if server.memory_bytes else "-",
-        duration(server.idle_seconds) if is_idle else "busy",
-        str(server.pid) if server.pid else "-",
-        _place(server),
-    ]
+    return {
+        "SERVER": clean_line(server.server),
+        "STATE": server_state(server),
+        "CALLS>": str(server.calls),
+        "ERRORS>": str(server.errors),
+        "RESTARTS>": str(server.restarts),
+        "P50>": latency(server.latency_p50_seconds) if server.latency_p50_seconds else "-",
+        "P95>": latency(server.latency_p95_seconds) if server.latency_p95_seconds else "-",
+        "IDLE>": duration(server.idle_seconds) if is_idle else "busy",
+        "TOOLS>": str(server.tools) if server.tools else "-",
+        "MEMORY>": size(server.memory_bytes) if server.memory_bytes else "-",
+        "PID>": str(server.pid) if server.pid else "-",
+        "WHERE": _place(server),
+    }
 
 
 def _activity(status: v1.StatusResponse) -> str:
@@ -169,8 +169,11 @@ def _state(health: v1.HealthResponse) -> str:
 
 
 def server_state(server: v1.ServerStatus) -> str:
+    """As on the wire; and `failed`: stopped, because of an error."""
     from llm_tools_mcp import v1
 
+    if server.state == v1.ServerStatus.STOPPED and server.last_error:
+        return "failed"
     return v1.ServerStatus.State.Name(server.state).lower().replace("_", " ")
 
 

@@ -21,6 +21,7 @@ def completed(home: Home, *words: str) -> list[str]:
 def test_commands(home: Home) -> None:
     """By what they begin with."""
     assert completed(home, "st") == ["status", "start", "stop"]
+    assert completed(home, "m") == ["metrics"]
 
 
 def test_servers_come_from_the_config(home: Home) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import click
 import pytest
@@ -30,15 +31,13 @@ def test_help_of_the_group_lists_all_commands(home: Home) -> None:
     """One line each, the same under both names."""
     ours = home.run_cli("--help").stdout
     theirs = home.run_llm("mcp", "--help").stdout
-    assert ours.replace("Usage: llm-mcp", "Usage: llm mcp").partition("\n")[2].replace(
-        "  --version   Show the version and exit.\n", ""
-    ) == theirs.partition("\n")[2].replace("  --version   Show the version and exit.\n", "")
+    assert ours.replace("Usage: llm-mcp", "Usage: llm mcp") == theirs
     assert re.findall(r"^  ([a-z-]+) ", ours.partition("Commands:\n")[2], re.MULTILINE) == COMMANDS
 
 
 def test_both_names_run_the_same_commands(home: Home) -> None:
     """`llm mcp` is `llm-mcp`: output, errors and exit codes."""
-    for words in (["health"], ["statsu"], ["status", "--json"], ["tools"]):
+    for words in (["--version"], ["health"], ["statsu"], ["status", "--json"], ["metrics"], ["tools"]):
         ours = home.run_cli(*words, check=False)
         theirs = home.run_llm("mcp", *words, check=False)
         assert (ours.code, ours.stdout) == (theirs.code, theirs.stdout)
@@ -54,6 +53,11 @@ def test_misspelt_command_is_suggested(home: Home) -> None:
     assert "there is no command 'statsu'; did you mean 'status'?" in refused.stderr
 
 
+def test_version(home: Home) -> None:
+    """It is the installed package's."""
+    assert home.run_cli("--version").stdout == f"llm-mcp, version {version('llm-tools-mcp')}\n"
+
+
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])
 def test_help_is_quick(words: list[str]) -> None:
     """It loads none of what commands need: no command, gRPC, rich, pydantic, and no llm."""
@@ -64,6 +68,6 @@ def test_help_is_quick(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.partition("LOADED ")[2].split()
-    heavy = {"llm", "grpc", "google", "rich", "pydantic", "mcp", "psutil", "asyncio"}
+    heavy = {"llm", "grpc", "google", "rich", "pydantic", "mcp", "psutil", "asyncio", "prometheus_client"}
     assert heavy.isdisjoint(module.partition(".")[0] for module in loaded)
     assert [module for module in loaded if module.startswith(f"{PACKAGE}.cli.")] == []

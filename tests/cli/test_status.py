@@ -8,6 +8,21 @@ from tests.cli.terminal import run_in_terminal
 from tests.home import Home
 from tests.servers import entry, everything_server
 
+# What a watch ends with: the cursor and the terminal's first screen are back.
+FIRST_SCREEN = "\x1b[?25h\x1b[?1049l"
+SCREENS = (60, 80, 120)  # columns
+
+
+def table(text: str) -> list[str]:
+    """The lines of the table of servers, its titles first."""
+    lines = text[text.index("SERVER ") :].splitlines()
+    return [line.rstrip() for line in (lines[: lines.index("")] if "" in lines else lines)]
+
+
+def table_of(text: str) -> dict[str, list[str]]:
+    """The words of each server's line after its name."""
+    return {words[0]: words[1:] for words in (line.split() for line in table(text)[1:])}
+
 
 def test_status_without_a_daemon(home: Home) -> None:
     """Exit code 3, as systemctl's, and nothing is started."""
@@ -29,13 +44,25 @@ def test_status_tells_what_runs(home: Home) -> None:
     assert text.startswith("running  llm-mcp ")
     assert "itself (a prompt started it)" in text
     assert str(home.socket) in text
-    every = next(line for line in text.splitlines() if line.startswith("every")).split()
-    assert every[1] == "ready"
-    assert every[3] == "2"
+    every = table_of(text)["every"]
+    assert every[:4] == ["ready", "2", "0", "0"]
+    assert every[4] != "-"
+    assert table_of(text)["broken"][0] in ("backing", "failed")
     assert "command 'no-such-command' was not found" in text
     status = json.loads(home.run_cli("status", "--json").stdout)
     assert status["running"] is True
     assert {server["server"]: server["state"] for server in status["servers"]}["every"] == "ready"
+
+
+def test_status_counts_errors_and_restarts(home: Home) -> None:
+    """Beside the calls; a call that the server did not answer is an error, and so it was started again."""
+    home.write_config({"every": entry(everything_server())})
+    home.run_cli("call", "every", "crash", check=False)
+    home.run_cli("call", "every", "echo", "text=x")
+    assert table_of(home.run_cli("status").stdout)["every"][:4] == ["ready", "2", "1", "1"]
+    (server,) = json.loads(home.run_cli("status", "--json").stdout)["servers"]
+    assert (server["calls"], server["errors"], server["restarts"]) == (2, 1, 1)
+    assert 0 < server["latency_p50_seconds"] <= server["latency_p95_seconds"] < 60
 
 
 def test_status_shows_no_secret(home: Home) -> None:
@@ -61,9 +88,76 @@ def test_watch_shows_it_again(home: Home) -> None:
     seen = run_in_terminal(home, "status", "--watch", when=lambda raw: raw.count("running") > 1, then=b"\x03")
     assert seen.code == 130
     assert seen.screen.count("running") == 1
+    assert seen.raw.endswith(FIRST_SCREEN)
     home.run_cli("stop")
     gone = run_in_terminal(home, "status", "-w", when=lambda raw: raw.count("not running") > 1, then=b"\x03")
     assert gone.screen.count("not running") == 1
+
+
+def test_watch_outlives_the_daemon(home: Home) -> None:
+    """It shows that the daemon went, and that there is one again; Ctrl-C ends it under both names."""
+    home.run_cli("start")
+    seen: list[str] = []
+
+    def is_over(raw: str) -> bool:
+        page = raw.rpartition("\x1b[H")[2]
+        is_running = "llm-mcp 1" in page and "socket" in page
+        if not seen and is_running:
+            seen.append(home.run_cli("stop").stdout)
+        elif len(seen) == 1 and "not running" in page:
+            seen.append(home.run_cli("start").stdout)
+        return len(seen) == 2 and is_running
+
+    watched = run_in_terminal(
+        home, "mcp", "status", "--watch", program="llm", when=is_over, then=b"\x03", columns=60
+    )
+    assert watched.code == 130
+    assert watched.raw.endswith(FIRST_SCREEN)
+    assert "Traceback" not in watched.raw
+
+
+def test_watch_in_a_pipe(home: Home) -> None:
+    """One below the other, without control sequences; whoever reads it may leave."""
+    done = home.run("sh", "-c", "llm-mcp status --watch | head -3")
+    assert done.stdout == "not running; the next prompt starts it\n\nnot running; the next prompt starts it\n"
+    assert "Traceback" not in done.stderr
+
+
+def test_narrow_terminal_gets_the_first_columns(home: Home) -> None:
+    """What does not fit is left out, not cut off; of a folder its end is kept."""
+    home.write_config({"every": entry(everything_server())})
+    folder = home.work / "a-folder-with-a-long-name" / "and-one-below-it"
+    folder.mkdir(parents=True)
+    home.run_cli("call", "every", "pid", cwd=folder)
+    shown = {columns: table(run_in_terminal(home, "status", columns=columns).screen) for columns in SCREENS}
+    for columns, lines in shown.items():
+        assert {len(line) <= columns for line in lines} == {True}
+    narrow, usual, wide = (lines[0].split() for lines in shown.values())
+    assert narrow == ["SERVER", "STATE", "CALLS", "ERRORS", "RESTARTS", "P50", "P95"]
+    assert usual == [*narrow, "MEMORY", "WHERE"]
+    assert wide == [*narrow, "IDLE", "TOOLS", "MEMORY", "PID", "WHERE"]
+    assert shown[80][1].endswith("-below-it")
+
+
+def test_list_on_a_narrow_terminal(home: Home) -> None:
+    """The name is shortened, and the transport left out, before a number is."""
+    home.write_config({"a-server-with-quite-a-long-name": {"command": "x"}, "short": {"url": "http://x"}})
+    lines = run_in_terminal(home, "list", columns=55).screen.splitlines()
+    assert lines[0].split() == ["NAME", "STATE", "TOOLS", "MEMORY", "IDLE"]
+    assert lines[1].startswith("a-server-with-")
+    assert "…" in lines[1]
+    assert {len(line) <= 55 for line in lines} == {True}
+
+
+def test_list_tells_copies_in_folders_from_instances(home: Home) -> None:
+    """A `cwd` is advised where folders are the reason for several processes; `instances` are as wanted."""
+    home.write_config({"every": entry(everything_server())})
+    home.run_cli("call", "every", "pid")
+    assert "one process for each folder" not in home.run_cli("list").stdout
+    home.run_cli("call", "every", "pid", cwd=home.folder)
+    assert "\nevery: one process for each folder" in home.run_cli("list").stdout
+    (listed,) = json.loads(home.run_cli("list", "--json").stdout)["servers"]
+    assert listed["folders"] == [str(home.folder), str(home.work)]
 
 
 def test_status_on_a_terminal(home: Home) -> None:
