@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import socket as socket_module
 import subprocess
 import sys
@@ -38,8 +39,11 @@ _POLL_SECONDS = 0.02
 _LOST_RACE_SECONDS = 0.5
 
 _LOG_TAIL = 8
+# Its own 20, three for each server, two for each client.
+_OPEN_FILES = 64
 SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
-_NOTICES = "llm-mcp-"
+# What it notifies us by: beside its socket, with a path that is shorter than `paths.private_folder`.
+_NOTICES = ".n"
 # What the daemon marks the processes of its servers with.
 SERVER_MARK = "LLM_MCP_DAEMON"
 
@@ -126,6 +130,7 @@ def _start(socket: Path) -> None:
 
 def spawn(socket: Path) -> None:
     """Start a daemon in a session of its own, and wait until it is ready. Raises DaemonStartFailed."""
+    _check_open_files()
     try:
         paths.make_private_folder(socket.parent)
         with _locked(paths.spawn_lock_path(socket)):
@@ -133,6 +138,14 @@ def spawn(socket: Path) -> None:
                 _spawn_and_wait(socket)
     except OSError as error:  # a folder that cannot be made, a full disk, no more processes
         raise DaemonStartFailed(str(error), []) from error
+
+
+def _check_open_files() -> None:
+    """The daemon inherits the limit. Where it is too low, what fails first is anything, in any words."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= limit < _OPEN_FILES:  # -1 is RLIM_INFINITY
+        detail = f"too many open files: only {limit} are allowed here, and it needs {_OPEN_FILES}"
+        raise DaemonStartFailed(detail, [], "To allow more: ulimit -n 1024")
 
 
 @contextmanager
@@ -157,46 +170,43 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _spawn_and_wait(socket: Path) -> None:
-    import tempfile  # 5 ms that only a start pays
-
-    with tempfile.TemporaryDirectory(prefix=_NOTICES, dir=_folder_for_a_socket()) as folder:
-        notices = Path(folder) / "notify"
-        with closing(_listen_for_notices(notices)) as receiver, _open_log(socket) as output:
-            log, began = Path(output.name), output.tell()
-            child = subprocess.Popen(
-                [sys.executable, "-m", "llm_tools_mcp.daemon", f"--socket={socket}", f"--log-file={log}"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd="/",  # it must not keep a folder busy; servers run in their callers' folders
-                start_new_session=True,  # it outlives the terminal
-                env=_daemon_environment(notices),
-            )
-            _wait_until_ready(child, receiver, socket, log, began)
+    with _listening_for_notices(socket) as receiver, _open_log(socket) as output:
+        log, began = Path(output.name), output.tell()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "llm_tools_mcp.daemon", f"--socket={socket}", f"--log-file={log}"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",  # it must not keep a folder busy; servers run in their callers' folders
+            start_new_session=True,  # it outlives the terminal
+            env=_daemon_environment(receiver.getsockname()),
+        )
+        _wait_until_ready(child, receiver, socket, log, began)
     child.returncode = 0  # it lives on, by design: without this Python would warn that it was not waited for
 
 
-def _folder_for_a_socket() -> str | None:
-    """Not a TMPDIR that is too long for one, as builds and batch systems set it."""
-    import tempfile
+@contextmanager
+def _listening_for_notices(socket: Path) -> Iterator[socket_module.socket]:
+    """Where the daemon says READY=1: always the same place, so that killed clients leave one at most."""
+    path = paths.checked_socket_path(socket.with_name(socket.name + _NOTICES))
+    if path.is_socket():
+        path.unlink()  # the lock is ours: whoever bound it is no more
+    with closing(socket_module.socket(socket_module.AF_UNIX, socket_module.SOCK_DGRAM)) as receiver:
+        receiver.bind(os.fsencode(path))
+        try:
+            path.chmod(0o600)
+            receiver.settimeout(_POLL_SECONDS)
+            yield receiver
+        finally:
+            path.unlink(missing_ok=True)
 
-    longest = Path(tempfile.gettempdir(), f"{_NOTICES}{'x' * 8}", "notify")
-    return None if len(os.fsencode(longest)) <= paths.SOCKET_PATH_LIMIT else "/tmp"  # noqa: S108 - it is private
 
-
-def _daemon_environment(notices: Path) -> dict[str, str]:
+def _daemon_environment(notices: str) -> dict[str, str]:
     # The folder may have been given relative to ours, and the daemon's is another.
     folder = {"LLM_TOOLS_MCP_CONFIG_DIR": str(paths.config_folder())}
     # Started from within an MCP server it is none of that one's processes, which end with it.
     inherited = {name: value for name, value in os.environ.items() if name != SERVER_MARK}
-    return {**inherited, **folder, "NOTIFY_SOCKET": str(notices), SPAWNED_VARIABLE: "1"}
-
-
-def _listen_for_notices(path: Path) -> socket_module.socket:
-    receiver = socket_module.socket(socket_module.AF_UNIX, socket_module.SOCK_DGRAM)
-    receiver.bind(str(path))
-    receiver.settimeout(_POLL_SECONDS)
-    return receiver
+    return {**inherited, **folder, "NOTIFY_SOCKET": notices, SPAWNED_VARIABLE: "1"}
 
 
 def _open_log(socket: Path) -> BinaryIO:

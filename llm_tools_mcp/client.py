@@ -1,6 +1,6 @@
 """The gRPC client of the daemon: thin, synchronous, with an asynchronous way to call tools.
 
-gRPC's statuses become our errors in one place, `_error_from_status`.
+gRPC's statuses become our errors next door, in `outcome`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,8 @@ import grpc
 
 from . import config, paths, v1
 from .config import ConfigSource
-from .errors import (
-    ConfigError,
-    DaemonError,
-    DaemonIncompatible,
-    DaemonUnreachable,
-    DaemonUnresponsive,
-    McpError,
-    OutcomeUnknown,
-    SocketRefused,
-    ToolCallError,
-    UnknownTool,
-)
+from .errors import DaemonUnresponsive, McpError, SocketRefused
+from .outcome import OnEvent, Outcome, call_error, error_from_status, listing_error
 from .patience import Patience, Watch
 from .v1.mcp_daemon_pb2_grpc import McpDaemonStub
 
@@ -61,8 +51,6 @@ _OPTIONS = [
 # A stream is read in the caller's thread, which saves two switches of threads (0.2 ms) a call. The option is
 # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream; importing that would cost 2 ms.
 _SYNCHRONOUS_OPTIONS = [*_OPTIONS, ("SingleThreadedUnaryStream", 1)]
-
-OnEvent = Callable[["v1.Progress | v1.LogMessage"], None]
 
 
 def make_caller(source: ConfigSource) -> v1.Caller:
@@ -149,14 +137,15 @@ class DaemonClient:
                     watch.end()
                     yield answer
             except grpc.RpcError as error:
-                raise _listing_error(error, str(self.socket), gave_up=watch.gave_up) from error
+                seconds = _ACCEPTED_SECONDS if watch.gave_up else _LISTING_SECONDS
+                raise listing_error(error, str(self.socket), seconds, gave_up=watch.gave_up) from error
 
     def call(self, request: v1.CallToolRequest, on_event: OnEvent) -> v1.ToolResult:
         """Run one tool call, in this thread. Ctrl-C cancels it, all the way to the server.
 
         Raises ToolCallError; DaemonUnreachable where the call certainly was not sent.
         """
-        outcome = _Outcome(request, on_event)
+        outcome = Outcome(request, on_event)
         call = self._stub.CallTool(request)
         with self._heard_soon(call) as watch:
             try:
@@ -164,7 +153,9 @@ class DaemonClient:
                     watch.end()
                     outcome.note(event)
             except grpc.RpcError as error:
-                raise _call_error(error, str(self.socket), outcome, gave_up=watch.gave_up) from error
+                raise call_error(
+                    error, str(self.socket), outcome, _ACCEPTED_SECONDS, gave_up=watch.gave_up
+                ) from error
         return outcome.result()
 
     @contextmanager
@@ -186,7 +177,7 @@ class DaemonClient:
         try:
             yield
         except grpc.RpcError as error:
-            raise _error_from_status(error, str(self.socket), seconds) from error
+            raise error_from_status(error, str(self.socket), seconds) from error
 
 
 def _forget(call: Any) -> None:
@@ -217,7 +208,7 @@ class AsyncDaemonClient:
         """As DaemonClient.call; cancelling the task cancels the call."""
         import asyncio
 
-        outcome = _Outcome(request, on_event)
+        outcome = Outcome(request, on_event)
         call: Any = self._stub.CallTool(request)
         gave_up: list[bool] = []
 
@@ -232,7 +223,7 @@ class AsyncDaemonClient:
                 outcome.note(event)
             return outcome.result()
         except grpc.RpcError as error:
-            raise _call_error(error, str(self._socket), outcome, gave_up=False) from error
+            raise call_error(error, str(self._socket), outcome, _ACCEPTED_SECONDS, gave_up=False) from error
         except asyncio.CancelledError:
             if not gave_up:  # it is our task that was cancelled
                 raise
@@ -240,90 +231,6 @@ class AsyncDaemonClient:
         finally:
             timer.cancel()
             call.cancel()
-
-
-class _Outcome:
-    """What the events of one call add up to."""
-
-    def __init__(self, request: v1.CallToolRequest, on_event: OnEvent) -> None:
-        self.what = f"{request.tool} of MCP server {request.server!r}"
-        self.is_accepted = False
-        self._on_event = on_event
-        self._last: v1.CallToolEvent | None = None
-
-    def note(self, event: v1.CallToolEvent) -> None:
-        self.is_accepted = True
-        kind = event.WhichOneof("event")
-        if kind == "progress":
-            self._on_event(event.progress)
-        elif kind == "log":
-            self._on_event(event.log)
-        self._last = event
-
-    def result(self) -> v1.ToolResult:
-        """Raises ToolCallError."""
-        kind = self._last.WhichOneof("event") if self._last is not None else None
-        if self._last is not None and kind == "result":
-            return self._last.result
-        if self._last is not None and kind == "failure":
-            raise _tool_call_error(self._last.failure, self.what)
-        raise OutcomeUnknown(f"{self.what}: the daemon ended the call without a result")
-
-
-# gRPC's words for a call that never had a connection, and so certainly was not sent.
-_NEVER_CONNECTED = "failed to connect"
-_UNKNOWN_NOTE = "it may or may not have run, and was not repeated"
-
-
-def _tool_call_error(failure: v1.Failure, what: str) -> ToolCallError:
-    kinds = v1.Failure.Kind
-    if failure.kind == kinds.OUTCOME_UNKNOWN:
-        return OutcomeUnknown(f"{what}: {failure.message}; {_UNKNOWN_NOTE}")
-    if failure.kind in (kinds.UNKNOWN_SERVER, kinds.UNKNOWN_TOOL):
-        return UnknownTool(f"{what}: {failure.message}")
-    return ToolCallError(f"{what}: {failure.message}")
-
-
-def _call_error(error: grpc.RpcError, socket: str, outcome: _Outcome, *, gave_up: bool) -> McpError:
-    if outcome.is_accepted:
-        return OutcomeUnknown(f"{outcome.what}: the daemon was lost during the call; {_UNKNOWN_NOTE}")
-    code = _code(error)
-    if gave_up:
-        return DaemonUnresponsive(socket, _ACCEPTED_SECONDS)
-    if code is grpc.StatusCode.CANCELLED:  # by a daemon that stops
-        return OutcomeUnknown(f"{outcome.what}: the daemon stopped; {_UNKNOWN_NOTE}")
-    if code is grpc.StatusCode.UNAVAILABLE and _NEVER_CONNECTED not in _details(error):
-        return OutcomeUnknown(f"{outcome.what}: the connection to the daemon was lost; {_UNKNOWN_NOTE}")
-    return _error_from_status(error, socket, _ACCEPTED_SECONDS)
-
-
-def _listing_error(error: grpc.RpcError, socket: str, *, gave_up: bool) -> McpError:
-    if gave_up:
-        return DaemonUnresponsive(socket, _ACCEPTED_SECONDS)
-    if _code(error) is grpc.StatusCode.CANCELLED:  # by a daemon that stops
-        return DaemonUnreachable(socket, "it stopped")
-    return _error_from_status(error, socket, _LISTING_SECONDS)
-
-
-def _error_from_status(error: grpc.RpcError, socket: str, seconds: float) -> McpError:
-    code, details = _code(error), _details(error)
-    if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return ConfigError("", details)
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DaemonUnresponsive(socket, seconds)
-    if code is grpc.StatusCode.UNAVAILABLE:
-        return DaemonUnreachable(socket, details)
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        return DaemonIncompatible(f"{details}; try: llm mcp restart")
-    return DaemonError(f"the llm-mcp daemon failed: {details or code}; its log has more: llm mcp logs")
-
-
-def _code(error: grpc.RpcError) -> grpc.StatusCode | None:
-    return error.code() if isinstance(error, grpc.Call | grpc.aio.AioRpcError) else None
-
-
-def _details(error: grpc.RpcError) -> str:
-    return (error.details() or "") if isinstance(error, grpc.Call | grpc.aio.AioRpcError) else ""
 
 
 def _check_owner(socket: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 # Seconds: how much later than due a call may be given up.
 _TICK = 0.25
@@ -33,7 +34,8 @@ class Watch:
         give_up = self._give_up
         if give_up is not None:
             self.gave_up = True
-            give_up()
+            with suppress(Exception):  # one call must not cost the others their watch
+                give_up()
 
 
 class Patience:

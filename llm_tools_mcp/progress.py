@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import v1
+from .plain import plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -68,6 +69,7 @@ class Display:
 
     def print(self, text: str) -> None:
         """A line that stays, above those that are drawn."""
+        text = plain(text)
         with self._lock:
             if self._drawn is not None:
                 self._drawn.console.print(text)
@@ -115,7 +117,7 @@ class _Line:
 
     def __init__(self, display: Display, description: str) -> None:
         self._display = display
-        self._description = description
+        self._description = _on_one_line(description)
         self._values: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._task: tuple[Progress, TaskID] | None = None
@@ -129,7 +131,7 @@ class _Line:
 
     def describe(self, description: str) -> None:
         with self._lock:
-            self._description = description
+            self._description = _on_one_line(description)
             self._update()
 
     def advance(self, event: v1.Progress) -> None:
@@ -147,6 +149,10 @@ class _Line:
         if self._task is not None:
             progress, task = self._task
             progress.update(task, description=self._description, **self._values)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(plain(text).split())
 
 
 def _progress() -> Progress:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import llm
 
 from .errors import McpError, ToolFailed
+from .plain import plain
 
 if TYPE_CHECKING:
     from . import v1
@@ -113,7 +114,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         implementation.__signature__ = _signature(schema)  # type: ignore[attr-defined]
         return llm.Tool(
             name=_ToolName(offer.name),
-            description=f"{offer.description}\n[from MCP server: {offer.server}]",
+            description=f"{offer.description}\n[from MCP server: {plain(offer.server)}]",
             input_schema=schema,
             plugin=_PLUGIN,
             # Bound: llm finds the toolbox by it, whose arguments it logs.
@@ -262,12 +263,10 @@ def _link(link: v1.ResourceLink) -> str:
 
 
 def _unavailable(failed: Failed) -> str:
+    name = failed.server
     lines = [
-        f"Warning: Failed to connect to the {failed.server!r} MCP server: {failed.reason}",
-        (
-            f"Tools from {failed.server!r} will be unavailable "
-            f"(run with {_FULL_ERRORS}=1, or see: llm mcp logs {failed.server})"
-        ),
+        f"Warning: Failed to connect to the {name!r} MCP server: {failed.reason}",
+        f"Tools from {name!r} will be unavailable (run with {_FULL_ERRORS}=1, or see: llm mcp logs {name})",
     ]
     if failed.traceback and os.environ.get(_FULL_ERRORS):
         lines.append(failed.traceback)
@@ -277,7 +276,7 @@ def _unavailable(failed: Failed) -> str:
 def _warn(warning: str, subject: str) -> None:
     if subject not in _shown:
         _shown.add(subject)
-        sys.stderr.write(f"{warning}\n")
+        sys.stderr.write(f"{plain(warning)}\n")
 
 
 @contextmanager
@@ -290,7 +289,7 @@ def _readable_errors() -> Iterator[None]:
 
         if click.get_current_context(silent=True) is None:
             raise
-        raise click.ClickException(_advised(error)) from error
+        raise click.ClickException(plain(_advised(error))) from error
 
 
 def _advised(error: Exception) -> str:

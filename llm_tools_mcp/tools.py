@@ -10,9 +10,10 @@ from typing import Any
 
 from . import naming, v1
 from .activation import await_answer, ensure_daemon
-from .client import AsyncDaemonClient, DaemonClient, OnEvent, make_call, make_caller
+from .client import AsyncDaemonClient, DaemonClient, make_call, make_caller
 from .config import ConfigSource
 from .errors import DaemonUnreachable, McpError, UnknownTool
+from .outcome import OnEvent
 
 # A daemon that drains or is being replaced may refuse once or twice before its successor answers.
 _ATTEMPTS = 5
