@@ -27,6 +27,12 @@ class Backoff:
         """Seconds until the next try; 0 when it may be now."""
         return max(0.0, self._next_try - self._clock())
 
+    @property
+    def next_try(self) -> str:
+        """When the next try is, in words."""
+        pause = self.pause
+        return f"next try in {round(pause)} s" if pause >= 1 else "next try in less than a second"
+
     def note_failure(self) -> None:
         """A start failed."""
         self._start_failed = True

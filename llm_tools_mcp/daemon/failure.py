@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import traceback
 from collections.abc import Callable
 
@@ -9,6 +11,23 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.errors import McpError
 
 Kind = v1.Failure.Kind
+
+# Pydantic quotes what a server sent, and cuts it: half a secret would not be recognized.
+_QUOTED = re.compile(r"input_value=.*?(?=, input_type=)")
+
+UNREADABLE = "its answer does not follow the protocol"
+# What EMFILE and ENFILE are told as.
+TOO_MANY_FILES = "the daemon has too many open files (ulimit -n)"
+
+
+def lacks_files(error: BaseException | None) -> bool:
+    """Whether EMFILE or ENFILE is among the causes, where libraries keep it."""
+    if error is None:
+        return False
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return True
+    causes = (*getattr(error, "exceptions", ()), error.__cause__ or error.__context__)
+    return any(map(lacks_files, causes))
 
 
 class ServerFailure(McpError):
@@ -29,6 +48,7 @@ class ServerFailure(McpError):
     def to_wire(self) -> v1.Failure:
         """The message, with the chain of causes as its traceback."""
         trace = "".join(traceback.format_exception(type(self), self, self.__traceback__))
+        trace = _QUOTED.sub("input_value=…", trace)
         return v1.Failure(kind=self.kind, message=self.text, traceback=self._cleaned(trace))
 
 

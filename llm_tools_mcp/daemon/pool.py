@@ -16,6 +16,7 @@ from llm_tools_mcp.config import ServerDefinition
 
 from .claims import Claims
 from .failure import ServerFailure
+from .results import JsonObject
 from .session import Connect, OnEvent, Session
 from .statistics import State
 from .tool_cache import ToolCache, ToolList
@@ -55,8 +56,8 @@ class Pool:
 
     async def call(
         self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
-    ) -> v1.ToolResult:
-        """Run one tool call. Raises ServerFailure."""
+    ) -> JsonObject:
+        """Run one tool call; its result as the server gave it. Raises ServerFailure."""
         session = self._take(definition)
         try:
             return await session.call(definition, tool, arguments, on_event)

@@ -20,7 +20,7 @@ import anyio
 from llm_tools_mcp.config import ServerDefinition
 
 from . import orphans
-from .failure import Kind, ServerFailure
+from .failure import TOO_MANY_FILES, Kind, ServerFailure, lacks_files
 
 # Seconds that each step of the shutdown may take: 6 in all for a server that ignores everything.
 _EOF_SECONDS, _TERM_SECONDS, _KILL_SECONDS, _STRAY_SECONDS = 2.0, 2.0, 1.0, 1.0
@@ -84,6 +84,8 @@ def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) 
         return f"its folder {definition.cwd} does not exist"
     if isinstance(error, FileNotFoundError) and not Path(definition.command).exists():
         return f"command {definition.command!r} was not found on the PATH of the caller"
+    if lacks_files(error):
+        return TOO_MANY_FILES
     if isinstance(error, OSError):
         return f"{definition.command}: {os.strerror(error.errno) if error.errno else 'cannot be started'}"
     return f"{definition.command}: its arguments or environment cannot be passed to a process"

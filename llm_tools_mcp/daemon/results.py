@@ -1,7 +1,8 @@
 """MCP's answers → the wire: the tools of a list, and the content of a tool's result.
 
 A result is read from the JSON as it came, so that a field that this SDK does not know is passed over
-instead of costing the whole answer.
+instead of costing the whole answer. It is written in place: each copy of 100 MB would keep everybody
+else waiting for 0.1 s.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import v1
 
+from .failure import UNREADABLE, Kind, ServerFailure
 from .sanitize import clean_text
 
 if TYPE_CHECKING:
     from mcp_types import Tool as SdkTool
 
 JsonObject = Mapping[str, Any]
+
+# What a block of content has around its texts.
+_ENVELOPE_BYTES = 100
 
 
 def tool_to_wire(tool: SdkTool) -> v1.Tool:
@@ -32,64 +37,85 @@ def tool_to_wire(tool: SdkTool) -> v1.Tool:
     )
 
 
-def result_to_wire(result: JsonObject) -> v1.ToolResult:
-    """The result of `tools/call` (MCP specification, CallToolResult)."""
-    structured = result.get("structuredContent")
-    return v1.ToolResult(
-        is_error=bool(result.get("isError")),
-        content=list(_contents(result.get("content") or ())),
-        structured_content="" if structured is None else _text(json.dumps(structured, ensure_ascii=False)),
-    )
+def write_result(result: JsonObject, wire: v1.ToolResult) -> None:
+    """The result of `tools/call` (MCP specification, CallToolResult). Raises ServerFailure."""
+    try:
+        wire.is_error = bool(result.get("isError"))
+        wire.SetInParent()  # also where nothing is in it
+        for block in result.get("content") or ():
+            _write_content(block, wire.content.add())
+        structured = result.get("structuredContent")
+        if structured is not None:
+            wire.structured_content = _text(json.dumps(structured, ensure_ascii=False))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ServerFailure(Kind.REJECTED, UNREADABLE) from error
 
 
-def _contents(blocks: Iterable[JsonObject]) -> Iterable[v1.Content]:
-    for block in blocks:
-        content = _content(block)
-        if content is not None:
-            yield content
-
-
-def _content(block: JsonObject) -> v1.Content | None:
+def _write_content(block: JsonObject, wire: v1.Content) -> None:
     kind = block.get("type")
     if kind == "text":
-        return v1.Content(text=_text(block.get("text")))
-    if kind in ("image", "audio"):
-        return _media(block.get("data"), block.get("mimeType"), "")
-    if kind == "resource_link":
-        return v1.Content(link=_link(block))
-    if kind == "resource":
-        return _resource(block.get("resource") or {})
-    return v1.Content(text=f"[content of unknown type {_text(kind)!r}]")
+        wire.text = _text(block.get("text"))
+    elif kind in ("image", "audio"):
+        _write_media(block.get("data"), block.get("mimeType"), "", wire)
+    elif kind == "resource_link":
+        _write_link(block, wire.link)
+    elif kind == "resource":
+        _write_resource(block.get("resource") or {}, wire)
+    else:
+        wire.text = f"[content of unknown type {_text(kind)!r}]"
 
 
-def _resource(resource: JsonObject) -> v1.Content:
+def _write_resource(resource: JsonObject, wire: v1.Content) -> None:
     if "blob" in resource:
-        return _media(resource.get("blob"), resource.get("mimeType"), _text(resource.get("uri")))
-    return v1.Content(text=_text(resource.get("text")))
+        _write_media(resource.get("blob"), resource.get("mimeType"), _text(resource.get("uri")), wire)
+    else:
+        wire.text = _text(resource.get("text"))
 
 
-def _media(data: object, mime_type: object, uri: str) -> v1.Content:
+def _write_media(data: object, mime_type: object, uri: str, wire: v1.Content) -> None:
     try:
-        content = base64.b64decode(_text(data), validate=False)
+        wire.media.data = base64.b64decode(_text(data), validate=False)
     except (binascii.Error, ValueError):
-        return v1.Content(text="[content that is not valid base64]")
-    mime_type = _text(mime_type) or "application/octet-stream"
-    return v1.Content(media=v1.Media(data=content, mime_type=mime_type, uri=uri))
+        wire.text = "[content that is not valid base64]"
+        return
+    wire.media.mime_type = _text(mime_type) or "application/octet-stream"
+    wire.media.uri = uri
 
 
-def _link(block: JsonObject) -> v1.ResourceLink:
-    return v1.ResourceLink(
-        uri=_text(block.get("uri")),
-        name=_text(block.get("title")) or _text(block.get("name")),
-        description=_text(block.get("description")),
-        mime_type=_text(block.get("mimeType")),
+def _write_link(block: JsonObject, wire: v1.ResourceLink) -> None:
+    wire.SetInParent()
+    wire.uri = _text(block.get("uri"))
+    wire.name = _text(block.get("title")) or _text(block.get("name"))
+    wire.description = _text(block.get("description"))
+    wire.mime_type = _text(block.get("mimeType"))
+
+
+def size_of(result: JsonObject, wire: v1.ToolResult) -> int:
+    """Bytes that a result takes at most: protobuf would serialize all of it to know."""
+    contents = sum(map(_size, result.get("content") or ()))
+    return contents + _utf8_size(wire.structured_content)
+
+
+def _size(block: JsonObject) -> int:
+    encoded = {**block, **(block.get("resource") or {})}
+    data = [encoded.pop(key, None) for key in ("data", "blob")]
+    return (
+        _ENVELOPE_BYTES
+        + sum(_utf8_size(text) for text in encoded.values() if isinstance(text, str))
+        + sum(len(text) * 3 // 4 for text in data if isinstance(text, str))
     )
+
+
+def _utf8_size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _text(value: object) -> str:
     """A string that protobuf takes: lone surrogates, which JSON can hold, are replaced."""
     if not isinstance(value, str):
         return "" if value is None else str(value)
+    if value.isascii():  # known of each string, where encoding a long one takes its time
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:

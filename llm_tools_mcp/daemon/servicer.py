@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -20,6 +20,7 @@ from .configs import ParsedConfigs, usable
 from .events import EventWriter
 from .failure import Kind, ServerFailure
 from .pool import Pool
+from .results import size_of, write_result
 from .session import Session
 from .tool_cache import ToolList
 
@@ -92,15 +93,23 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
     ) -> None:
         events = EventWriter(context.write)
         try:
-            outcome = await _outcome(self._call(request, events.put))
+            last = v1.CallToolEvent()
+            try:
+                await self._call(request, events.put, last.result)
+            except Exception as error:  # noqa: BLE001 - the caller must hear of it
+                last.failure.CopyFrom(_failure(error))
             await events.flush()
-            await context.write(outcome)
+            await context.write(last)
         finally:
             events.cancel()
 
     async def _call(
-        self, request: v1.CallToolRequest, forward: Callable[[v1.Progress | v1.LogMessage], None]
-    ) -> v1.ToolResult:
+        self,
+        request: v1.CallToolRequest,
+        forward: Callable[[v1.Progress | v1.LogMessage], None],
+        wire: v1.ToolResult,
+    ) -> None:
+        """Writes the result in place."""
         definition = self._definition(request)
         try:
             arguments = json.loads(request.arguments or "{}")
@@ -111,11 +120,11 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
         if not definition.offers(request.tool):
             raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
         result = await self._pool.call(definition, request.tool, arguments, forward)
-        size = result.ByteSize()
+        write_result(result, wire)
+        size = size_of(result, wire)
         if size > v1.MAX_MESSAGE_BYTES - _ENVELOPE_BYTES:
             limit = f"the limit of {v1.MAX_MESSAGE_BYTES // 2**20} MiB"
             raise ServerFailure(Kind.TOO_LARGE, f"its result of {size / 2**20:.0f} MiB exceeds {limit}")
-        return result
 
     def _definition(self, request: v1.CallToolRequest) -> ServerDefinition:
         servers = self._configs.get(request.caller, request.protocol).servers
@@ -229,17 +238,14 @@ class _Listing:
             await asyncio.wait(self._asked)
 
 
-async def _outcome(call: Awaitable[v1.ToolResult]) -> v1.CallToolEvent:
-    """The last event of a call. Only cancellation escapes."""
-    try:
-        return v1.CallToolEvent(result=await call)
-    except ServerFailure as failure:
-        return v1.CallToolEvent(failure=failure.to_wire())
-    except ConfigError as error:
-        return v1.CallToolEvent(failure=v1.Failure(kind=Kind.CONFIG, message=str(error)))
-    except Exception as error:  # noqa: BLE001 - the caller must hear of it
-        _log.exception("a tool call failed in the daemon")
-        return v1.CallToolEvent(failure=v1.Failure(kind=Kind.REJECTED, message=_internal(error)))
+def _failure(error: Exception) -> v1.Failure:
+    """Why a call has no result."""
+    if isinstance(error, ServerFailure):
+        return error.to_wire()
+    if isinstance(error, ConfigError):
+        return v1.Failure(kind=Kind.CONFIG, message=str(error))
+    _log.error("a tool call failed in the daemon", exc_info=error)
+    return v1.Failure(kind=Kind.REJECTED, message=_internal(error))
 
 
 def _internal(error: Exception) -> str:

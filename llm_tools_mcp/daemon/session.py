@@ -22,6 +22,7 @@ from .backoff import Backoff
 from .failure import Kind, NotSent, ServerFailure
 from .listing import Listing
 from .owner import Owner
+from .results import JsonObject
 from .sanitize import redactor
 from .statistics import State, Statistics
 
@@ -128,7 +129,7 @@ class Session:
 
     async def call(
         self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
-    ) -> v1.ToolResult:
+    ) -> JsonObject:
         """Run one tool call. Raises ServerFailure.
 
         The call is sent at most once; it is tried again only where it certainly did not run (NotSent).
@@ -157,7 +158,7 @@ class Session:
 
     async def _send(
         self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
-    ) -> v1.ToolResult:
+    ) -> JsonObject:
         connection = await self._connected(definition.connect_timeout)
         began = self._clock()
         seconds = definition.timeout
@@ -238,8 +239,8 @@ class Session:
     def _start(self) -> Owner:
         if self._closed:
             raise ServerFailure(Kind.STOPPING, "the daemon stops; try again")
-        if pause := self.backoff.pause:
-            raise ServerFailure(Kind.START_FAILED, f"{self.last_error} (next try in {pause:.1f} s)")
+        if self.backoff.pause:
+            raise ServerFailure(Kind.START_FAILED, f"{self.last_error} ({self.backoff.next_try})")
         self.statistics.starts += 1
         owner = Owner(
             self.definition.name,

@@ -22,6 +22,7 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon import connection
 from llm_tools_mcp.daemon.orphans import MARK_VARIABLE, owner_mark
 from llm_tools_mcp.daemon.pool import Pool
+from llm_tools_mcp.daemon.results import JsonObject, write_result
 from llm_tools_mcp.daemon.session import Session
 from llm_tools_mcp.daemon.statistics import State
 from llm_tools_mcp.daemon.tool_cache import ToolCache
@@ -73,7 +74,7 @@ class Live:
 
     async def call(self, definition: ServerDefinition, tool: str, **arguments: Any) -> str:
         result = await self.pool.call(definition, tool, arguments, lambda _: None)
-        return "\n".join(content.text for content in result.content)
+        return text_of(result)
 
     async def names(self, definition: ServerDefinition) -> list[str]:
         return [tool.name for tool in (await self.pool.list_tools(definition)).tools]
@@ -159,9 +160,14 @@ def variant(body: str) -> dict[str, Any]:
 
 
 def blocking(**keys: Any) -> dict[str, Any]:
-    """An entry for a server that takes one call at a time: each lasts until the file `until` exists."""
+    """An entry for a server that takes one call at a time: each lasts until the file `until` exists.
+
+    It says that a call has begun by making the file `began`.
+    """
     body = """
     def run(self, tool, arguments):
+        if arguments.get("began"):
+            pathlib.Path(arguments["began"]).touch()
         while arguments.get("until") and not pathlib.Path(arguments["until"]).exists():
             time.sleep(0.01)
         return super().run(tool, arguments)
@@ -169,5 +175,8 @@ def blocking(**keys: Any) -> dict[str, Any]:
     return variant(body) | keys
 
 
-def text_of(result: v1.ToolResult) -> str:
-    return "\n".join(content.text for content in result.content)
+def text_of(result: JsonObject) -> str:
+    """As it goes over the wire."""
+    wire = v1.ToolResult()
+    write_result(result, wire)
+    return "\n".join(content.text for content in wire.content)

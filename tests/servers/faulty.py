@@ -16,6 +16,7 @@ huge-garbage BYTES    writes so much that is no JSON, in one line, before it ans
 flood-stderr          8 MB on stderr before it answers a call, with control characters and forged priorities
 counting              tool count(then): notes the call in CALL_LOG, then: answer, die-before-answer,
                       die-after-answer, never-answer, error, unknown-content, close-stdout
+raw                   tool raw(path) answers with what that file holds, $ID replaced by the id
 paged                 tools/list in three pages of three
 many N                N tools with schemas
 """
@@ -209,6 +210,15 @@ class Flooding(Server):
         return super().run(tool, arguments)
 
 
+class Raw(Server):
+    def handle(self, message: Message) -> None:
+        path = (message.get("params") or {}).get("arguments", {}).get("path")
+        if path:
+            write_bytes(Path(path).read_bytes().replace(b"$ID", str(message["id"]).encode()) + b"\n")
+        else:
+            super().handle(message)
+
+
 class Counting(Server):
     def __init__(self) -> None:
         super().__init__()
@@ -271,6 +281,7 @@ MODES: dict[str, Callable[..., Server]] = {
     "no-ping": WithoutPing,
     "no-read": NotReading,
     "paged": paged,
+    "raw": Raw,
     "silent-on-unknown": SilentOnUnknown,
     "slow-start": lambda seconds: slow(float(seconds)),
 }

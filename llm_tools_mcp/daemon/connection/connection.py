@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon import sdk
-from llm_tools_mcp.daemon.failure import Kind, NotSent, ServerFailure
-from llm_tools_mcp.daemon.results import result_to_wire
+from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, NotSent, ServerFailure
+from llm_tools_mcp.daemon.results import JsonObject
 from llm_tools_mcp.daemon.sanitize import clean_text
-from llm_tools_mcp.daemon.transport import Link, Verdict
+from llm_tools_mcp.daemon.transport import Link, Verdict, without_quotes
 
 from .pages import all_tools
 
@@ -28,8 +28,6 @@ T = TypeVar("T")
 _MODERN_SINCE = "2026"
 # The SDK's words. Its code for it is any server's code for an error of its own, too.
 _CLOSED = re.compile("Connection closed$|SSE stream ")
-# Also the SDK's: pydantic's words follow, which quote what the server sent, secrets cut in two included.
-_UNREADABLE = re.compile("Failed to parse (JSON response|SSE message):")
 # Seconds between two pings of an http server that is idle.
 _PING_SECONDS = 60.0
 # Seconds before a lost subscription is tried again: doubling up to the ping's pace.
@@ -72,9 +70,7 @@ class Connection:
         """All pages, in the server's order. Raises ServerFailure."""
         return await self._guarded(all_tools(self._session, self._link.log))
 
-    async def call_tool(
-        self, tool: str, arguments: Mapping[str, Any], on_progress: OnProgress
-    ) -> v1.ToolResult:
+    async def call_tool(self, tool: str, arguments: Mapping[str, Any], on_progress: OnProgress) -> JsonObject:
         """Send one `tools/call` and await its result. Raises ServerFailure, or NotSent if it did not run."""
         if self._link.is_deaf():
             self._link.lose("it closed its input")
@@ -89,10 +85,7 @@ class Connection:
         raw = await self._guarded(sdk.send_raw(self._session, "tools/call", params, forward))
         if raw.get("resultType") == "input_required":
             raise ServerFailure(Kind.REJECTED, "the tool asks for more input, which this client cannot give")
-        try:
-            return result_to_wire(raw)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ServerFailure(Kind.REJECTED, "its answer does not follow the protocol") from error
+        return raw
 
     # --- errors -------------------------------------------------------------------------------------
 
@@ -103,11 +96,11 @@ class Connection:
         except sdk.MCPError as error:
             raise self._failure(error) from error
         except ValidationError as error:
-            text = f"its answer does not follow the protocol ({error.error_count()} errors)"
+            text = f"{UNREADABLE} ({error.error_count()} errors)"
             raise ServerFailure(Kind.REJECTED, text) from error
 
     def _failure(self, error: sdk.MCPError) -> ServerFailure:
-        text = self._link.redacted(clean_text(error.message))
+        text = self._link.redacted(clean_text(without_quotes(error.message)))
         verdict = self._link.verdict(error.error.data)
         if verdict is Verdict.NOT_SENT:
             return NotSent(text)
@@ -120,8 +113,6 @@ class Connection:
             # Of an http connection it may be one stream only that was cut: then nothing else is lost.
             why = self.lost_why or f"the connection was closed ({text})"
             return ServerFailure(Kind.OUTCOME_UNKNOWN, why)
-        if _UNREADABLE.match(error.message):
-            text = "its answer does not follow the protocol"
         return ServerFailure(Kind.REJECTED, text)
 
     # --- while it is idle ---------------------------------------------------------------------------

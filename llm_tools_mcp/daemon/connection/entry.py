@@ -14,8 +14,15 @@ from pydantic import ValidationError
 from llm_tools_mcp import __version__, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition, Transport
 from llm_tools_mcp.daemon import sdk
-from llm_tools_mcp.daemon.failure import HandshakeLost, Kind, ServerFailure
-from llm_tools_mcp.daemon.transport import Link, open_transport
+from llm_tools_mcp.daemon.failure import (
+    TOO_MANY_FILES,
+    UNREADABLE,
+    HandshakeLost,
+    Kind,
+    ServerFailure,
+    lacks_files,
+)
+from llm_tools_mcp.daemon.transport import Link, open_transport, without_quotes
 
 from .connection import Connection
 
@@ -152,9 +159,11 @@ def _is_network_error(error: BaseException) -> bool:
 
 
 def _described(error: BaseException, link: Link) -> str:
+    if lacks_files(error):
+        return TOO_MANY_FILES
     if isinstance(error, ValidationError):  # its text quotes the server, secrets cut in two included
-        return f"its answer does not follow the protocol ({error.error_count()} errors)"
-    return link.cleaned(str(error)) or type(error).__name__
+        return f"{UNREADABLE} ({error.error_count()} errors)"
+    return link.cleaned(without_quotes(str(error))) or type(error).__name__
 
 
 def _with_last_words(why: str, link: Link) -> str:

@@ -14,18 +14,27 @@ from llm_tools_mcp.daemon.results import tool_to_wire
 
 # A server that never stops paging must not hang a listing.
 _MAX_PAGES = 1000
+# Bytes of a whole list: it is one message of the wire, with some words around it.
+_MAX_BYTES = v1.MAX_MESSAGE_BYTES - 2**20
 
 OnLog = Callable[[str], None]
 Page = tuple[list[v1.Tool], "str | None"]
 
 
 async def all_tools(session: sdk.ClientSession, on_log: OnLog) -> list[v1.Tool]:
-    """In the server's order. Raises the SDK's errors, and ServerFailure for a list without end."""
+    """In the server's order. Raises the SDK's errors, and ServerFailure for a list that is too long."""
     tools: list[v1.Tool] = []
     cursor: str | None = None
+    size = 0
     for _ in range(_MAX_PAGES):
         page, cursor = await _page(session, cursor, on_log)
         tools += page
+        size += sum(tool.ByteSize() for tool in page)
+        if size > _MAX_BYTES:
+            text = (
+                f"its tool list of {size / 2**20:.0f} MiB exceeds the limit of {_MAX_BYTES / 2**20:.0f} MiB"
+            )
+            raise ServerFailure(Kind.TOO_LARGE, text)
         if not cursor:
             return tools
     raise ServerFailure(Kind.REJECTED, f"its tool list has more than {_MAX_PAGES} pages")

@@ -21,9 +21,11 @@ import httpx2
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon import sdk
-from llm_tools_mcp.daemon.failure import Kind, ServerFailure
+from llm_tools_mcp.daemon.failure import TOO_MANY_FILES, Kind, ServerFailure, lacks_files
 
-from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Streams, Verdict, without_lone_surrogates
+from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Streams, Verdict
+from .messages import Mender, mended
+from .streams import forget
 
 # Seconds to connect and to write. Reading has no limit: calls have their own.
 _HTTP_SECONDS = 30.0
@@ -37,7 +39,6 @@ _MAX_REFUSAL = 64 * 1024
 _SESSION_HEADER = "mcp-session-id"
 # Servers on node answer 400 to a session from before their restart.
 _UNKNOWN_SESSION = re.compile(r"session|not initialized", re.IGNORECASE)
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @asynccontextmanager
@@ -78,7 +79,7 @@ def http_client(
 
 
 class _Edge(httpx2.AsyncHTTPTransport):
-    """What goes wrong with one POST becomes the answer to its request."""
+    """What goes wrong with one POST becomes the answer to its request; what comes is made readable."""
 
     def __init__(self, link: Link, target: str, **options: Any) -> None:
         super().__init__(**options)
@@ -87,7 +88,7 @@ class _Edge(httpx2.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         _limit_reading(request)
         if request.method != "POST":
-            return await super().handle_async_request(request)
+            return _with_whole_characters(await super().handle_async_request(request), self._link)
         try:
             response = await super().handle_async_request(request)
             return await self._settled(request, response)
@@ -99,16 +100,16 @@ class _Edge(httpx2.AsyncHTTPTransport):
 
     async def _settled(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         """Streams and redirects pass; other answers are read here, where their loss can be told."""
-        kind = response.headers.get("content-type", "").lower()
         status = response.status_code
-        if status < 400 and (status >= 300 or status == 202 or kind.startswith("text/event-stream")):
-            return response
+        if status < 400 and (status >= 300 or status == 202 or _is_event_stream(response)):
+            return _with_whole_characters(response, self._link)
         body = await _read(response, MAX_MESSAGE_BYTES if status < 400 else _MAX_REFUSAL)
         if body is None:
             return self._answer(Verdict.BROKEN, TOO_LONG)
+        self._link.note_size(len(body))
         if status >= 400 and (answer := self._refusal(request, status, body)):
             return answer
-        return _rebuilt(response, _mended(body))
+        return _rebuilt(response, mended(body))
 
     def _refusal(self, request: httpx2.Request, status: int, body: bytes) -> httpx2.Response | None:
         """None for errors of the protocol: they pass as they came."""
@@ -156,17 +157,40 @@ async def _read(response: httpx2.Response, limit: int) -> bytes | None:
     return b"".join(chunks)
 
 
-def _mended(body: bytes) -> bytes:
-    """JSON that the SDK can read."""
-    if not _SURROGATE.search(body):
-        return body
-    return without_lone_surrogates(body.decode("utf-8", "replace")).encode()
+def _is_event_stream(response: httpx2.Response) -> bool:
+    return bool(response.headers.get("content-type", "").lower().startswith("text/event-stream"))
 
 
-def _rebuilt(response: httpx2.Response, body: bytes) -> httpx2.Response:
+def _with_whole_characters(response: httpx2.Response, link: Link) -> httpx2.Response:
+    return _rebuilt(response, _MendedStream(response, link)) if _is_event_stream(response) else response
+
+
+class _MendedStream(httpx2.AsyncByteStream):
+    """The events of a response, decoded, without half characters."""
+
+    def __init__(self, response: httpx2.Response, link: Link) -> None:
+        self._response, self._link = response, link
+        self._size = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        mender = Mender()
+        async for piece in self._response.aiter_bytes():
+            self._size += len(piece)
+            yield mender.feed(piece)
+        yield mender.end()
+
+    async def aclose(self) -> None:
+        self._link.note_size(self._size)
+        await self._response.aclose()
+
+
+def _rebuilt(response: httpx2.Response, body: bytes | _MendedStream) -> httpx2.Response:
+    """The same response with another body, which is decoded."""
     framing = ("content-encoding", "content-length", "transfer-encoding")
     headers = [(name, value) for name, value in response.headers.multi_items() if name not in framing]
-    return httpx2.Response(response.status_code, headers=headers, content=body)
+    if isinstance(body, bytes):
+        return httpx2.Response(response.status_code, headers=headers, content=body)
+    return httpx2.Response(response.status_code, headers=headers, stream=body)
 
 
 def is_unknown_session(status: int, body: bytes) -> bool:
@@ -196,6 +220,8 @@ def unreachable(target: str, error: Exception, link: Link) -> str:
 
 
 def described(error: BaseException, link: Link) -> str:
+    if lacks_files(error):
+        return TOO_MANY_FILES
     return link.cleaned(str(error)) or type(error).__name__
 
 
@@ -207,13 +233,17 @@ class Watched:
 
     def __init__(self, stream: Any, link: Link) -> None:
         self._stream, self._link = stream, link
+        self._taken: Any = None
 
     async def receive(self) -> Any:
+        if isinstance(self._taken, sdk.SessionMessage):
+            forget(self._taken)
         try:
-            return await self._stream.receive()
+            self._taken = await self._stream.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             self._link.lose("the connection was closed")
             raise
+        return self._taken
 
     async def __anext__(self) -> Any:
         try:

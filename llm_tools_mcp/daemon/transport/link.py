@@ -7,7 +7,6 @@ failure costs this request alone, and what it means (did it run?) is not lost on
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
+from llm_tools_mcp.daemon.memory import Trimmer
 from llm_tools_mcp.daemon.sanitize import clean_line, redactor
 
 # (read, write) of SessionMessage, as the SDK's dispatcher takes them.
@@ -23,10 +23,6 @@ Streams = tuple[Any, Any]
 # Bytes of one message. One over it costs its request or its connection, never the daemon's memory.
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 TOO_LONG = f"it sent a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB"
-
-# Half of a character beyond U+FFFF, as JavaScript writes it that has cut a text in two. Pydantic refuses it.
-_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_LONE_SURROGATE = re.compile(rf"(?<!\\)((?:\\\\)*)(?:({_PAIR})|\\u[dD][89a-fA-F][0-9a-fA-F]{{2}})")
 
 # Of what a server says about itself: the lines that an error may quote, and what a log takes in.
 _QUOTED_LINES = 5
@@ -42,11 +38,6 @@ class Verdict(str, Enum):
     REFUSED = "refused"  # answered, but not by the protocol
 
 
-def without_lone_surrogates(text: str) -> str:
-    """JSON with a replacement character instead of each half one."""
-    return _LONE_SURROGATE.sub(lambda found: found[1] + (found[2] or "\\ufffd"), text)
-
-
 class Link:
     """One transport's state. `ended`: nothing more will come; `lost` is set when the reason is known too."""
 
@@ -60,6 +51,7 @@ class Link:
         self.is_deaf: Callable[[], bool] = lambda: False  # whether the server has closed its input
         self.unwritten: Callable[[], int] = lambda: 0  # bytes that the server has not read
         self.redacted = redactor(secret_values)
+        self.note_size = Trimmer().note  # of each message, in bytes
         self._on_log = on_log
         self._budget = _Budget()
         # Signs our own answers: a server must not be able to claim that a call did not run.

@@ -20,7 +20,8 @@ from llm_tools_mcp.daemon import sdk
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 
 from .http import described, http_client, is_unknown_session, refusal, unreachable
-from .link import MAX_MESSAGE_BYTES, Link, Streams, Verdict, without_lone_surrogates
+from .link import MAX_MESSAGE_BYTES, Link, Streams, Verdict
+from .messages import parse
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup, TaskStatus
@@ -68,7 +69,7 @@ async def _read_events(
                     if not started:
                         task_status.started(endpoint)
                         started = True
-                elif event.event == "message" and event.data and (message := _parse(event.data, link)):
+                elif event.event == "message" and (message := _parse(event.data, link)):
                     await incoming.send(message)
         why = "the server closed the stream"
     except httpx2.TransportError as error:
@@ -97,14 +98,7 @@ def _endpoint(definition: ServerDefinition, named: str) -> str:
 
 
 def _parse(data: str, link: Link) -> sdk.SessionMessage | None:
-    try:
-        return sdk.SessionMessage(sdk.mcp_types.jsonrpc_message_adapter.validate_json(data, by_name=False))
-    except ValueError:
-        mended = without_lone_surrogates(data)
-        if mended != data:
-            return _parse(mended, link)
-        link.log(f"sent an event of {len(data)} characters that is no JSON-RPC message; skipped")
-        return None
+    return parse(data.encode(), link, "an event") if data else None
 
 
 class _Poster:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from asyncio import StreamReader
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -10,10 +9,11 @@ from contextlib import aclosing, asynccontextmanager
 import anyio
 
 from llm_tools_mcp.config import ServerDefinition
-from llm_tools_mcp.daemon import process, sdk
+from llm_tools_mcp.daemon import process
 from llm_tools_mcp.daemon.process import Child
 
-from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Streams, Verdict, without_lone_surrogates
+from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Streams
+from .messages import parse
 from .streams import Inbox, Stdin
 
 _CHUNK = 256 * 1024
@@ -83,8 +83,11 @@ async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> s
     try:
         async with aclosing(_lines(stdout, link)) as lines:
             async for line in lines:
-                if message := _parse(line, link):
+                message = parse(line, link, "a line on stdout") if line.strip() else None
+                del line  # it may be long, and the next one hours away
+                if message is not None:
                     await incoming.send(message)
+                    del message
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         return "the session ended"
     except _TooLong:
@@ -104,8 +107,8 @@ async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None
         link.received += len(chunk)
         *ends, rest = chunk.split(b"\n")
         for end in ends:
-            yield b"".join([*parts, end]) if parts else end
-            parts, size = [], 0
+            yield _joined(parts, end)
+            size = 0
         parts.append(rest)
         size += len(rest)
         if size > MAX_MESSAGE_BYTES:
@@ -113,30 +116,13 @@ async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None
     yield b"".join(parts)
 
 
-def _parse(line: bytes, link: Link) -> sdk.SessionMessage | None:
-    if not line.strip():
-        return None
-    try:
-        return sdk.SessionMessage(sdk.mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False))
-    except ValueError:
-        return _parse_damaged(line.decode("utf-8", "replace"), link)
-
-
-def _parse_damaged(line: str, link: Link) -> sdk.SessionMessage | None:
-    """What is JSON but for its encoding is taken; a broken answer fails its request instead of never."""
-    line = without_lone_surrogates(line)
-    try:
-        return sdk.SessionMessage(sdk.mcp_types.jsonrpc_message_adapter.validate_json(line, by_name=False))
-    except ValueError:
-        link.log(f"wrote {len(line)} characters to stdout that are no JSON-RPC message; skipped")
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, dict) or "method" in message or not isinstance(message.get("id"), int | str):
-        return None
-    error = link.error(Verdict.REFUSED, "its answer does not follow the protocol")
-    return sdk.error_message(message["id"], error)
+def _joined(parts: list[bytes], end: bytes) -> bytes:
+    """A line of several chunks; they are not kept beside it."""
+    if not parts:
+        return end
+    line = b"".join([*parts, end])
+    parts.clear()
+    return line
 
 
 async def _exit_reason(child: Child, why: str) -> str:

@@ -27,6 +27,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._items: deque[sdk.SessionMessage] = deque()
+        self._taken: sdk.SessionMessage | None = None
         self._changed: asyncio.Future[None] | None = None
         self._finished = False  # nothing more will be sent
         self._closed = False  # nobody receives any more
@@ -46,11 +47,12 @@ class Inbox:
 
     async def receive(self) -> sdk.SessionMessage:
         """Raises anyio.EndOfStream."""
+        forget(self._taken)
         while not self._items:
             if self._finished or self._closed:
                 raise anyio.EndOfStream
             await self._change()
-        item = self._items.popleft()
+        item = self._taken = self._items.popleft()
         if len(self._items) == _CAPACITY - 1:
             self._wake()
         return item
@@ -85,6 +87,12 @@ class Inbox:
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+
+
+def forget(item: sdk.SessionMessage | None) -> None:
+    """The SDK's loop holds what it took last, 100 MB perhaps, until it gets the next: hours later."""
+    if item is not None:
+        item.message = None  # type: ignore[assignment]  # it was dispatched: nobody looks again
 
 
 class Stdin:

@@ -1,0 +1,35 @@
+"""Gives memory back after large messages. What grpc and Python have freed glibc keeps: 100 MB, for days."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+# Bytes of a message after which it is worth it: smaller ones leave nothing that the next would not use.
+_LARGE = 4 * 1024 * 1024
+# Seconds until the answer has been sent on and its copies are gone; once for all that come meanwhile.
+_PAUSE = 2.0
+
+
+class Trimmer:
+    """`note` each message; the work is done later, by a thread."""
+
+    def __init__(self) -> None:
+        self._is_due = False
+
+    def note(self, size: int) -> None:
+        if size >= _LARGE and not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_later(_PAUSE, self._trim)
+
+    def _trim(self) -> None:
+        self._is_due = False
+        asyncio.get_running_loop().run_in_executor(None, trim)
+
+
+def trim() -> None:
+    """malloc_trim(3), where there is one. It takes milliseconds, without the interpreter's lock."""
+    import ctypes  # only a daemon that needs it pays
+
+    with suppress(AttributeError, OSError):  # macOS, musl
+        ctypes.CDLL(None).malloc_trim(0)
