@@ -14,16 +14,17 @@ from .world import new_world, three_servers
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="growth and peers, too: some minutes")
+    parser.add_argument("--full", action="store_true", help="growth, endurance and peers, too: some minutes")
     parser.add_argument("--rounds", type=int, default=10, help="how often each is measured")
     options = parser.parse_args()
     began = time.monotonic()
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     missed = _targets(options.rounds)
     if options.full:
-        from . import growth, peers
+        from . import endurance, growth, peers
 
         growth.show()
+        endurance.show()
         peers.show(options.rounds)
     print(f"\n{missed} missed; {time.monotonic() - began:.0f} s")
     return 0

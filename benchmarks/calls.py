@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.client import AsyncDaemonClient, DaemonClient
 
+from .bare_grpc import bare_daemon
 from .measure import Series, in_words, interleaved, interleaved_async, medians
 from .sdk import sdk_session
 from .table import Row, at_least, at_most
@@ -46,15 +48,12 @@ async def together(call: Callable[[], Awaitable[object]], total: int, callers: i
 
 async def _against_the_sdk(world: World, rounds: int) -> list[Row]:
     async with sdk_session(bare()) as session:
-        asynchronous = AsyncDaemonClient(world.home.socket)
-        with world.client() as client:
-            rows = [
-                *await _one_caller(session, client, world.call(ECHO), rounds),
-                await _many_callers(session, asynchronous, world.call(ECHO), rounds),
+        with world.client() as client, bare_daemon(world.home.runtime / "bare") as nothing_behind:
+            return [
+                *await _one_caller(session, client, nothing_behind, world.call(ECHO), rounds),
+                await _many_callers(session, world.home.socket, nothing_behind, world.call(ECHO), rounds),
                 await _large_result(session, client, world.call(_BLOB)),
             ]
-        await asynchronous.aclose()
-        return rows
 
 
 def _by_sdk(session: Client, tool: Tool) -> Callable[[], Awaitable[Any]]:
@@ -69,18 +68,24 @@ def _by_daemon(client: DaemonClient, request: v1.CallToolRequest) -> Callable[[]
 
 
 async def _one_caller(
-    session: Client, client: DaemonClient, request: v1.CallToolRequest, rounds: int
+    session: Client, client: DaemonClient, nothing_behind: Path, request: v1.CallToolRequest, rounds: int
 ) -> list[Row]:
-    ways = {"sdk": _by_sdk(session, ECHO), "daemon": _by_daemon(client, request)}
-    seconds = await interleaved_async(ways, rounds * 4, _BLOCK)
-    sdk, daemon = (medians(seconds[name], _BLOCK) for name in ways)
+    with DaemonClient(nothing_behind) as alone:
+        ways = {
+            "sdk": _by_sdk(session, ECHO),
+            "daemon": _by_daemon(client, request),
+            "grpc": _by_daemon(alone, request),
+        }
+        seconds = await interleaved_async(ways, rounds * 4, _BLOCK)
+    sdk, daemon, grpc = (medians(seconds[name], _BLOCK) for name in ways)
     above = daemon.quiet - sdk.quiet
     return [
         at_most(
             "CallTool p50, above the SDK's own session",
             above,
             0.001,
-            f"{in_words(above)} ({in_words(daemon.quiet)}; SDK {in_words(sdk.quiet)})",
+            f"{in_words(above)} ({in_words(daemon.quiet)}; SDK {in_words(sdk.quiet)};"
+            f" gRPC alone {in_words(grpc.quiet)})",
             "1.0 ms",
         ),
         Row(
@@ -92,22 +97,27 @@ async def _one_caller(
 
 
 async def _many_callers(
-    session: Client, client: AsyncDaemonClient, request: v1.CallToolRequest, rounds: int
+    session: Client, socket: Path, nothing_behind: Path, request: v1.CallToolRequest, rounds: int
 ) -> Row:
     total = 500
+    client, alone = AsyncDaemonClient(socket), AsyncDaemonClient(nothing_behind)
     seconds = await interleaved_async(
         {
             "sdk": partial(together, _by_sdk(session, ECHO), total, CALLERS),
             "daemon": partial(together, lambda: client.call(request, nothing), total, CALLERS),
+            "grpc": partial(together, lambda: alone.call(request, nothing), total, CALLERS),
         },
         rounds,
     )
-    share = seconds["sdk"].quiet / seconds["daemon"].quiet
+    await client.aclose()
+    await alone.aclose()
+    share, bound = (seconds["sdk"].quiet / seconds[name].quiet for name in ("daemon", "grpc"))
     return at_least(
         f"{CALLERS} concurrent callers, to the SDK's own session",
         share,
         0.5,
-        f"{share:.0%} ({_rate(seconds['daemon'], total)}; SDK {_rate(seconds['sdk'], total)})",
+        f"{share:.0%} ({_rate(seconds['daemon'], total)}; SDK {_rate(seconds['sdk'], total)};"
+        f" gRPC alone {bound:.0%})",
         "50%",
     )
 
