@@ -14,6 +14,7 @@ import functools
 import gc
 import importlib
 import logging
+import resource
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -50,6 +51,9 @@ _log = logging.getLogger("llm_tools_mcp.daemon")  # not __name__: under `python 
 SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
 
 _EXIT_REFUSED = 1
+
+# Each client takes three files, each server four; systems begin with 1024, macOS with 256.
+_OPEN_FILES = 8192
 
 _SERVER_OPTIONS = [
     ("grpc.max_receive_message_length", v1.MAX_MESSAGE_BYTES),
@@ -224,9 +228,19 @@ class _pid_file:  # noqa: N801 - reads as a function
                 self._path.unlink()
 
 
+def _allow_open_files() -> None:
+    """As many as the system lets everybody have; servers inherit it, and most raise theirs by themselves."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS has a second bound
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(options: Options) -> int:
     """Run the daemon until it stops; returns the exit code."""
     os.umask(0o077)  # what it makes is for its user alone; servers get the umask of their callers
+    _allow_open_files()
     notifier = Notifier(os.environ)
     logs = Logs(options.log_file, options.log_level, os.environ)
     try:

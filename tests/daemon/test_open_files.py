@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from llm_tools_mcp.client import DaemonClient
 from tests.daemon.live import Live, with_live
 from tests.daemon.test_faults_stdio import failure_of
 from tests.daemon.web import Legacy, serving
@@ -66,3 +67,13 @@ def test_daemon_with_a_low_limit_survives_many_servers(home: Home) -> None:
     assert "s0\n  echo" in done.stdout
     assert home.run_cli("health").code == 0
     assert home.run_cli("call", "s0", "echo", "text=hi").stdout == "hi\n"
+
+
+def test_daemon_allows_itself_more_files_than_a_shell(home: Home) -> None:
+    """A hundred clients at once need three hundred files; the shell that began it allowed 128."""
+    home.write_config({"one": entry(faulty_server("fine"))})
+    limited = ("sh", "-c", 'ulimit -Sn 128; exec "$@"', "sh", BIN / "llm-mcp")
+    home.run(*limited, "tools")
+    with ExitStack() as clients:
+        for _ in range(100):
+            assert clients.enter_context(DaemonClient(home.socket)).health().pid
