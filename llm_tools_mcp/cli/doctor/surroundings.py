@@ -107,7 +107,7 @@ def _toolboxes(text: bytes) -> Iterator[Finding]:
 
 
 def _limits() -> Iterator[Finding]:
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)  # the daemon raises its own to that
     if files != resource.RLIM_INFINITY and files < _FEW_FILES:
         text = f"only {files} files may be open at a time, and every server takes several"
         yield Finding(NOTE, text, "ulimit -n 1024; llm mcp restart")
