@@ -20,6 +20,7 @@ import grpc
 from . import config, paths, v1
 from .config import ConfigSource
 from .errors import DaemonUnresponsive, McpError, SocketRefused
+from .interrupt import cancelled_by_ctrl_c
 from .outcome import OnEvent, Outcome, call_error, error_from_status, listing_error
 from .patience import Patience, Watch
 from .v1.mcp_daemon_pb2_grpc import McpDaemonStub
@@ -147,7 +148,7 @@ class DaemonClient:
         """
         outcome = Outcome(request, on_event)
         call = self._stub.CallTool(request)
-        with self._heard_soon(call) as watch:
+        with cancelled_by_ctrl_c(call.cancel), self._heard_soon(call) as watch:
             try:
                 for event in call:
                     watch.end()
@@ -184,8 +185,7 @@ def _forget(call: Any) -> None:
     """Take in the last events of a cancelled call.
 
     Nobody else does for a stream that is read in the caller's thread, and until then the call holds its
-    connection, also when the channel is closed (grpc 1.85): a daemon that stops would wait for us. Not
-    after Ctrl-C: there grpc lets go of the call by itself, and would wait for ever.
+    connection, also when the channel is closed (grpc 1.85): a daemon that stops would wait for us.
     """
     consume, state = getattr(call, "_consume_next_event", None), getattr(call, "_state", None)
     while consume is not None and getattr(state, "due", None):

@@ -334,7 +334,10 @@ def test_tool_that_crashes_its_server_costs_one_clear_message(user: Home) -> Non
 
 
 def test_ctrl_c_leaves_the_toolbox_usable(user: Home) -> None:
-    """In a notebook Ctrl-C ends the cell: the call is cancelled at the server, and the next one works."""
+    """In a notebook Ctrl-C ends the cell: the call is cancelled at the server, and the next one works.
+
+    Nothing of it is left that a daemon which stops would wait for.
+    """
     log, cancelled = user.work / "calls", user.work / "cancelled"
     env = {"CALL_LOG": str(log), "CANCEL_LOG": str(cancelled)}
     user.write_config({"logging": entry(everything_server(), env=env)})
@@ -350,6 +353,9 @@ def test_ctrl_c_leaves_the_toolbox_usable(user: Home) -> None:
     fingers.join()
     wait_until(cancelled.exists)
     assert result_of(MCP(), "echo", text="next cell").output == "next cell"
+    user.run_cli("stop")
+    log = user.config_folder / "logs" / "daemon.log"
+    assert "did not finish" not in log.read_text(), "the cancelled call still held its connection"
 
 
 # --- warnings ---------------------------------------------------------------------------------------
