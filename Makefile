@@ -10,7 +10,7 @@ PYTHONS := 3.10 3.11 3.12 3.13 3.14
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_PREFER_BINARY := 1
 # The tools of this environment, whatever environment is active.
-unexport VIRTUAL_ENV PYTHONHOME
+unexport VIRTUAL_ENV PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup external demo test suite test-all lint format grpc coverage man tour bench soak clean
 

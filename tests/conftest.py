@@ -16,7 +16,9 @@ To import: `wait_until`, `wait_until_async` (tests.waiting), `run`, `processes_w
 
 from __future__ import annotations
 
+import compileall
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from pathlib import Path
 
 import pytest
 
+import llm_tools_mcp
 from tests import external
 from tests.home import Home
 from tests.programs import end
@@ -115,6 +118,16 @@ def _or_skip(find: Callable[[], list[str]]) -> list[str]:
         return find()
     except external.Unavailable as why:
         pytest.skip(str(why))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Hundreds of commands load the package; some of them may not write, or are told not to.
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(llm_tools_mcp.__file__).parent, quiet=2)
+    # So that fixtures end what they have started, also when a run is terminated; and in a shell's background
+    # jobs, where SIGINT would be ignored by the commands that tests interrupt, too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ PACKAGE = "llm_tools_mcp"
 SOURCE = Path(__file__).parent.parent / PACKAGE
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Dotted name below the package -> file; "" is the package itself. Without generated code."""
     files = (path for path in SOURCE.rglob("*.py") if not path.stem.endswith(("_pb2", "_pb2_grpc")))
@@ -21,12 +23,13 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(module: str, path: Path, *, at_load: bool = False) -> set[str]:
+@functools.cache
+def imports(module: str, path: Path, *, at_load: bool = False) -> frozenset[str]:
     """Absolute dotted names of all that a module imports; with `at_load` only of what loading it imports."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = _run_at_load(tree) if at_load else ast.walk(tree)
-    return {name for node in nodes for name in _imported(node, package)}
+    return frozenset(name for node in nodes for name in _imported(node, package))
 
 
 def _run_at_load(node: ast.AST) -> Iterator[ast.AST]:

@@ -89,6 +89,14 @@ def _carries(process: psutil.Process, marks: Sequence[str]) -> bool:
         return False
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it has not ended; a zombie has, which its parent has not looked after yet."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except GONE:
+        return False
+
+
 def describe(process: psutil.Process) -> str:
     try:
         return f"{process.pid} (parent {process.ppid()}): {' '.join(process.cmdline())}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,19 @@ def _turns(text: str) -> Iterator[dict[str, Any]]:
         start = text.find("{", end)
 
 
-def invoke(*args: str) -> Result:
+def invoke(*args: str, env: Mapping[str, str] | None = None) -> Result:
     """A command of llm in this process: for many small cases, since a real one takes 0.6 s to start."""
     began = time.monotonic()
-    result = CliRunner().invoke(llm.cli.cli, args)
+    result = CliRunner().invoke(llm.cli.cli, args, env=env)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     seconds = time.monotonic() - began
     return Result(("llm", *args), result.exit_code, result.stdout, result.stderr, seconds)
+
+
+def ask(toolbox: str, *calls: Call, env: Mapping[str, str] | None = None) -> Result:
+    """As `prompt`, in this process; and nothing is logged."""
+    return invoke("-m", "echo", "--no-log", "-T", toolbox, calling(*calls), env=env)
 
 
 @contextmanager

@@ -24,10 +24,11 @@ from llm_tools_mcp.activation import ensure_daemon
 from llm_tools_mcp.client import DaemonClient, make_caller
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.errors import DaemonIncompatible, DaemonUnresponsive, SocketRefused
+from tests.daemon.live import blocking
 from tests.home import Home
 from tests.programs import GONE, Result, end
-from tests.prompting import living_in, output, prompt, result_of, tools_of
-from tests.servers import entry, everything_server, faulty_server, naming_server
+from tests.prompting import living_in, result_of, tools_of
+from tests.servers import entry, faulty_server, naming_server
 from tests.waiting import wait_until
 
 # What the plugin does before it talks to the daemon.
@@ -128,15 +129,14 @@ def test_daemon_of_a_client_that_was_killed_is_used(home: Home) -> None:
         assert len(daemons(home)) == 1
 
 
-@pytest.mark.parametrize("name", ["50% of? a #1.sock", "%41.sock", "caf\udce9.sock"])
-def test_socket_may_have_any_name(home: Home, name: str) -> None:
+def test_socket_may_have_any_name(home: Home) -> None:
     """What means something in a URI, and bytes that are no text, are taken as they are."""
     home.write_config({"names": entry(naming_server("fine"))})
-    socket = str(home.runtime / name)
-    env = {"LLM_MCP_SOCKET": socket}
-    assert home.run_llm("tools", "MCP", env=env).code == 0
-    assert home.run_llm("mcp", "status", env=env).code == 0
-    home.run_llm("mcp", "stop", env=env)
+    socket = home.runtime / "50% of? a #1 %41 caf\udce9.sock"
+    env = {"LLM_MCP_SOCKET": str(socket)}
+    assert "fine" in home.run_cli("tools", env=env).stdout
+    assert socket.is_socket()
+    assert home.run_cli("health", env=env).code == 0
 
 
 def test_long_temporary_folder_is_no_obstacle(home: Home) -> None:
@@ -150,7 +150,7 @@ def test_long_temporary_folder_is_no_obstacle(home: Home) -> None:
 def test_unknown_home_folder_is_one_clear_message(home: Home, variable: str) -> None:
     """A ~ that stands for nothing is named with the variable to set."""
     home.write_config({})
-    result = home.run_llm("mcp", "tools", env={variable: "~no-such-user/x"}, check=False)
+    result = home.run_cli("tools", env={variable: "~no-such-user/x"}, check=False)
     assert result.code == 1
     assert result.stderr.startswith("Error: ")
     assert f"its ~ stands for no known home folder; set HOME or {variable}" in result.stderr
@@ -215,15 +215,14 @@ def test_daemon_of_another_major_version_is_refused() -> None:
 
 
 def test_killed_daemon_is_replaced_without_a_word(home: Home) -> None:
-    """SIGKILL leaves the socket and the pid file behind: the next prompt just works."""
+    """SIGKILL leaves the socket and the pid file behind: the next command just works."""
     home.write_config({"names": entry(naming_server("fine"))})
     ensure(home)
     first = daemon_of(home)
     kill(home, first)
     assert home.socket.exists()
-    result = prompt(home, "MCP", ("fine", {}))
-    assert output(result) == "fine"
-    assert result.stderr == ""
+    result = home.run_cli("call", "names", "fine")
+    assert (result.stdout, result.stderr) == ("fine\n", "")
     assert daemon_of(home).pid != first.pid
 
 
@@ -255,7 +254,7 @@ def test_daemon_that_cannot_start_shows_its_log(home: Home) -> None:
     shadow = home.work / "sdnotify"  # only the daemon needs it
     shadow.mkdir()
     (shadow / "__init__.py").write_text("raise ImportError('sdnotify is broken here')\n")
-    result = home.run_llm("tools", "MCP", env={"PYTHONPATH": str(home.work)}, check=False)
+    result = home.run_cli("tools", env={"PYTHONPATH": str(home.work)}, check=False)
     assert result.code == 1
     assert result.stderr.startswith("Error: the llm-mcp daemon did not start: it exited with code 1\n")
     assert "ImportError: sdnotify is broken here" in result.stderr
@@ -290,7 +289,8 @@ def test_folder_that_may_not_be_written_is_one_clear_message(home: Home) -> None
 def test_socket_path_that_is_too_long_is_explained(home: Home) -> None:
     """The limit of the platform, the length, and the variable that helps are told."""
     long = f"/tmp/{'x' * 110}"
-    result = home.run_llm("tools", 'MCP("http://127.0.0.1:9/mcp")', env={"LLM_MCP_SOCKET": long}, check=False)
+    home.write_config({"names": entry(naming_server("fine"))})
+    result = home.run_cli("tools", env={"LLM_MCP_SOCKET": long}, check=False)
     assert result.code == 1
     assert f"its path is {len(long)} bytes long, and this system allows" in result.stderr
     assert "set LLM_MCP_SOCKET to a shorter one" in result.stderr
@@ -324,7 +324,7 @@ def test_socket_of_another_user_is_refused(home: Home) -> None:
     ensure(home)
     os.chown(home.socket, NOBODY, -1)
     try:
-        result = home.run_llm("tools", "MCP", check=False)
+        result = home.run_cli("tools", check=False)
     finally:
         os.chown(home.socket, os.geteuid(), -1)
     assert result.code == 1
@@ -390,8 +390,6 @@ def test_socket_variable_decides(home: Home) -> None:
     ensure(home, env={"LLM_MCP_SOCKET": str(other)})
     assert is_healthy(other)
     assert not home.socket.exists()
-    home.run_cli("stop", env={"LLM_MCP_SOCKET": str(other)})
-    assert not other.exists()
 
 
 def test_runtime_folder_of_the_user_is_used(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +432,7 @@ def test_proxies_are_not_for_the_socket(home: Home) -> None:
     home.write_config({"names": entry(naming_server("fine"))})
     names = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
     proxies = {name: "http://127.0.0.1:9" for lower in names for name in (lower, lower.upper())}
-    assert output(prompt(home, "MCP", ("fine", {}), env=proxies)) == "fine"
+    assert home.run_cli("call", "names", "fine", env=proxies).stdout == "fine\n"
 
 
 def test_everything_made_is_private(home: Home) -> None:
@@ -443,12 +441,9 @@ def test_everything_made_is_private(home: Home) -> None:
     own = home.folder / "own"
     env = {"LLM_TOOLS_MCP_CONFIG_DIR": str(own), "LLM_MCP_SOCKET": str(home.runtime / "sub" / "s")}
     home.run("sh", "-c", 'umask 0; exec "$@"', "sh", *ENSURE, env=env)
-    try:
-        made = [own, *own.rglob("*"), home.runtime / "sub", *(home.runtime / "sub").rglob("*")]
-        open_to_others = [f"{path} {path.stat().st_mode:o}" for path in made if path.stat().st_mode & 0o077]
-        assert open_to_others == []
-    finally:
-        home.run_cli("stop", env=env)
+    made = [own, *own.rglob("*"), home.runtime / "sub", *(home.runtime / "sub").rglob("*")]
+    open_to_others = [f"{path} {path.stat().st_mode:o}" for path in made if path.stat().st_mode & 0o077]
+    assert open_to_others == []
 
 
 # --- its end ----------------------------------------------------------------------------------------
@@ -457,28 +452,34 @@ def test_everything_made_is_private(home: Home) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_lets_calls_finish(home: Home, number: signal.Signals) -> None:
     """SIGTERM and SIGINT: the call in flight gets its result, the daemon exits 0 and leaves nothing."""
-    log = home.work / "calls"
-    home.write_config({"everything": entry(everything_server(), env={"CALL_LOG": str(log)})})
+    began, until = home.work / "began", home.work / "until"
+    home.write_config({"slow": blocking()})
     answers: list[str] = []
+
+    def call() -> None:
+        answers.append(result_of(MCP(), "echo", text="done", began=str(began), until=str(until)).output)
+
     with living_in(home), in_foreground(home) as daemon:
-        call = threading.Thread(target=lambda: answers.append(result_of(MCP(), "sleep", seconds=1).output))
-        call.start()
-        wait_until(log.exists)
+        caller = threading.Thread(target=call)
+        caller.start()
+        wait_until(began.exists)
         daemon.send_signal(number)
-        call.join(30)
+        wait_until(lambda: not home.socket.exists())
+        until.touch()
+        caller.join(30)
         assert daemon.wait(30) == 0
-    assert answers == ["slept 1 s"]
+    assert answers == ["done"]
     assert home.processes() == []
     assert not home.socket.exists()
 
 
-def test_idle_daemon_exits_and_the_next_prompt_works(home: Home) -> None:
-    """An unused daemon ends by itself with its servers; the next prompt starts another."""
+def test_idle_daemon_exits_and_the_next_command_works(home: Home) -> None:
+    """An unused daemon ends by itself with its servers; the next command starts another."""
     home.write_config({"names": entry(naming_server("fine"))})
     with living_in(home), in_foreground(home, "--idle-timeout", "0.3") as daemon:
         assert daemon.wait(30) == 0
     assert home.processes() == []
-    assert output(prompt(home, "MCP", ("fine", {}))) == "fine"
+    assert home.run_cli("call", "names", "fine").stdout == "fine\n"
 
 
 def test_nothing_is_left_after_stop(home: Home) -> None:

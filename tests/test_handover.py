@@ -14,7 +14,7 @@ import pytest
 
 import llm_tools_mcp
 from tests.home import BIN, Home
-from tests.servers import entry, everything_server
+from tests.servers import entry, everything_server, faulty_server
 from tests.waiting import wait_until
 
 NEWER = "99.0.0"
@@ -70,7 +70,7 @@ def listed(home: Home, env: dict[str, str] | None = None) -> str:
 
 def test_upgrade_gives_the_next_prompt_the_new_daemon(home: Home, installation: Installation) -> None:
     """After an upgrade in the daemon's own environment the next prompt is served by the new version."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"fine": entry(faulty_server("fine"))})
     listed(home, installation.env)
     before = health(home)
     installation.upgrade(NEWER)
@@ -103,7 +103,7 @@ def test_upgrade_lets_calls_in_flight_finish(home: Home, installation: Installat
 
 def test_clients_of_other_environments_never_restart_it(home: Home, installation: Installation) -> None:
     """Older and newer clients, with environments of their own, use the daemon that runs, and take turns."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"fine": entry(faulty_server("fine"))})
     listed(home)
     before = health(home)
     installation.upgrade(NEWER)
@@ -114,7 +114,7 @@ def test_clients_of_other_environments_never_restart_it(home: Home, installation
 
 def test_half_done_upgrade_disturbs_nobody(home: Home, installation: Installation) -> None:
     """While pip has removed the old metadata and not yet written the new, the daemon serves on."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"fine": entry(faulty_server("fine"))})
     listed(home, installation.env)
     before = health(home)
     (installation.folder / f"llm_tools_mcp-{installation.version}.dist-info").rename(
@@ -126,7 +126,7 @@ def test_half_done_upgrade_disturbs_nobody(home: Home, installation: Installatio
 
 def test_racing_prompts_after_an_upgrade_all_succeed(home: Home, installation: Installation) -> None:
     """Several prompts at the moment of the handover: each is served."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"fine": entry(faulty_server("fine"))})
     listed(home, installation.env)
     installation.upgrade(NEWER)
     answers: list[str] = []

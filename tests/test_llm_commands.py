@@ -15,9 +15,11 @@ from typing import Any
 import psutil
 import pytest
 
+from llm_tools_mcp import toolbox
+from tests.daemon.live import variant
 from tests.home import BIN, Home
 from tests.programs import Result, end
-from tests.prompting import calling, invoke, living_in, output, outputs, prompt
+from tests.prompting import ask, calling, invoke, living_in, output, outputs, prompt
 from tests.servers import entry, everything_server, faulty_server, naming_server
 from tests.waiting import wait_until
 
@@ -45,7 +47,8 @@ def user(house: Home) -> Home:
 
 @pytest.fixture
 def inside(user: Home) -> Iterator[Home]:
-    """This process is a command of the user."""
+    """This process is a command of the user, and has shown no warning yet."""
+    toolbox._shown.clear()
     with living_in(user):
         yield user
 
@@ -89,13 +92,14 @@ def test_prompt_calls_tools_and_logs_them(user: Home) -> None:
     assert shown.count("**Error**") == 1
 
 
-def test_many_prompts_share_one_process_per_server(user: Home) -> None:
+def test_many_prompts_share_one_process_per_server(inside: Home) -> None:
     """Prompts from one folder find the servers connected: the same processes answer each of them."""
-    user.write_config({name: entry(everything_server(name)) for name in ("a", "b")})
-    answers = [outputs(prompt(user, "MCP", ("a_pid", {}), ("b_pid", {}))) for _ in range(2)]
-    assert len(set(map(tuple, answers))) == 1
+    inside.write_config({name: entry(faulty_server("fine"), env={"N": name}) for name in ("a", "b")})
+    wanted = ("a_pid", {}), ("b_pid", {})
+    answers = [outputs(prompt(inside, "MCP", *wanted)), outputs(ask("MCP", *wanted))]
+    assert answers[0] == answers[1]
     assert len(set(answers[0])) == 2
-    assert len([one for one in user.processes() if one.cmdline()[-1] in ("a", "b")]) == 2
+    assert len([one for one in inside.processes() if one.cmdline()[-1] == "fine"]) == 2
 
 
 def test_servers_see_the_callers_world(user: Home) -> None:
@@ -115,55 +119,59 @@ def test_servers_see_the_callers_world(user: Home) -> None:
     assert outputs(result) == expected
 
 
-def test_path_of_the_caller_finds_the_command(user: Home) -> None:
+def test_path_of_the_caller_finds_the_command(inside: Home) -> None:
     """A command is looked up on the caller's PATH, and found as soon as it is installed."""
-    user.write_config({"late": {"command": "my-server"}})
-    tools = user.work / "bin"
+    inside.write_config({"late": {"command": "my-server"}})
+    tools = inside.work / "bin"
     tools.mkdir()
-    path = {"PATH": f"{tools}{os.pathsep}{user.env['PATH']}"}
-    missing = user.run_llm("tools", "MCP", env=path)
+    path = {"PATH": f"{tools}{os.pathsep}{inside.env['PATH']}"}
+    missing = invoke("tools", "MCP", env=path)
     assert "my-server" in missing.stderr
     program = tools / "my-server"
     program.write_text(f"#!/bin/sh\nexec {' '.join(naming_server('found'))}\n")
     program.chmod(0o755)
-    wait_until(lambda: "found()" in user.run_llm("tools", "MCP", env=path).stdout)
+    wait_until(lambda: "found()" in invoke("tools", "MCP", env=path).stdout)
 
 
-def test_two_folders_have_servers_of_their_own(user: Home) -> None:
+def test_two_folders_have_servers_of_their_own(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server is started for each folder, unless the config pins its `cwd`."""
-    pinned = entry(everything_server(), cwd=str(user.folder))
-    user.write_config({"free": entry(everything_server()), "pinned": pinned})
-    other = user.folder / "other"
+    server = faulty_server("fine")
+    inside.write_config({"free": entry(server), "pinned": entry(server, cwd=str(inside.folder))})
+    other = inside.folder / "other"
     other.mkdir()
-    pids = [
-        outputs(prompt(user, "MCP", ("free_pid", {}), ("pinned_pid", {}), cwd=cwd))
-        for cwd in (user.work, other)
-    ]
+    pids = []
+    for cwd in (inside.work, other):
+        monkeypatch.chdir(cwd)
+        pids.append(outputs(ask("MCP", ("free_pid", {}), ("pinned_pid", {}))))
     (free, shared), (free_elsewhere, shared_elsewhere) = pids
     assert free != free_elsewhere
     assert shared == shared_elsewhere
 
 
-def test_two_tokens_share_nothing(user: Home) -> None:
+def test_two_tokens_share_nothing(inside: Home) -> None:
     """Callers with different values of ${TOKEN} get servers of their own, each with its own token."""
-    user.write_config({"everything": entry(everything_server(), env={"TOKEN": "${TOKEN}"})})
+    body = """
+    def run(self, tool, arguments):
+        return os.environ["TOKEN"] if tool == "echo" else super().run(tool, arguments)
+    """
+    inside.write_config({"guarded": variant(body) | {"env": {"TOKEN": "${TOKEN}"}}})
     seen = [
-        outputs(prompt(user, "MCP", ("pid", {}), ("env", {"name": "TOKEN"}), env={"TOKEN": token}))
+        outputs(ask("MCP", ("pid", {}), ("echo", {"text": ""}), env={"TOKEN": token}))
         for token in ("one", "two")
     ]
     assert [token for _, token in seen] == ["one", "two"]
     assert seen[0][0] != seen[1][0]
 
 
-def test_headers_reach_http_servers(user: Home, serve_http: Callable[..., Any]) -> None:
+def test_headers_reach_http_servers(inside: Home, serve_http: Callable[..., Any]) -> None:
     """`headers` opens a server that wants a token; without them the 401 is told, and no token."""
     url = serve_http("http", "--token", SECRET).url
-    user.write_config({"guarded": {"url": url, "headers": {"Authorization": "Bearer ${TOKEN}"}}})
-    assert output(prompt(user, "MCP", ("echo", {"text": "in"}), env={"TOKEN": SECRET})) == "in"
-    user.write_config({"guarded": {"url": url}})
-    refused = user.run_llm("tools", "MCP")
+    inside.write_config({"guarded": {"url": url, "headers": {"Authorization": "Bearer ${TOKEN}"}}})
+    assert output(ask("MCP", ("echo", {"text": "in"}), env={"TOKEN": SECRET})) == "in"
+    inside.write_config({"guarded": {"url": url}})
+    refused = invoke("tools", "MCP")
     assert "answered HTTP 401" in refused.stderr
-    refused = user.run_llm("tools", f'MCP("{url}?key={SECRET}")', check=False)
+    refused = invoke("tools", f'MCP("{url}?key={SECRET}")')
     assert "answered HTTP 401" in refused.stderr
     assert SECRET not in refused.stderr
 
@@ -184,7 +192,8 @@ def test_llm_tools_lists_a_toolbox(user: Home) -> None:
     shown = user.run_llm("tools", "MCP").stdout
     assert "  echo(text)\n\n    Returns the text.\n    [from MCP server: everything]\n" in shown
     assert "**arguments" not in shown
-    listed = json.loads(user.run_llm("tools", "--json", 'MCP(tools="echo")').stdout)
+    with living_in(user):
+        listed = json.loads(invoke("tools", "--json", 'MCP(tools="echo")').stdout)
     (tool,) = listed["toolboxes"][0]["tools"]
     assert tool["arguments"]["required"] == ["text"]
 
@@ -237,6 +246,7 @@ def chatting(home: Home, *args: str) -> Iterator[Chat]:
 
 def test_chat_survives_the_daemons_death(user: Home) -> None:
     """A daemon that is killed between two turns of `llm chat` is started anew: the user notices nothing."""
+    user.write_config({"fine": entry(faulty_server("fine"))})
     with chatting(user, "-T", "MCP") as chat:
         chat.turn(calling(("echo", {"text": "first"})), '"output": "first"')
         daemon = daemon_of(user)
@@ -266,9 +276,9 @@ def test_continued_conversation_finds_its_tools(
     """`llm -c` offers the tools of the toolbox again, made with the arguments that were logged."""
     toolbox, name = "MCP", "echo"
     if form == "arguments":
-        path = user.write_config({"everything": entry(everything_server())}, user.work / "own.json")
+        path = user.write_config({"fine": entry(faulty_server("fine"))}, user.work / "own.json")
         user.config.unlink()
-        toolbox, name = f'MCP(config_path="{path}", servers="everything", prefix="my_")', "my_echo"
+        toolbox, name = f'MCP(config_path="{path}", servers="fine", prefix="my_")', "my_echo"
     elif form == "url":
         user.config.unlink()
         toolbox = f'MCP("{serve_http().url}")'
@@ -278,10 +288,10 @@ def test_continued_conversation_finds_its_tools(
     assert result.stderr == ""
 
 
-def test_template_carries_the_toolbox(user: Home) -> None:
+def test_template_carries_the_toolbox(inside: Home) -> None:
     """`llm -T 'MCP(…)' --save t` and then `-t t` gives the tools of that toolbox."""
-    user.run_llm("-T", 'MCP(tools="echo", prefix="t_")', "--save", "t")
-    assert output(user.run_llm("-m", "echo", "-t", "t", calling(("t_echo", {"text": "x"})))) == "x"
+    assert invoke("-T", 'MCP(tools="echo", prefix="t_")', "--save", "t").code == 0
+    assert output(invoke("-m", "echo", "-n", "-t", "t", calling(("t_echo", {"text": "x"})))) == "x"
 
 
 # --- configs that cannot be used --------------------------------------------------------------------
@@ -320,9 +330,9 @@ def test_unusable_config_is_one_clear_message(inside: Home, kind: str) -> None:
 
 def test_missing_config_says_how_to_make_one(home: Home) -> None:
     """Without a config the message names the file, and a way to begin; no daemon is started for that."""
-    for command in (["-m", "echo", "-T", "MCP", "hi"], ["tools", "MCP"]):
-        result = home.run_llm(*command, check=False)
-        assert_clear_error(result, str(home.config), '{"mcpServers": ', "llm mcp demo")
+    with living_in(home):
+        for command in (["-m", "echo", "-n", "-T", "MCP", "hi"], ["tools", "MCP"]):
+            assert_clear_error(invoke(*command), str(home.config), '{"mcpServers": ', "llm mcp demo")
     assert home.processes() == []
 
 
@@ -333,11 +343,11 @@ def test_unusable_config_stops_a_prompt_with_the_same_message(user: Home) -> Non
     assert_clear_error(result, str(user.config), "git", "Could not deduce MCP server type")
 
 
-def test_config_that_everyone_can_write_is_refused(user: Home) -> None:
+def test_config_that_everyone_can_write_is_refused(inside: Home) -> None:
     """The default config runs commands: others must not write it. The message says what mends it."""
-    user.config.chmod(0o666)
-    assert_clear_error(user.run_llm("tools", "MCP", check=False), f"chmod o-w {user.config}")
-    warned = user.run_llm("tools", f'MCP("{_copy(user.config, user.work / "mine.json")}")')
+    inside.config.chmod(0o666)
+    assert_clear_error(invoke("tools", "MCP"), f"chmod o-w {inside.config}")
+    warned = invoke("tools", f'MCP("{_copy(inside.config, inside.work / "mine.json")}")')
     assert warned.stderr.startswith("Warning: ")
     assert "echo(text)" in warned.stdout
 
@@ -405,16 +415,18 @@ def test_ctrl_c_cancels_the_call_at_once(user: Home, model: str) -> None:
 
 def test_lost_daemon_leaves_the_outcome_unknown(user: Home) -> None:
     """When the daemon dies in the middle of a call the model hears so; the call is not repeated."""
-    with running(user, "-m", "echo", "-T", "MCP", calling(("sleep", {"seconds": 60}))) as llm:
-        wait_until(lambda: calls(user) == ["sleep"])
+    user.write_config({"slow": entry(faulty_server("counting"), env={"CALL_LOG": str(user.work / "calls")})})
+    never = ("count", {"then": "never-answer"})
+    with running(user, "-m", "echo", "-T", "MCP", calling(never)) as llm:
+        wait_until(lambda: calls(user) == ["never-answer"])
         daemon_of(user).kill()
         shown, errors = llm.communicate(timeout=20)
     assert llm.returncode == 0, errors
-    assert "the daemon was lost during the call; it may or may not have run, and was not repeated" in output(
-        shown
-    )
+    told = output(shown)  # whether the daemon had said that it has the call or not
+    assert "daemon was lost" in told
+    assert "it may or may not have run, and was not repeated" in told
     assert errors == ""
-    assert calls(user) == ["sleep"]
+    assert calls(user) == ["never-answer"]
 
 
 # --- llm must never break ---------------------------------------------------------------------------

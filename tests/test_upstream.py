@@ -11,7 +11,7 @@ import pytest
 
 from llm_tools_mcp import MCP, toolbox
 from tests.home import Home
-from tests.prompting import invoke, living_in, output, outputs, prompt, result_of, tools_of
+from tests.prompting import ask, invoke, living_in, output, outputs, result_of, tools_of
 from tests.servers import entry, everything_server, faulty_server, naming_server
 
 
@@ -45,21 +45,21 @@ def test_config_folder_variable(
     assert list(tools_of(MCP())) == ["found"]
 
 
-def test_servers_run_in_the_prompts_folder_with_relative_arguments(house: Home) -> None:
+def test_servers_run_in_the_prompts_folder_with_relative_arguments(inside: Home) -> None:
     """A relative script among the arguments, and a relative path in a call, mean the caller's folder."""
-    script = house.work / "server.py"
+    script = inside.work / "server.py"
     script.write_text(f"import os, sys\nos.execv(sys.executable, {everything_server()!r})\n")
-    house.write_config({"own": {"command": everything_server()[0], "args": ["server.py"]}})
-    assert output(prompt(house, "MCP", ("cwd", {}))) == str(house.work)
+    inside.write_config({"own": {"command": everything_server()[0], "args": ["server.py"]}})
+    assert output(ask("MCP", ("cwd", {}))) == str(inside.work)
 
 
-def test_servers_get_six_variables_and_those_of_the_config(house: Home) -> None:
+def test_servers_get_six_variables_and_those_of_the_config(inside: Home) -> None:
     """HOME, LOGNAME, PATH, SHELL, TERM and USER of the caller, and `env` over them; nothing else."""
     env = {"USER": "from the config", "MORE": "added"}
-    house.write_config({"everything": entry(everything_server(), env=env)})
+    inside.write_config({"everything": entry(everything_server(), env=env)})
     asked = ["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "MORE", "LLM_USER_PATH", "LANG"]
-    result = prompt(house, "MCP", *(("env", {"name": name}) for name in asked))
-    inherited = [house.env[name] for name in asked[:5]]
+    result = ask("MCP", *(("env", {"name": name}) for name in asked))
+    inherited = [inside.env[name] for name in asked[:5]]
     assert outputs(result) == [*inherited, "from the config", "added", "(unset)", "(unset)"]
 
 

@@ -9,27 +9,37 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-STEP = 0.02  # seconds between two looks
+# Seconds between two looks. Where a look takes long (it runs a command, say) the pause is so many times
+# longer: waiting must not slow down what is waited for.
+STEP, TIMES = 0.02, 4
 
 
 def wait_until(predicate: Callable[[], T], timeout: float = 20, what: str = "") -> T:
     """Return what `predicate` answers once it is true; fail after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    began = looked = time.monotonic()
     while not (answer := predicate()):
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > began + timeout:
             raise AssertionError(_complaint(predicate, timeout, what, answer))
-        time.sleep(STEP)
+        time.sleep(_pause(now - looked))
+        looked = time.monotonic()
     return answer
 
 
 async def wait_until_async(predicate: Callable[[], T], timeout: float = 20, what: str = "") -> T:
     """The same, for tests inside a loop."""
-    deadline = time.monotonic() + timeout
+    began = looked = time.monotonic()
     while not (answer := predicate()):
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > began + timeout:
             raise AssertionError(_complaint(predicate, timeout, what, answer))
-        await asyncio.sleep(STEP)
+        await asyncio.sleep(_pause(now - looked))
+        looked = time.monotonic()
     return answer
+
+
+def _pause(look: float) -> float:
+    return min(max(STEP, TIMES * look), 1.0)
 
 
 def _complaint(predicate: Callable[[], object], timeout: float, what: str, answer: object) -> str:

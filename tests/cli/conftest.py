@@ -8,16 +8,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.home import BIN, Home
-from tests.servers import entry, everything_server
+from tests.servers import entry, everything_server, naming_server
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """With the servers `every` and `demo`, both listed already, and some files for the latter."""
+    """With the servers `every`, `names` and `demo`, all listed already, and some files for the last one."""
     home = Home(tmp_path_factory.mktemp("served") / "home")
     home.write_config(
         {
             "every": entry(everything_server()),
+            "names": entry(naming_server("alpha", "beta")),
             "demo": {"command": str(BIN / "python"), "args": ["-m", "llm_tools_mcp.demo_server"]},
         }
     )

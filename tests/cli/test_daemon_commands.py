@@ -14,7 +14,7 @@ import pytest
 from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.programs import end
-from tests.servers import entry, everything_server
+from tests.servers import entry, everything_server, faulty_server
 from tests.waiting import wait_until
 
 
@@ -39,8 +39,8 @@ def test_start_starts_one_daemon(home: Home) -> None:
 
 def test_stop_waits_until_the_daemon_is_gone(home: Home) -> None:
     """After `stop` neither the daemon nor a server of its is left, and the socket is free."""
-    home.write_config({"every": entry(everything_server())})
-    home.run_cli("call", "every", "pid")
+    home.write_config({"fine": entry(faulty_server("fine"))})
+    home.run_cli("call", "fine", "pid")
     pid = daemon_pid(home)
     stopped = home.run_cli("stop")
     assert stopped.stdout == f"stopped (pid {pid})\n"
@@ -62,13 +62,13 @@ def test_stop_lets_a_call_finish(home: Home) -> None:
 
 def test_stop_kills_a_hung_daemon_that_a_prompt_started(home: Home) -> None:
     """One that does not answer gets TERM, then KILL; its servers go with it."""
-    home.write_config({"every": entry(everything_server())})
-    home.run_cli("call", "every", "pid")
+    home.write_config({"fine": entry(faulty_server("fine"))})
+    home.run_cli("call", "fine", "pid")
     pid = daemon_pid(home)
     os.kill(pid, signal.SIGSTOP)
     assert home.run_cli("stop").stdout == f"stopped (pid {pid})\n"
     assert home.processes() == []
-    assert home.run_cli("call", "every", "echo", "text=again").stdout == "again\n"
+    assert home.run_cli("call", "fine", "echo", "text=again").stdout == "again\n"
 
 
 def test_stop_does_not_kill_what_no_prompt_started(home: Home) -> None:

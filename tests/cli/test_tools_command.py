@@ -6,13 +6,12 @@ import json
 
 from tests.cli.terminal import run_in_terminal
 from tests.home import Home
-from tests.servers import entry, everything_server, naming_server
+from tests.servers import entry, everything_server, faulty_server, naming_server
 
 
-def test_tools_of_all_servers(home: Home) -> None:
+def test_tools_of_all_servers(served: Home) -> None:
     """Under the name of each server its tools, each with the first sentence of its description."""
-    home.write_config({"every": entry(everything_server()), "names": entry(naming_server("alpha", "beta"))})
-    lines = home.run_cli("tools").stdout.splitlines()
+    lines = served.run_cli("tools").stdout.splitlines()
     assert lines[0] == "every"
     assert "names" in lines
     assert next(line for line in lines if line.startswith("  echo")).split(maxsplit=1) == [
@@ -21,40 +20,43 @@ def test_tools_of_all_servers(home: Home) -> None:
     ]
 
 
-def test_tools_of_one_server(home: Home) -> None:
+def test_tools_of_one_server(served: Home) -> None:
     """The others are left out, and are not waited for."""
-    home.write_config({"every": entry(everything_server()), "names": entry(naming_server("alpha", "beta"))})
-    shown = home.run_cli("tools", "names").stdout
+    shown = served.run_cli("tools", "names").stdout
     assert shown.splitlines()[0] == "names"
     assert "every" not in shown
 
 
-def test_one_tool_whole(home: Home) -> None:
+def test_one_tool_whole(served: Home) -> None:
     """Its arguments with their types, and a line that calls it."""
-    home.write_config({"every": entry(everything_server())})
-    shown = home.run_cli("tools", "every", "name_args").stdout
+    shown = served.run_cli("tools", "every", "name_args").stdout
     assert "llm_tool_call  (string)" in shown
     assert "prefix  (string, optional)" in shown
     assert "llm mcp call every name_args name=STRING server_name=STRING" in shown
-    assert '"required"' in home.run_cli("tools", "every", "add", "--schema").stdout
+    assert '"required"' in served.run_cli("tools", "every", "add", "--schema").stdout
 
 
-def test_tools_as_json(home: Home) -> None:
+def with_broken(served: Home) -> str:
+    """Another config, with a server that fails beside the one that runs."""
+    servers = {"every": entry(everything_server()), "broken": {"command": "no-such-command"}}
+    return str(served.write_config(servers, served.folder / "broken.json"))
+
+
+def test_tools_as_json(served: Home) -> None:
     """Everything that is known, servers that failed included."""
-    home.write_config({"every": entry(everything_server()), "broken": {"command": "no-such-command"}})
-    told = json.loads(home.run_cli("tools", "--json").stdout)
+    told = json.loads(served.run_cli("tools", "--json", "--config", with_broken(served)).stdout)
     add = next(tool for tool in told["tools"] if tool["tool"] == "add")
     assert add["server"] == "every"
     assert add["input_schema"]["required"] == ["a", "b"]
     assert [failed["server"] for failed in told["failed"]] == ["broken"]
 
 
-def test_failed_server_costs_its_own_tools_only(home: Home) -> None:
+def test_failed_server_costs_its_own_tools_only(served: Home) -> None:
     """A warning on stderr and exit code 0 while others answer; 1 when asked for by name."""
-    home.write_config({"every": entry(everything_server()), "broken": {"command": "no-such-command"}})
-    shown = home.run_cli("tools")
+    config = with_broken(served)
+    shown = served.run_cli("tools", "--config", config)
     assert shown.stderr.startswith("Warning: broken: command 'no-such-command' was not found")
-    assert home.run_cli("tools", "broken", check=False).code == 1
+    assert served.run_cli("tools", "broken", "--config", config, check=False).code == 1
 
 
 def test_unknown_server_or_tool_is_suggested(home: Home) -> None:
@@ -67,13 +69,13 @@ def test_unknown_server_or_tool_is_suggested(home: Home) -> None:
 
 def test_refresh_asks_the_server_anew(home: Home) -> None:
     """Without it the last known list is shown, and nothing is started."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"fine": entry(faulty_server("fine"))})
     home.run_cli("tools")
     home.run_cli("stop")
     home.run_cli("tools")
-    assert [one.cmdline() for one in home.processes() if "everything.py" in str(one.cmdline())] == []
+    assert [one.cmdline() for one in home.processes() if "faulty.py" in str(one.cmdline())] == []
     home.run_cli("tools", "--refresh")
-    assert [one for one in home.processes() if "everything.py" in str(one.cmdline())]
+    assert [one for one in home.processes() if "faulty.py" in str(one.cmdline())]
 
 
 def test_another_config(home: Home) -> None:
@@ -85,11 +87,9 @@ def test_another_config(home: Home) -> None:
     assert absent.stderr.startswith(f"Error: there is no MCP config at {home.config}")
 
 
-def test_descriptions_fit_the_terminal(home: Home) -> None:
+def test_descriptions_fit_the_terminal(served: Home) -> None:
     """On a terminal a line is cut to its width; in a pipe it is whole."""
-    home.write_config({"every": entry(everything_server())})
-    home.run_cli("tools")
-    seen = run_in_terminal(home, "tools", columns=50)
+    seen = run_in_terminal(served, "tools", columns=50)
     assert max(len(line) for line in seen.screen.splitlines()) <= 50
     assert "…" in seen.screen
-    assert "…" not in home.run_cli("tools").stdout
+    assert "…" not in served.run_cli("tools").stdout

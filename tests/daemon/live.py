@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from llm_tools_mcp import config, v1
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon import connection
+from llm_tools_mcp.daemon.failure import ServerFailure
 from llm_tools_mcp.daemon.orphans import MARK_VARIABLE, owner_mark
 from llm_tools_mcp.daemon.pool import Pool
 from llm_tools_mcp.daemon.results import JsonObject, write_result
@@ -139,6 +141,12 @@ async def living(folder: Path, max_live: int = 16) -> AsyncIterator[Live]:
         for process in left:
             process.kill()
         assert not left, left
+
+
+async def failure_of(call: Awaitable[object]) -> ServerFailure:
+    with pytest.raises(ServerFailure) as caught:
+        await call
+    return caught.value
 
 
 def python(script: str, *args: str) -> dict[str, Any]:

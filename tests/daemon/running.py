@@ -14,7 +14,6 @@ from typing import Any
 from llm_tools_mcp import v1
 from llm_tools_mcp.client import DaemonClient, make_call
 from llm_tools_mcp.errors import McpError
-from tests.daemon.live import text_of
 from tests.home import Home
 from tests.programs import end
 from tests.waiting import wait_until
@@ -53,7 +52,8 @@ class Running:
 
     def call(self, servers: Mapping[str, Any], server: str, tool: str, **arguments: Any) -> str:
         request = make_call(self.caller(servers), server, tool, arguments)
-        return text_of(self.client.call(request, lambda _: None))
+        result = self.client.call(request, lambda _: None)
+        return "\n".join(content.text for content in result.content)
 
     def servers(self) -> dict[str, v1.ServerStatus]:
         return {server.server: server for server in self.client.status().servers}

@@ -63,7 +63,7 @@ class Stack:
         """End without loss, as the daemon does at SIGTERM with an inherited socket."""
         self.relay.stop_accepting()
         self.relay.send_goaway()
-        await asyncio.wait_for(self.relay.wait_closed(), 30)
+        await asyncio.wait_for(self.relay.wait_closed(), 60)
         await self.stop_server()
 
     async def close(self) -> None:
@@ -125,7 +125,7 @@ def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
     @functools.wraps(test)
     def run(*args: object, **kwargs: object) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 60))
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 100))
 
     return run
 

@@ -29,10 +29,20 @@ from tests.waiting import wait_until_async
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 ANSWER = b"\0\0\0\1\4\0\0\0\1"  # HEADERS, END_HEADERS, of stream 1
+# Seconds for what should be over at once; many, since a machine may be busy with other things.
+SOON = 30
+# To each daemon under load.
+CALLS = 200
 # What a daemon may take to start; more than the pause between two tries of a client to connect.
 START_SECONDS = 0.5
 
 BIG_FRAME = b"\0\x40\0\0\0\0\0\0\1" + bytes(16384)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay that gives silent clients all the time that a busy machine may make them need."""
+    monkeypatch.setattr(relay_module, "SILENCE", float(SOON))
 
 
 @in_loop
@@ -45,7 +55,7 @@ async def test_idle_clients_leave_and_find_the_successor(folder: Path) -> None:
         channels = [aio_channel(path) for _ in range(5)]
         for channel in channels:
             await echo(channel)(b"")
-        await asyncio.wait_for(old.drain(), 5)
+        await asyncio.wait_for(old.drain(), SOON)
         calls = [asyncio.ensure_future(echo(channel)(b"again")) for channel in channels]
         await new.start(sock)
         assert await asyncio.gather(*calls) == [b"again"] * 5
@@ -70,7 +80,7 @@ async def test_stream_in_flight_is_finished(folder: Path) -> None:
             assert [len(await stream.read()) for _ in range(199)] == [100_000] * 199
             assert await stream.read() is grpc.aio.EOF
             del stream  # gRPC keeps a connection as long as there is a call object of it
-            await asyncio.wait_for(draining, 5)
+            await asyncio.wait_for(draining, SOON)
         await stack.close()
 
 
@@ -93,7 +103,7 @@ async def test_new_calls_do_not_wait_for_those_in_flight(folder: Path) -> None:
             assert (old.hanging, draining.done()) == (1, False)
             call.cancel()
             del call  # gRPC keeps a connection as long as there is a call object of it
-            await asyncio.wait_for(draining, 5)
+            await asyncio.wait_for(draining, SOON)
         await new.close()
 
 
@@ -144,16 +154,16 @@ async def test_silent_client_does_not_hold_up_the_drain(folder: Path) -> None:
     with listener(path) as sock:
         stack = Stack(folder)
         await stack.start(sock)
+        begin = time.monotonic()
         with await connect(path) as silent:
             await wait_until_async(lambda: stack.relay.connections == 1)
-            begin = time.monotonic()
-            await asyncio.wait_for(stack.drain(), 5)
-            assert time.monotonic() - begin >= relay_module.SILENCE / 2
+            await asyncio.wait_for(stack.drain(), SOON)
+            assert time.monotonic() - begin >= relay_module.SILENCE * 0.99
             assert await asyncio.get_running_loop().sock_recv(silent, 1) == b""
 
 
 @in_loop
-async def test_client_that_speaks_up_during_a_drain_is_served(folder: Path) -> None:
+async def test_client_that_speaks_up_during_a_drain_is_served(folder: Path, patient: None) -> None:
     """Accepted but silent when the drain began, it still gets the server, and then the GOAWAY."""
     path, loop = folder / "s.sock", asyncio.get_running_loop()
     with listener(path) as sock:
@@ -167,7 +177,7 @@ async def test_client_that_speaks_up_during_a_drain_is_served(folder: Path) -> N
             while GOAWAY not in seen:
                 seen += await loop.sock_recv(client, 65536)
             assert seen[3] == SETTINGS[3]
-        await asyncio.wait_for(draining, 5)
+        await asyncio.wait_for(draining, SOON)
 
 
 @in_loop
@@ -183,7 +193,7 @@ async def test_word_in_the_kernels_buffer_counts(folder: Path, monkeypatch: pyte
             client.send(PREFACE + SETTINGS)  # the relay has no turn between this and the drain
             stack.relay.send_goaway()
             assert (await loop.sock_recv(client, 65536))[3] == SETTINGS[3]
-        await asyncio.wait_for(stack.drain(), 5)
+        await asyncio.wait_for(stack.drain(), SOON)
 
 
 @in_loop
@@ -196,7 +206,7 @@ async def test_clients_wait_in_the_queue_for_the_next_daemon(folder: Path) -> No
         old.relay.stop_accepting()
         async with aio_channel(path) as channel:
             call = asyncio.ensure_future(echo(channel)(b"late"))
-            await asyncio.wait_for(old.drain(), 5)
+            await asyncio.wait_for(old.drain(), SOON)
             await new.start(sock)
             assert await call == b"late"
             assert (old.changes, new.served) == ([], 1)
@@ -218,7 +228,7 @@ async def test_queue_of_a_socket_without_path_is_taken(folder: Path) -> None:
         assert stack.relay.connections == 100
         for client in clients:
             client.close()
-        await asyncio.wait_for(stack.drain(), 5)
+        await asyncio.wait_for(stack.drain(), SOON)
 
 
 async def until(moment: float) -> None:
@@ -243,7 +253,7 @@ class Load:
             while not self._stop.is_set():
                 message = b"%d/%d" % (number, self.calls)
                 try:
-                    assert call(message, timeout=30) == message
+                    assert call(message, timeout=60) == message
                 except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
                     self.failures.append(repr(error))
                 self.calls += 1
@@ -255,7 +265,7 @@ class Load:
 
 
 @in_loop
-async def test_restarts_under_load_lose_nothing(folder: Path) -> None:
+async def test_restarts_under_load_lose_nothing(folder: Path, patient: None) -> None:
     """Eight clients call without a pause through three restarts on one inherited socket: no call fails."""
     path = folder / "s.sock"
     with listener(path) as sock:
@@ -264,14 +274,18 @@ async def test_restarts_under_load_lose_nothing(folder: Path) -> None:
         load = Load(path, threads=8)
         try:
             for _ in range(3):
-                await wait_until_async(lambda stack=stack: stack.served >= 500 or load.failures)
+                await served(stack, load)
                 await stack.drain()
                 await until(time.monotonic() + START_SECONDS)
                 stack = Stack(folder)
                 await stack.start(sock)
-            await wait_until_async(lambda: stack.served >= 500 or load.failures)
+            await served(stack, load)
         finally:
             await load.stop()
         assert load.failures == []
-        assert load.calls >= 2000
+        assert load.calls >= 4 * CALLS
         await stack.close()
+
+
+async def served(stack: Stack, load: Load) -> None:
+    await wait_until_async(lambda: stack.served >= CALLS or load.failures, SOON)

@@ -1,4 +1,4 @@
-"""What stdio servers do wrong, and what must not come of it (DESIGN §9, rows 11, 13, 15, 17, 19, 20)."""
+"""Stdio servers that die, start badly or do not end: nothing else breaks (DESIGN §9, rows 11, 15, 17)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,15 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable
-from typing import Any
 
 import psutil
 import pytest
 
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.statistics import State
-from tests.daemon.live import Live, living, python, variant, with_live
-from tests.servers import entry, everything_server, faulty_server, naming_server
+from tests.daemon.live import Live, failure_of, living, python, variant, with_live
+from tests.servers import entry, everything_server, faulty_server
 from tests.waiting import wait_until_async
-
-
-async def failure_of(call: Awaitable[object]) -> ServerFailure:
-    with pytest.raises(ServerFailure) as caught:
-        await call
-    return caught.value
 
 
 def kill(pid: int) -> None:
@@ -36,7 +28,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-# --- killed -----------------------------------------------------------------------------------------
+# --- killed ---------------------------------------------------------------------------------------
 
 
 @with_live
@@ -94,7 +86,7 @@ async def test_crash_of_one_server_leaves_others_alone(live: Live) -> None:
     assert await slow == "slept 0.5 s"
 
 
-# --- starting ---------------------------------------------------------------------------------------
+# --- starting -------------------------------------------------------------------------------------
 
 
 @with_live
@@ -217,7 +209,7 @@ async def test_no_answer_to_ping_is_no_reason_to_restart(live: Live) -> None:
     assert await live.call(server, "pid") == pid
 
 
-# --- ending -----------------------------------------------------------------------------------------
+# --- ending ---------------------------------------------------------------------------------------
 
 
 @with_live
@@ -277,236 +269,3 @@ async def test_children_that_left_the_group_end_too(live: Live) -> None:
     assert not is_gone(stray)
     live.session(server).stop()
     await wait_until_async(lambda: is_gone(stray))
-
-
-# --- what they write --------------------------------------------------------------------------------
-
-
-@with_live
-async def test_garbage_on_stdout_is_skipped(live: Live) -> None:
-    """Lines that are no JSON, no UTF-8 or no JSON-RPC cost nothing."""
-    server = live.faulty("garbage")
-    assert await live.names(server) == ["echo", "pid"]
-    for text in ("one", "two"):
-        assert await live.call(server, "echo", text=text) == text
-    assert live.session(server).statistics.starts == 1
-    assert any("no JSON-RPC message" in line for line in live.logged["faulty"])
-
-
-@with_live
-async def test_answer_that_breaks_the_protocol_fails_its_call(live: Live) -> None:
-    """A call whose answer cannot be read fails, instead of waiting for its timeout."""
-    server = live.define({"odd": variant("def call_tool(self, params): return 'a string'")})
-    failure = await failure_of(live.call(server, "anything"))
-    assert failure.kind == Kind.REJECTED
-    assert "does not follow the protocol" in failure.text
-
-
-@with_live
-async def test_half_a_character_costs_only_itself(live: Live) -> None:
-    """JavaScript that cuts a text within an emoji writes a lone surrogate: the rest of the text arrives."""
-    body = r"""def run(self, tool, arguments): return 'cut \ud83d, whole \U0001f600, written \\ud83d'"""
-    server = live.define({"cutting": variant(body)})
-    assert await live.call(server, "echo") == "cut \ufffd, whole \U0001f600, written \\ud83d"
-
-
-@with_live
-async def test_unknown_content_is_named_not_lost(live: Live) -> None:
-    """A kind of content that nobody knows yet costs only itself."""
-    server = live.faulty("counting", env={"CALL_LOG": str(live.folder / "calls")})
-    assert "unknown type 'hologram'" in await live.call(server, "count", then="unknown-content")
-
-
-@with_live
-async def test_hundred_megabytes_of_garbage_in_one_line(live: Live) -> None:
-    """A line of 100 MB that is no message is skipped; the call after it is answered."""
-    server = live.faulty("huge-garbage", 100_000_000)
-    assert await live.call(server, "echo", text="hi") == "hi"
-
-
-@with_live
-async def test_results_are_read_in_linear_time(live: Live) -> None:
-    """40 MB take some four times as long as 10 MB, and 10 MB well under a second."""
-    seconds = {}
-    for size in (10_000_000, 40_000_000):
-        server = live.faulty("huge-line", size)
-        await live.names(server)
-        began = time.monotonic()
-        assert len(await live.call(server, "echo", text="")) == size
-        seconds[size] = time.monotonic() - began
-    assert seconds[10_000_000] < 1
-    assert seconds[40_000_000] < 8 * seconds[10_000_000]
-
-
-@with_live
-async def test_too_long_a_message_costs_the_connection_only(live: Live, monkeypatch: Any) -> None:
-    """Over the bound the connection ends with a clear error; the daemon's memory is safe."""
-    monkeypatch.setattr("llm_tools_mcp.daemon.transport.stdio.MAX_MESSAGE_BYTES", 1_000_000)
-    server = live.faulty("huge-line", 2_000_000)
-    failure = await failure_of(live.call(server, "echo", text=""))
-    assert failure.kind == Kind.OUTCOME_UNKNOWN
-    assert "a message of more than" in failure.text
-    assert await live.names(server) == ["echo", "pid"]
-
-
-@with_live
-async def test_flood_on_stderr_is_cut(live: Live) -> None:
-    """8 MB on stderr block neither the call nor the log, and lose what drives a terminal."""
-    server = live.faulty("flood-stderr")
-    began = time.monotonic()
-    assert await live.call(server, "echo", text="hi") == "hi"
-    assert time.monotonic() - began < 5
-    await asyncio.sleep(0.1)
-    lines = live.logged["faulty"]
-    assert 0 < len(lines) < 5000
-    assert not any(c in line for line in lines for c in "\x1b\x07\x00\u009b")
-    assert not any(line.startswith("<") for line in lines)
-    live.session(server).stop()
-
-
-@with_live
-async def test_server_that_never_reads_costs_its_calls_only(live: Live) -> None:
-    """A call to a server that stopped reading times out, promptly, and then it is started anew."""
-    server = live.faulty("no-read", timeout=0.5)
-    await live.names(server)
-    pid = live.session(server).pid
-    began = time.monotonic()
-    failure = await failure_of(live.call(server, "echo", text="x" * 1_000_000))
-    assert failure.kind == Kind.TIMED_OUT
-    assert time.monotonic() - began < 2
-    await live.names(server)
-    assert live.session(server).pid != pid
-
-
-@with_live
-async def test_server_that_closes_its_stdin_is_replaced(live: Live) -> None:
-    """A server that cannot be told anything any more is started anew; the call runs once."""
-    body = """
-    def run(self, tool, arguments):
-        if tool == "echo":
-            os.close(0)
-            self.answer(self.last, faulty.text("deaf now"))
-            faulty.sleep_for_ever()
-        return super().run(tool, arguments)
-    def handle(self, message):
-        self.last = message
-        super().handle(message)
-    """
-    server = live.define({"deaf": variant(body)})
-    pid = await live.call(server, "pid")
-    assert await live.call(server, "echo") == "deaf now"
-    assert await live.call(server, "pid") != pid
-
-
-@with_live
-async def test_secrets_are_told_to_nobody(live: Live) -> None:
-    """What a server repeats of its secrets stands in no error, log, traceback or status."""
-    secret = "sk-secret-4711\nsecond-secret-line"
-    script = (
-        "import os, sys; t = os.environ['TOKEN']\n"
-        "print('starting with', t, file=sys.stderr); print('{', t); sys.exit('bad token: ' + t)\n"
-    )
-    server = live.define({"leaky": python(script) | {"env": {"TOKEN": secret}}})
-    failure = await failure_of(live.names(server))
-    shown = [failure.text, str(failure.to_wire()), live.session(server).last_error, *live.logged["leaky"]]
-    assert "bad token" in failure.text
-    for text in shown:
-        assert "sk-secret" not in text
-        assert "second-secret" not in text
-
-
-# --- at most once -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("then", "kind"),
-    [
-        ("die-before-answer", Kind.OUTCOME_UNKNOWN),
-        ("close-stdout", Kind.OUTCOME_UNKNOWN),
-        ("never-answer", Kind.TIMED_OUT),
-        ("error", Kind.REJECTED),
-    ],
-)
-@with_live
-async def test_a_call_reaches_the_server_at_most_once(live: Live, then: str, kind: Any) -> None:
-    """Whatever goes wrong after a call was sent, it is not sent again."""
-    log = live.folder / "calls"
-    server = live.faulty("counting", env={"CALL_LOG": str(log)}, timeout=1)
-    await live.names(server)
-    assert (await failure_of(live.call(server, "count", then=then))).kind == kind
-    assert await live.call(server, "count", then="answer") == "answer"
-    assert [line.split()[1] for line in log.read_text().splitlines()] == [then, "answer"]
-
-
-@with_live
-async def test_calls_are_counted_under_random_kills(live: Live) -> None:
-    """Of 40 calls to a server that dies again and again each ran at most once, each answered one once."""
-    log = live.folder / "calls"
-    server = live.faulty("counting", env={"CALL_LOG": str(log)})
-    answered = unknown = refused = 0
-    for number in range(40):
-        then = ("answer", "die-before-answer", "die-after-answer")[number % 3]
-        try:
-            await live.call(server, "count", then=then)
-            answered += 1
-        except ServerFailure as failure:
-            unknown += failure.kind == Kind.OUTCOME_UNKNOWN
-            refused += failure.kind == Kind.START_FAILED
-            live.forward += 100
-    ran = len(log.read_text().splitlines())
-    assert answered + unknown + refused == 40
-    assert answered <= ran <= answered + unknown
-
-
-@with_live
-async def test_dead_before_sending_is_sent_again(live: Live) -> None:
-    """A call that finds the connection dead certainly did not run: it goes to a new one."""
-    log = live.folder / "calls"
-    server = live.faulty("counting", env={"CALL_LOG": str(log)})
-    await live.call(server, "count", then="die-after-answer")
-    await wait_until_async(lambda: not live.is_ready(server))
-    assert await live.call(server, "count", then="answer") == "answer"
-    assert len(log.read_text().splitlines()) == 2
-
-
-# --- sizes and names --------------------------------------------------------------------------------
-
-
-@with_live
-async def test_a_thousand_tools(live: Live) -> None:
-    """A thousand tools with schemas are listed, and cached, in seconds."""
-    server = live.faulty("many", 1000)
-    began = time.monotonic()
-    assert len(await live.names(server)) == 1000
-    assert time.monotonic() - began < 5
-    known = live.pool.known_tools(server)
-    assert known is not None
-    assert len(known.tools) == 1000
-
-
-@with_live
-async def test_all_pages_are_listed(live: Live) -> None:
-    """A list in pages is whole, in the server's order."""
-    assert await live.names(live.faulty("paged")) == [f"tool_{number}" for number in range(9)]
-
-
-@with_live
-async def test_long_and_duplicate_names(live: Live) -> None:
-    """Names of 200 characters, and the same name twice, pass as they came."""
-    names = ["n" * 200, "twin", "twin", "sp ace/ünïcode"]
-    server = live.define({"odd": entry(naming_server(*names))})
-    assert await live.names(server) == names
-    assert await live.call(server, "n" * 200) == "n" * 200
-
-
-@with_live
-async def test_a_faulty_tool_costs_itself_only(live: Live) -> None:
-    """A tool whose entry breaks the protocol is left out, and the log says so."""
-    body = """
-    def list_tools(self, params):
-        good = super().list_tools(params)["tools"]
-        return {"tools": [*good, {"name": 5}, {"name": "no schema"}, "text"]}
-    """
-    server = live.define({"odd": variant(body)})
-    assert await live.names(server) == ["echo", "pid"]
-    assert any("'no schema' is left out" in line for line in live.logged["odd"])

@@ -1,34 +1,20 @@
-"""Servers behind http and sse: what goes wrong, and what must not come of it (DESIGN §9, row 16)."""
+"""Servers behind http: what goes wrong, and what must not come of it (DESIGN §9, row 16)."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.statistics import State
-from llm_tools_mcp.daemon.transport.http import proxy_for
-from tests.daemon.live import Live, with_live
-from tests.daemon.test_faults_stdio import failure_of
-from tests.daemon.web import Answer, Legacy, Request, Web, reply, serving
-from tests.programs import run
+from tests.daemon.live import Live, failure_of, with_live
+from tests.daemon.web import Answer, Legacy, Request, Web, at, reply, serving
 from tests.waiting import wait_until_async
 
-
-def at(url: str, **keys: Any) -> dict[str, Any]:
-    return {"web": {"url": url, **keys}}
-
-
-# --- restarts ---------------------------------------------------------------------------------------
+# --- restarts -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -98,7 +84,7 @@ async def test_idle_loss_is_noticed_by_a_ping(live: Live) -> None:
         await live.pool.aclose()
 
 
-# --- failures of one request ------------------------------------------------------------------------
+# --- failures of one request ----------------------------------------------------------------------
 
 
 @with_live
@@ -272,113 +258,7 @@ async def test_server_that_hangs_does_not_hold_up_the_end(live: Live) -> None:
         assert "DELETE" in [request.method for request in web.requests]
 
 
-# --- headers, certificates, proxies -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["mcp", "sse"])
-@with_live
-async def test_redirects_never_carry_headers_elsewhere(live: Live, kind: str) -> None:
-    """A redirect to another origin is refused, with its reason; that origin hears nothing."""
-    async with serving(lambda _: Answer(404)) as elsewhere:
-        moved = Answer(307, {"location": elsewhere.url()})
-        async with serving(lambda _: moved) as web:
-            server = live.define(at(web.url(f"/{kind}"), headers={"Authorization": "Bearer sk-secret-1"}))
-            failure = await failure_of(live.names(server))
-            assert "redirect" in failure.text.lower()
-            assert "sk-secret-1" not in str(failure.to_wire())
-            assert elsewhere.requests == []
-
-
-@with_live
-async def test_redirects_within_the_origin_are_followed(live: Live) -> None:
-    """A trailing slash that the server wants costs nothing."""
-    legacy = Legacy()
-
-    def slash(request: Request) -> Answer:
-        return legacy(request) if request.path == "/mcp/" else Answer(307, {"location": "/mcp/"})
-
-    async with serving(slash) as web:
-        server = live.define(at(web.url(), headers={"X-Token": "t"}))
-        assert await live.call(server, "echo") == "hi"
-        assert {request.headers["x-token"] for request in web.requests} == {"t"}
-        await live.pool.aclose()
-
-
-@with_live
-async def test_wrong_token_says_so(live: Live, serve_http: Any) -> None:
-    """A server behind a token: 401 names the headers, the right token works, both beside each other."""
-    url = serve_http("http", "--token", "right").url
-    wrong = live.define(at(url, headers={"Authorization": "Bearer wrong-token"}))
-    right = live.define(at(url, headers={"Authorization": "Bearer right"}))
-    failure = await failure_of(live.names(wrong))
-    assert failure.kind == Kind.START_FAILED
-    assert "answered HTTP 401; check its `headers`" in failure.text
-    assert "wrong-token" not in str(failure.to_wire())
-    assert await live.call(right, "echo", text="in") == "in"
-    await live.pool.aclose()
-
-
-@with_live
-async def test_proxy_of_the_caller_is_used(live: Live, monkeypatch: Any) -> None:
-    """HTTP_PROXY of the caller counts, not the daemon's own; NO_PROXY spares a host."""
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    legacy = Legacy()
-    async with serving(legacy) as proxy:
-        env = {"HTTP_PROXY": proxy.url("")}
-        server = live.define(at("http://mcp.invalid/mcp"), env=env)
-        assert await live.call(server, "echo") == "hi"
-        assert {request.path for request in proxy.requests} == {"http://mcp.invalid/mcp"}
-        seen = len(proxy.requests)
-        spared = live.define(at("http://mcp.invalid/mcp"), env={**env, "NO_PROXY": "mcp.invalid"})
-        assert "cannot be reached" in (await failure_of(live.names(spared))).text
-        assert len([r for r in proxy.requests if r.method == "POST"]) == seen - sum(
-            r.method != "POST" for r in proxy.requests[:seen]
-        )
-        await live.pool.aclose()
-
-
-def test_proxy_names() -> None:
-    """Both spellings, ALL_PROXY, and a proxy without a scheme, as curl takes them."""
-    assert proxy_for("http://a/", {"http_proxy": "p:3128"}) == "http://p:3128"
-    assert proxy_for("https://a/", {"HTTP_PROXY": "http://p"}) is None
-    assert proxy_for("https://a/", {"ALL_PROXY": "socks5://p"}) == "socks5://p"
-    assert proxy_for("https://a.example/", {"ALL_PROXY": "http://p", "NO_PROXY": ".example"}) is None
-
-
-@with_live
-async def test_missing_certificate_file_is_named(live: Live) -> None:
-    """An SSL_CERT_FILE that does not exist fails this server, and the error names it."""
-    server = live.define(at("https://127.0.0.1:1/mcp"), env={"SSL_CERT_FILE": "/no/such.pem"})
-    assert "SSL_CERT_FILE (/no/such.pem) cannot be used" in (await failure_of(live.names(server))).text
-
-
-@with_live
-async def test_certificates_of_the_caller_are_trusted(live: Live, tmp_path_factory: Any) -> None:
-    """SSL_CERT_FILE of the caller is what an https server is checked against."""
-    key, bundle = (tmp_path_factory.mktemp("ca") / name for name in ("key.pem", "cert.pem"))
-    make_certificate(key, bundle)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(bundle, key)
-    web = Web(Legacy())
-    listening = await asyncio.start_server(web._serve, "127.0.0.1", 0, ssl=context)
-    url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/mcp"
-    assert "cannot be reached" in (await failure_of(live.names(live.define(at(url))))).text
-    trusted = live.define(at(url), env={"SSL_CERT_FILE": str(bundle)})
-    assert await live.call(trusted, "echo") == "hi"
-    await live.pool.aclose()
-    listening.close()
-
-
-def make_certificate(key: Path, certificate: Path) -> None:
-    if not shutil.which("openssl"):
-        pytest.skip("needs the command openssl, to make a certificate")
-    words = (
-        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    )
-    run(["openssl", *words.split(), "-keyout", str(key), "-out", str(certificate)])
-
-
-# --- sizes ------------------------------------------------------------------------------------------
+# --- sizes ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["http", "sse"])
@@ -405,69 +285,3 @@ async def test_many_calls_at_once(live: Live) -> None:
             call.cancel()
         await asyncio.wait(calls)
         await live.pool.aclose()
-
-
-# --- sse --------------------------------------------------------------------------------------------
-
-
-@with_live
-async def test_sse_server_stops_and_comes_back(live: Live, serve_http: Any) -> None:
-    """The end of the stream is noticed while idle; the next call connects anew."""
-    first = serve_http("sse")
-    server = live.define(at(first.url))
-    assert await live.call(server, "echo", text="one") == "one"
-    first.stop()
-    await wait_until_async(lambda: not live.is_ready(server))
-    serve_http("sse", port=first.port)
-    assert await live.call(server, "echo", text="two") == "two"
-    await live.pool.aclose()
-
-
-@pytest.mark.parametrize(("status", "kind"), [(500, Kind.OUTCOME_UNKNOWN), (401, Kind.REJECTED)])
-@with_live
-async def test_sse_message_that_is_refused_fails_its_call(live: Live, status: int, kind: Any) -> None:
-    """A POST that fails costs its call, at once, and no other."""
-    async with serving_sse(status) as web:
-        server = live.define(at(web.url("/sse")))
-        await live.names(server)
-        failure = await failure_of(live.call(server, "echo", fail=True))
-        assert failure.kind == kind
-        assert f"HTTP {status}" in failure.text
-        assert await live.call(server, "echo") == "hi"
-        await live.pool.aclose()
-
-
-@with_live
-async def test_sse_endpoint_elsewhere_is_refused(live: Live) -> None:
-    """Messages, with their headers, go to the origin of the config only."""
-    events = {"content-type": "text/event-stream"}
-    async with serving(
-        lambda _: Answer(200, events, b"event: endpoint\ndata: http://127.0.0.1:1/x\n\n")
-    ) as web:
-        failure = await failure_of(live.names(live.define(at(web.url("/sse")))))
-        assert "another origin" in failure.text
-
-
-@asynccontextmanager
-async def serving_sse(status: int) -> AsyncIterator[Web]:
-    """A legacy sse server: answers come as events; a call with arguments is refused with `status`."""
-    legacy = Legacy()
-
-    def handle(request: Request) -> Answer:
-        if request.method == "GET":
-            headers = {"content-type": "text/event-stream", "content-length": "9999999"}
-            return Answer(200, headers, b"event: endpoint\ndata: /messages\n\n")
-        if request.rpc == "tools/call" and request.message["params"]["arguments"]:
-            return Answer(status)
-        if "id" in request.message:
-            for writer in web._writers:
-                writer.write(b"event: message\ndata: " + legacy.answer(request).body + b"\n\n")
-        return Answer(202)
-
-    async with serving(handle) as web:
-        yield web
-
-
-def test_web_is_json() -> None:
-    """The hand-made server says JSON-RPC."""
-    assert json.loads(reply(Request("POST", "/", {}, b'{"id": 1}'), result={}).body)["id"] == 1

@@ -10,8 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from llm_tools_mcp.client import DaemonClient
-from tests.daemon.live import Live, with_live
-from tests.daemon.test_faults_stdio import failure_of
+from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Legacy, serving
 from tests.home import BIN, Home
 from tests.servers import entry, faulty_server

@@ -67,7 +67,7 @@ async def test_two_hundred_clients_at_once(folder: Path) -> None:
         assert stack.relay.connections == 200
         for channel in channels:
             await channel.close()
-        await asyncio.wait_for(stack.relay.wait_closed(), 20)
+        await asyncio.wait_for(stack.relay.wait_closed(), 60)
         assert stack.relay.connections == 0
         assert (max(stack.changes), stack.changes[-1]) == (200, 0)
 
@@ -95,7 +95,7 @@ async def test_killed_client_is_noticed_by_the_server(folder: Path) -> None:
             client.kill()
             await client.wait()
         await wait_until_async(lambda: stack.cancelled == 1)
-        await asyncio.wait_for(stack.relay.wait_closed(), 20)
+        await asyncio.wait_for(stack.relay.wait_closed(), 60)
 
 
 @in_loop
@@ -108,7 +108,7 @@ async def test_server_that_stops_ends_the_connections(folder: Path) -> None:
         await stack.stop_server()
         with pytest.raises(grpc.RpcError):
             await call
-        await asyncio.wait_for(stack.relay.wait_closed(), 20)
+        await asyncio.wait_for(stack.relay.wait_closed(), 60)
 
 
 @in_loop
@@ -123,7 +123,7 @@ async def test_probe_never_reaches_the_server(folder: Path) -> None:
         probe = await connect(path)
         await wait_until_async(lambda: stack.changes == [1])
         probe.close()
-        await asyncio.wait_for(stack.relay.wait_closed(), 20)
+        await asyncio.wait_for(stack.relay.wait_closed(), 60)
         assert stack.changes == [1, 0]
         with pytest.raises(BlockingIOError):
             upstream.accept()
@@ -143,7 +143,7 @@ async def test_half_close_is_passed_on(folder: Path) -> None:
             sending = asyncio.ensure_future(loop.sock_sendall(other, big))
             sending.add_done_callback(lambda _, other=other: other.shutdown(socket.SHUT_WR))
             assert await receive_all(ender) == big
-            await asyncio.wait_for(stack.relay.wait_closed(), 20)
+            await asyncio.wait_for(stack.relay.wait_closed(), 60)
 
 
 @pytest.mark.parametrize("slow", ["client", "server"])
@@ -215,7 +215,7 @@ def test_reset_of_one_side_ends_the_other(folder: Path, reset: str) -> None:
             with contextlib.suppress(ConnectionError):
                 assert await receive_all(left) == b""
             left.close()
-            await asyncio.wait_for(stack.relay.wait_closed(), 20)
+            await asyncio.wait_for(stack.relay.wait_closed(), 60)
 
     scenario()
 
@@ -230,7 +230,7 @@ async def test_server_that_is_not_there(folder: Path, caplog: pytest.LogCaptureF
             await asyncio.get_running_loop().sock_sendall(client, b"hello")
             with contextlib.suppress(ConnectionResetError):
                 assert await receive_all(client) == b""
-        await asyncio.wait_for(stack.relay.wait_closed(), 20)
+        await asyncio.wait_for(stack.relay.wait_closed(), 60)
         await stack.close()
     assert "cannot reach the gRPC server" in caplog.text
 
@@ -272,7 +272,7 @@ async def test_aclose_does_not_wait_for_a_full_queue(folder: Path) -> None:
         for client in clients:
             await loop.sock_sendall(client, b"hello")
         await wait_until_async(lambda: stack.relay.connections == 5)
-        await asyncio.wait_for(stack.close(), 5)
+        await asyncio.wait_for(stack.close(), 30)
         assert stack.relay.connections == 0
         for client in clients:
             client.close()

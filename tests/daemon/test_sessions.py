@@ -13,8 +13,7 @@ import pytest
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.statistics import State
-from tests.daemon.live import Live, text_of, variant, with_live
-from tests.daemon.test_faults_stdio import failure_of
+from tests.daemon.live import Live, failure_of, text_of, variant, with_live
 from tests.servers import entry, everything_server
 from tests.waiting import wait_until_async
 

@@ -13,9 +13,8 @@ import pytest
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.transport import messages
 from llm_tools_mcp.daemon.transport.link import Link
-from tests.daemon.live import Live, with_live
+from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.stack import in_loop
-from tests.daemon.test_faults_stdio import failure_of
 from tests.daemon.web import Answer, Legacy, Request, Web, serving
 
 EVENTS = {"content-type": "text/event-stream"}

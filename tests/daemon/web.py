@@ -110,6 +110,11 @@ def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + answer.body)
 
 
+def at(url: str, **keys: Any) -> dict[str, Any]:
+    """The servers of a config with one server, `web`, behind this url."""
+    return {"web": {"url": url, **keys}}
+
+
 @asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[Web]:
     web = Web(handler)
