@@ -141,12 +141,17 @@ class Daemon:
     ) -> AsyncIterator[Connection]:
         module = await asyncio.shield(self._connections)
         hooks = module.Hooks(
-            on_log=functools.partial(self._logs.server_line, definition.name),
+            on_log=functools.partial(self._log_line, session),
             on_message=session.on_message,
             on_tools_changed=session.on_tools_changed,
         )
         async with module.connect(definition, hooks, self._owner, protocol) as connection:
             yield connection
+
+    def _log_line(self, session: Session, line: str) -> None:
+        """In the log of each name that the server has: whoever looks there knows of no other."""
+        for name in session.names:
+            self._logs.server_line(name, line)
 
     def health(self) -> v1.HealthResponse:
         stopping = self.lifecycle.is_stopping

@@ -172,13 +172,19 @@ class Pool:
                 self._end(session, f"more than {self._max_live} servers are live")
 
     def expire(self) -> None:
-        """End what was unused for longer than its `idleTimeout`, and forget the longest unused."""
+        """End what was unused for longer than its `idleTimeout`, and forget what is over."""
         self._cancel_expiry()
         for session in self.sessions():
             self._end_if_expired(session)
             self._settle(session)  # a start or a listing may have ended that nobody waited for
-        for identity in list(self._sessions)[: max(0, len(self._sessions) - _MAX_KNOWN)]:
-            if not any(session.has_owner or session.is_busy for session in self._sessions[identity]):
+        self._forget()
+
+    def _forget(self) -> None:
+        """What no config wants any more, and of the rest the longest unused."""
+        surplus = len(self._sessions) - _MAX_KNOWN
+        for position, (identity, group) in enumerate(list(self._sessions.items())):
+            is_unused = not any(session.has_owner or session.is_busy for session in group)
+            if all(session.is_over for session in group) or (position < surplus and is_unused):
                 del self._sessions[identity]
 
     def _end_if_expired(self, session: Session) -> None:

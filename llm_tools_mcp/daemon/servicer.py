@@ -145,7 +145,7 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
     async def Status(self, request: v1.StatusRequest, context: Context[Any, Any]) -> v1.StatusResponse:
         return v1.StatusResponse(
             health=self._health(),
-            servers=[_status(session) for session in self._pool.sessions()],
+            servers=[_status(session) for session in self._pool.sessions() if not session.is_over],
             connections=self._connections(),
             calls_in_flight=self._pool.in_use,
             memory_bytes=psutil.Process().memory_info().rss,

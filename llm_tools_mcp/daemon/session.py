@@ -114,6 +114,11 @@ class Session:
         return bool(self._owners)
 
     @property
+    def is_over(self) -> bool:
+        """Whether no config wants it any more, and nothing of it is left."""
+        return self.is_retired and not self.has_owner and not self.is_busy
+
+    @property
     def pid(self) -> int:
         return self.connection.pid if self.connection is not None else 0
 

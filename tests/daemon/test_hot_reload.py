@@ -12,7 +12,7 @@ from llm_tools_mcp.errors import ConfigError
 from tests.daemon.live import blocking
 from tests.daemon.running import Running, running
 from tests.home import Home
-from tests.servers import entry, faulty_server
+from tests.servers import entry, everything_server, faulty_server
 from tests.waiting import wait_until
 
 
@@ -64,6 +64,19 @@ def test_removed_server_ends(home: Home) -> None:
         daemon.list(servers, path="/other.json")
         wait_until(lambda: not psutil.pid_exists(removed))
         assert pid(daemon, servers, "steady") == steady
+        wait_until(lambda: set(daemon.servers()) == {"steady"})
+
+
+def test_server_of_two_names_logs_under_both(home: Home) -> None:
+    """Identical entries share a process; whoever looks into the log of either finds what it wrote."""
+    twins = {name: entry(everything_server()) for name in ("one", "other")}
+    with running(home) as daemon:
+        daemon.list(twins)
+        daemon.call(twins, "one", "echo", text="x")
+        daemon.call(twins, "other", "log", level="info", text="written once")
+        for name in twins:
+            log = daemon.log.with_name(f"{name}.log")
+            wait_until(lambda log=log: log.exists() and "written once" in log.read_text())
 
 
 def test_broken_edit_disturbs_nothing(home: Home) -> None:
