@@ -18,6 +18,7 @@ from llm_tools_mcp.config import (
     CALLER_VARIABLES,
     caller_environment,
     config_for_url,
+    file,
     mentioned_variables,
     read_config,
 )
@@ -346,3 +347,17 @@ def test_file_without_an_end_is_refused():
     """What is too large for a config is not read to its end: /dev/zero has none."""
     with pytest.raises(ConfigError, match="too large for a config"):
         read_config("/dev/zero")
+
+
+def test_pipe_that_nobody_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not hang for ever; one that is written to late is read."""
+    pipe = tmp_path / "mcp.json"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(file, "_PIPE_SECONDS", 0.1)
+    with pytest.raises(ConfigError, match="is a pipe that nobody writes to"):
+        read_config(pipe)
+    monkeypatch.undo()
+    writer = threading.Thread(target=pipe.write_text, args=('{"mcpServers": {}}',))
+    writer.start()
+    assert read_config(pipe).text == '{"mcpServers": {}}'
+    writer.join()

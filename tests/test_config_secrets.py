@@ -23,7 +23,7 @@ SECRETIVE_URL = {
 }
 VARIATIONS = [
     {},
-    *({"type": value} for value in ("stdio", "http", "sse", "no", 5, [SECRET], {"a": SECRET})),
+    *({"type": value} for value in ("stdio", "http", "sse", "no", SECRET, 5, [SECRET], {"a": SECRET})),
     *({"args": value} for value in (SECRET, {"a": SECRET}, [[SECRET]], [SECRET, "\0"], ["${NOPE}" + SECRET])),
     *(
         {"env": value}
@@ -96,3 +96,27 @@ def test_secrets_are_what_was_given_in_confidence():
     assert stdio.secrets == {"tok"}
     http = one({"url": "http://u:pw@h/p?k=a%20b", "headers": {"A": "Bearer tok"}}, {"http_proxy": "p"})
     assert http.secrets == {"Bearer tok", "tok", "http://u:pw@h/p?k=a%20b", "pw", "k=a%20b", "a b"}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--token", SECRET],
+        [f"--api-key={SECRET}"],
+        ["-e", f"GITHUB_TOKEN={SECRET}"],
+        ["--header", f"Authorization: Bearer {SECRET}"],
+        ["mcp-remote", "https://h/mcp", "--header", "Authorization:${TOKEN}"],
+    ],
+)
+def test_telling_arguments_are_secrets(args):
+    """What a name like token or password announces is taken out of messages; package names stay."""
+    definition = one({"command": "npx", "args": ["-y", "@scope/key-server", *args]}, {"TOKEN": SECRET})
+    assert definition.secrets == {SECRET}
+
+
+def test_token_by_its_looks_is_a_secret():
+    """Long, with digits among the letters."""
+    token = "ghp_0123456789abcdefghij"
+    assert one({"command": "x", "args": [f"https://h/{token}/mcp", "a-long-name-of-a-package"]}).secrets == {
+        token
+    }

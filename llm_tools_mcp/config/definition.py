@@ -9,6 +9,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
+from .secrecy import secret_args
 from .variables import INHERITED_VARIABLES
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -84,13 +85,14 @@ class ServerDefinition:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What was given in confidence: no message may repeat it. `args` are no part of it, since
+        """What was given in confidence: no message may repeat it. Of `args` only what looks like it, since
         without package names and paths a server's errors would say nothing.
         """
         own = {self.env[name] for name in self.own_env.difference(INHERITED_VARIABLES) if name in self.env}
         headers = set(self.headers.values())
         credentials = {value.rpartition(" ")[2] for value in headers}  # the token of "Bearer TOKEN"
-        return frozenset(own | headers | credentials | _secrets_in_url(self.url)) - {""}
+        given = own | headers | credentials | _secrets_in_url(self.url) | set(secret_args(self.args))
+        return frozenset(given) - {""}
 
     def offers(self, tool_name: str) -> bool:
         """Whether the config lets this tool through. No `include` at all lets every tool through."""

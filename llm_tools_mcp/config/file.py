@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from llm_tools_mcp.errors import ConfigError, ConfigNotFound
 
 # Of a config. What has no end (/dev/zero) would otherwise take all memory.
 _MAX_BYTES = 16 << 20
+_PIPE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
     given = str(file_path)
     try:
         is_default = os.path.realpath(file_path) == os.path.realpath(default)
-        with file_path.open("rb") as file:
+        with open(file_path, "rb", opener=_opened) as file:
             complaints = _complaints(given, file)
             if complaints and is_default:
                 raise ConfigError(given, _refusal(complaints))
@@ -53,7 +55,23 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
     return ConfigSource(given, _decoded(given, content), tuple(f"{given} {line}" for line in complaints))
 
 
+def _opened(path: str, flags: int) -> int:
+    """Without waiting for somebody to write to a pipe, which may be never."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _await_writer(path: str, file: BinaryIO) -> None:
+    """A pipe (/dev/fd/63) is filled by another program, which needs a moment."""
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    if not poll.poll(_PIPE_SECONDS * 1000):
+        raise ConfigError(path, "is a pipe that nobody writes to")
+    os.set_blocking(file.fileno(), True)
+
+
 def _read(path: str, file: BinaryIO) -> bytes:
+    if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+        _await_writer(path, file)
     content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ConfigError(path, f"is too large for a config: more than {_MAX_BYTES >> 20} MB")

@@ -182,7 +182,10 @@ def _wrong_type(name: str, given: object) -> Problem | None:
     if given in ALLOWED_TYPES:
         return None
     allowed = list(ALLOWED_TYPES)
-    return Problem(f"Unknown server 'type'. Provided 'type': {given}. Allowed types: {allowed}", name, "type")
+    shown = (
+        given if re.fullmatch(r"[A-Za-z-]{1,20}", given) else "(no word)"
+    )  # it may stand in the wrong place
+    return Problem(f"Unknown server 'type'. Provided 'type': {shown}. Allowed types: {allowed}", name, "type")
 
 
 def _public(value: object, shown: Any) -> str:

@@ -71,6 +71,9 @@ def _is_of_dead_daemon(mark: str, socket: Path) -> bool:
         return False
     pid, created, _ = mark[len(str(socket)) + 1 :].split(_SEPARATOR)
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > _CLOCK_STEP_SECONDS
+        daemon = psutil.Process(int(pid))
+        if daemon.status() == psutil.STATUS_ZOMBIE:  # nobody has waited for it: `llm chat`, a lazy pid 1
+            return True
+        return abs(daemon.create_time() - float(created)) > _CLOCK_STEP_SECONDS
     except psutil.NoSuchProcess:
         return True

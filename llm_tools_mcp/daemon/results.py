@@ -97,7 +97,8 @@ def size_of(result: JsonObject, wire: v1.ToolResult) -> int:
 
 
 def _size(block: JsonObject) -> int:
-    encoded = {**block, **(block.get("resource") or {})}
+    resource = block.get("resource")
+    encoded = {**block, **(resource if isinstance(resource, dict) else {})}
     data = [encoded.pop(key, None) for key in ("data", "blob")]
     return (
         _ENVELOPE_BYTES
@@ -113,7 +114,7 @@ def _utf8_size(text: str) -> int:
 def _text(value: object) -> str:
     """A string that protobuf takes: lone surrogates, which JSON can hold, are replaced."""
     if not isinstance(value, str):
-        return "" if value is None else str(value)
+        return "" if value is None else json.dumps(value, ensure_ascii=True)
     if value.isascii():  # known of each string, where encoding a long one takes its time
         return value
     try:

@@ -113,8 +113,8 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
         definition = self._definition(request)
         try:
             arguments = json.loads(request.arguments or "{}")
-        except ValueError as error:
-            raise ServerFailure(Kind.REJECTED, "the arguments are not JSON") from error
+        except (ValueError, RecursionError) as error:
+            raise ServerFailure(Kind.REJECTED, "the arguments are no JSON, or nested too deeply") from error
         if not isinstance(arguments, dict):
             raise ServerFailure(Kind.REJECTED, "the arguments are not a JSON object")
         if not definition.offers(request.tool):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
+import grpc
 import psutil
 import pytest
 
-from llm_tools_mcp import v1
+from llm_tools_mcp import paths, v1
 from llm_tools_mcp.client import make_call
 from llm_tools_mcp.daemon.orphans import MARK_VARIABLE
 from llm_tools_mcp.errors import McpError, ToolCallError
+from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub
 from tests.daemon.live import blocking, python
 from tests.daemon.running import logs, running
 from tests.home import Home
@@ -65,6 +69,31 @@ def test_killed_daemon_leaves_servers_that_the_next_one_ends(home: Home) -> None
     with running(home) as daemon:
         wait_until(lambda: children(home) == [])
         assert daemon.client.health().pid
+
+
+def test_zombie_of_a_killed_daemon_is_dead(home: Home) -> None:
+    """Where nobody waits for a daemon that was killed, as in `llm chat`, the next one sweeps nevertheless."""
+    servers = {"stubborn": entry(faulty_server("ignore-term"))}
+    with running(home) as killed:
+        killed.list(servers)
+        killed.process.send_signal(signal.SIGKILL)
+        zombie = psutil.Process(killed.process.pid)
+        wait_until(lambda: zombie.status() == psutil.STATUS_ZOMBIE)
+        with running(home):
+            wait_until(lambda: children(home) == [])
+
+
+def test_thousands_of_requests_at_once_are_all_served(home: Home) -> None:
+    """None is cancelled, which would look as if the daemon had stopped."""
+
+    async def ask_all(socket: Path) -> int:
+        async with grpc.aio.insecure_channel(paths.grpc_address(socket)) as channel:
+            stub = McpDaemonStub(channel)
+            answers = await asyncio.gather(*(stub.Health(v1.HealthRequest()) for _ in range(4000)))
+            return len(answers)
+
+    with running(home):
+        assert asyncio.run(ask_all(home.socket)) == 4000
 
 
 def test_listing_again_and_again_starts_one_process(home: Home) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
+
 from llm_tools_mcp.daemon.failure import Kind
 from tests.daemon.live import Live, failure_of, python, variant, with_live
 from tests.servers import entry, naming_server
@@ -22,6 +24,52 @@ async def test_garbage_on_stdout_is_skipped(live: Live) -> None:
         assert await live.call(server, "echo", text=text) == text
     assert live.session(server).statistics.starts == 1
     assert any("no JSON-RPC message" in line for line in live.logged["faulty"])
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+@with_live
+async def test_flood_of_short_lines_starves_nobody(live: Live, stream: int) -> None:
+    """Hundreds of thousands of them a second, on stdout or stderr, leave the others their turns."""
+    body = f"""
+    def run(self, tool, arguments):
+        while True:
+            os.write({stream}, b"{{}}\\n" * 10_000)
+    """
+    flooding = live.define({"flooding": variant(body)})
+    call = asyncio.create_task(live.call(flooding, "echo", text="x"))
+    other = live.faulty("fine")
+    await asyncio.wait_for(live.call(other, "echo", text="start"), 20)
+    for _ in range(20):
+        assert await asyncio.wait_for(live.call(other, "echo", text="hi"), 2) == "hi"
+    call.cancel()
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": "text", "text": "hi", "resource": "x"}, "hi"),
+        ({"type": "text", "text": {"a": None}}, '{"a": null}'),
+        ({"type": "resource", "resource": {"text": 5}}, "5"),
+    ],
+)
+@with_live
+async def test_odd_content_is_no_python(live: Live, block: dict[str, Any], text: str) -> None:
+    """What is not as the protocol has it is passed over, or shown as JSON."""
+    server = live.define({"odd": variant(f"def call_tool(self, params): return {{'content': [{block!r}]}}")})
+    assert await live.call(server, "anything") == text
+
+
+@pytest.mark.parametrize("depth", [0, 960])
+@with_live
+async def test_arguments_that_cannot_be_sent_say_so(live: Live, depth: int) -> None:
+    """Half a character, and nested too deeply: the call fails, the connection goes on."""
+    server = live.faulty("fine")
+    deep: Any = "\ud800"
+    for _ in range(depth):
+        deep = [deep]
+    failure = await failure_of(live.call(server, "echo", text=deep))
+    assert (failure.kind, "cannot be sent" in failure.text) == (Kind.REJECTED, True)
+    assert await live.call(server, "echo", text="on") == "on"
 
 
 @with_live

@@ -285,3 +285,18 @@ async def test_many_calls_at_once(live: Live) -> None:
             call.cancel()
         await asyncio.wait(calls)
         await live.pool.aclose()
+
+
+@with_live
+async def test_header_of_other_letters_costs_nothing(live: Live) -> None:
+    """A response header that is not ASCII is passed on as it is."""
+    legacy = Legacy()
+    legacy.faults["tools/call"] = lambda request: _with_note(legacy.answer(request))
+    async with serving(legacy) as web:
+        assert await live.call(live.define(at(web.url())), "echo") == "hi"
+        await live.pool.aclose()
+
+
+def _with_note(answer: Answer) -> Answer:
+    answer.headers["x-note"] = "Café"
+    return answer

@@ -159,6 +159,20 @@ async def child_of(live: Live, script: str) -> AsyncIterator[tuple[process.Child
 
 
 @with_live
+async def test_server_that_asks_and_does_not_read_is_lost(live: Live) -> None:
+    """Answers to what it asks do not pile up without end; a call may be as large as it is."""
+    answer = sdk.SessionMessage(
+        sdk.mcp_types.JSONRPCResponse(jsonrpc="2.0", id=1, result={"text": "x" * 1_000_000})
+    )
+    async with child_of(live, "import time; time.sleep(1000)") as (child, link, stdin):
+        link.unwritten = child.stdin.transport.get_write_buffer_size
+        await stdin.send(message(1, "x" * 20_000_000))
+        with pytest.raises(anyio.BrokenResourceError):
+            await stdin.send(answer)
+        assert link.lost_why == "it asks, and does not read the answers"
+
+
+@with_live
 async def test_sending_never_waits_for_the_server(live: Live) -> None:
     """Megabytes to a server that does not read return at once; the cancellation after them does, too."""
     async with child_of(live, "import time; time.sleep(1000)") as (child, _, stdin):

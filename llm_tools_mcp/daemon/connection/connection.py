@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import anyio
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon import sdk
@@ -97,6 +98,9 @@ class Connection:
             raise self._failure(error) from error
         except ValidationError as error:
             text = f"{UNREADABLE} ({error.error_count()} errors)"
+            raise ServerFailure(Kind.REJECTED, text) from error
+        except PydanticSerializationError as error:
+            text = "the arguments cannot be sent: they are nested too deeply, or hold half a character"
             raise ServerFailure(Kind.REJECTED, text) from error
 
     def _failure(self, error: sdk.MCPError) -> ServerFailure:

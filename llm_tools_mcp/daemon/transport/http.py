@@ -186,8 +186,8 @@ class _MendedStream(httpx2.AsyncByteStream):
 
 def _rebuilt(response: httpx2.Response, body: bytes | _MendedStream) -> httpx2.Response:
     """The same response with another body, which is decoded."""
-    framing = ("content-encoding", "content-length", "transfer-encoding")
-    headers = [(name, value) for name, value in response.headers.multi_items() if name not in framing]
+    framing = (b"content-encoding", b"content-length", b"transfer-encoding")
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in framing]
     if isinstance(body, bytes):
         return httpx2.Response(response.status_code, headers=headers, content=body)
     return httpx2.Response(response.status_code, headers=headers, stream=body)

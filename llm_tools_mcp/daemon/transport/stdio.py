@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import StreamReader
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon import process
@@ -19,6 +21,8 @@ from .streams import Inbox, Stdin
 _CHUNK = 256 * 1024
 # Bytes of one line of stderr; longer ones are logged in pieces.
 _STDERR_LINE = 64 * 1024
+# Seconds for which a flood of short lines may hold the event loop, which is everybody's.
+_TURN_SECONDS = 0.005
 # Seconds to learn how a server exited whose stdout has ended.
 _EXIT_SECONDS = 0.05
 
@@ -80,6 +84,7 @@ async def _cancel_after_exit(child: Child, link: Link, scope: anyio.CancelScope)
 
 
 async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> str:
+    turn = _Turn()
     try:
         async with aclosing(_lines(stdout, link)) as lines:
             async for line in lines:
@@ -88,6 +93,7 @@ async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> s
                 if message is not None:
                     await incoming.send(message)
                     del message
+                await turn.give_way()
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         return "the session ended"
     except _TooLong:
@@ -97,6 +103,20 @@ async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> s
 
 class _TooLong(Exception):
     pass
+
+
+class _Turn:
+    """The time that a reader has before others get theirs."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._end = self._clock() + _TURN_SECONDS
+
+    async def give_way(self) -> None:
+        """When the time is over."""
+        if self._clock() > self._end:
+            await anyio.lowlevel.checkpoint()
+            self._end = self._clock() + _TURN_SECONDS
 
 
 async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None]:
@@ -140,6 +160,7 @@ async def _exit_reason(child: Child, why: str) -> str:
 
 
 async def _read_stderr(child: Child, link: Link) -> None:
+    turn = _Turn()
     rest = b""
     while chunk := await child.stderr.read(_STDERR_LINE):
         *lines, rest = (rest + chunk).split(b"\n")
@@ -148,5 +169,6 @@ async def _read_stderr(child: Child, link: Link) -> None:
             rest = b""
         for line in filter(bytes.strip, lines):
             link.said(line.decode("utf-8", "replace"))
+            await turn.give_way()
     if rest.strip():
         link.said(rest.decode("utf-8", "replace"))

@@ -20,6 +20,8 @@ from .link import Link
 
 # Messages that the SDK has not taken yet; the reader waits beyond this.
 _CAPACITY = 64
+# Bytes that a server may leave unread and still get answers to what it asks.
+_MAX_UNREAD = 16 * 1024 * 1024
 
 
 class Inbox:
@@ -110,6 +112,9 @@ class Stdin:
 
     async def send(self, item: Any) -> None:
         """Raises anyio.BrokenResourceError when the server does not read any more."""
+        if self._link.unwritten() > _MAX_UNREAD and _is_answer(item.message):
+            self._link.lose("it asks, and does not read the answers")
+            raise anyio.BrokenResourceError
         if self._closed or self._link.is_deaf():
             self._link.lose(await self._why_deaf())
             raise anyio.BrokenResourceError
@@ -126,3 +131,7 @@ class Stdin:
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_answer(message: object) -> bool:
+    return isinstance(message, sdk.mcp_types.JSONRPCResponse | sdk.mcp_types.JSONRPCError)
