@@ -6,6 +6,7 @@ import logging
 import logging.handlers
 import os
 import sys
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ STDERR = "stderr"
 
 _MAX_BYTES = 5 * 1024 * 1024
 _BACKUPS = 2
+# Logs of servers that are kept open; the others are opened again for their next line.
+_MAX_OPEN = 64
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 _SERVERS = "llm_tools_mcp.servers"
 # They quote urls and what servers say, as it came. What matters of it arrives as an error.
@@ -48,6 +51,7 @@ class Logs:
 
     def __init__(self, log_file: Path | None, level: str, environ: Mapping[str, str]) -> None:
         self._folder = log_file.parent if log_file else None
+        self._open: OrderedDict[str, logging.Handler] = OrderedDict()
         self.place = paths.sendable(log_file) if log_file else JOURNAL if _is_journal(environ) else STDERR
         root = logging.getLogger("llm_tools_mcp")
         root.setLevel(level.upper())
@@ -88,6 +92,13 @@ class Logs:
             logger.propagate = False
             logger.addHandler(_PrivateRotatingFile(self._folder / file_name))
         logger.info("%s", line)
+        self._close_surplus(file_name, logger.handlers[0])
+
+    def _close_surplus(self, file_name: str, used: logging.Handler) -> None:
+        self._open[file_name] = used
+        self._open.move_to_end(file_name)
+        if len(self._open) > _MAX_OPEN:
+            self._open.popitem(last=False)[1].close()
 
 
 def _is_journal(environ: Mapping[str, str]) -> bool:

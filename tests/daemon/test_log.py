@@ -26,3 +26,24 @@ def test_libraries_quote_nothing_of_a_server_in_the_log(tmp_path: Path) -> None:
     heard = log.read_text(encoding="utf-8")
     assert "sk-secret" not in heard + result.stdout + result.stderr
     assert heard.count("is heard") == 3
+
+
+MANY = """
+import os, sys
+from pathlib import Path
+from llm_tools_mcp.daemon.log import Logs
+logs = Logs(Path(sys.argv[1]), "info", {})
+for line in ("first", "second"):
+    for number in range(200):
+        logs.server_line(f"server{number}", line)
+print(len(os.listdir("/dev/fd")))
+"""
+
+
+def test_logs_of_many_servers_hold_few_files_open(tmp_path: Path) -> None:
+    """Each server has its whole log; only the last ones used are kept open."""
+    result = run([sys.executable, "-c", MANY, str(tmp_path / "daemon.log")])
+    assert int(result.stdout) < 80
+    logs = [path.read_text(encoding="utf-8") for path in tmp_path.glob("server*.log")]
+    assert len(logs) == 200
+    assert all("first" in log and "second" in log for log in logs)
