@@ -25,11 +25,14 @@ class McpError(Exception):
 
 
 class ConfigError(McpError):
-    """A config that cannot be used. `path` is the file (or what stands for it)."""
+    """A config that cannot be used. `path` is the file (or what stands for it).
 
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(path, detail)
-        self.path, self.detail = path, detail
+    `repair` holds commands to type, one a line, where they are known: `doctor` shows them.
+    """
+
+    def __init__(self, path: str, detail: str, repair: str = "") -> None:
+        super().__init__(path, detail, repair)
+        self.path, self.detail, self.repair = path, detail, repair
 
     def __str__(self) -> str:
         return f"{self.path}: {self.detail}" if self.path else self.detail
@@ -42,9 +45,10 @@ class ConfigNotFound(ConfigError):
     def __str__(self) -> str:
         return (
             f"there is no MCP config at {self.path}\n"
-            "Make one, for example: "
-            '{"mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}}}\n'
-            "or see it work first with: llm mcp demo"
+            "Make one: llm mcp add NAME -- COMMAND ARGS…\n"
+            "or take over the servers of other clients: llm mcp import\n"
+            'or write it: {"mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}}}\n'
+            "or see it work first: llm mcp demo"
         )
 
 

@@ -57,7 +57,10 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         tools: str | list[str] | None = None,
         prefix: str = "",
         mode: str | None = None,
+        **unknown: Any,
     ) -> None:
+        if unknown:  # Python's own TypeError would be a traceback
+            _refuse(unknown)
         self._config_path = config_path
         self._servers = servers
         self._globs = tools
@@ -74,26 +77,20 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
             # Not by its text: the reason of a server that backs off tells the seconds, too.
             _warn(_unavailable(failed), f"{listing.caller.config_path}\0{failed.server}")
         if self._globs and not listing.offers:
-            _warn(f"Warning: none of the tools fits tools={self._globs!r}", str(self._globs))
+            _warn(f"Warning: no tool matches tools={self._globs!r}", str(self._globs))
         make = _coroutine if _is_for_async_model() else _function
         return [self._tool(offer, make(listing, offer)) for offer in listing.offers]
 
     def _list(self) -> Listing:
-        source = self._source()
-        servers, globs = _words("servers", self._servers), ",".join(_words("tools", self._globs))
-        prefix, mode = _text_or_none("prefix", self._prefix), _text_or_none("mode", self._mode)
+        from .arguments import text_or_none, words
+
+        source = _source(text_or_none("config_path", self._config_path))
+        servers, globs = words("servers", self._servers), ",".join(words("tools", self._globs))
+        prefix, mode = text_or_none("prefix", self._prefix), text_or_none("mode", self._mode)
         for warning in source.warnings:
             _warn(f"Warning: {warning}", warning)
         with self._display().listing() as on_answer:
             return self._daemon().list_tools(source, servers, globs, prefix or "", mode, on_answer=on_answer)
-
-    def _source(self) -> ConfigSource:
-        from .config import config_for_url, read_config
-
-        path = _text_or_none("config_path", self._config_path)
-        if path is not None and path.startswith(("http://", "https://")):
-            return config_for_url(path)
-        return read_config(path)
 
     def _daemon(self) -> Daemon:
         if self._connection is None:
@@ -122,24 +119,28 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         )
 
 
-# `llm tools` shows it; of postponed annotations it would show the quotes, too.
-MCP.__signature__ = signature(MCP, eval_str=True)  # type: ignore[attr-defined]
+def _shown_signature() -> Signature:
+    """For `llm tools`: postponed annotations without their quotes, and no `**unknown`."""
+    *named, _ = signature(MCP, eval_str=True).parameters.values()
+    return Signature(named)
 
 
-def _text_or_none(name: str, value: object) -> str | None:
-    """An argument as llm took it from `-T 'MCP(…)'`: any JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    raise McpError(f"MCP({name}=…) takes text")
+MCP.__signature__ = _shown_signature()  # type: ignore[attr-defined]
 
 
-def _words(name: str, value: object) -> list[str]:
-    words = value.split(",") if isinstance(value, str) else value
-    if words is None:
-        return []
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise McpError(f"MCP({name}=…) takes text, with commas between several, or a list of texts")
-    return [word.strip() for word in words if word.strip()]
+def _source(path: str | None) -> ConfigSource:
+    from .config import config_for_url, read_config
+
+    if path is not None and path.startswith(("http://", "https://")):
+        return config_for_url(path)
+    return read_config(path)
+
+
+def _refuse(unknown: Iterable[str]) -> None:
+    from .arguments import refuse_unknown
+
+    with _readable_errors():
+        refuse_unknown(unknown, signature(MCP).parameters)
 
 
 class _ToolName(str):
@@ -294,5 +295,5 @@ def _readable_errors() -> Iterator[None]:
 
 def _advised(error: Exception) -> str:
     if isinstance(error, ImportError):  # something in this environment is missing, or too old
-        return f"llm-tools-mcp cannot be loaded: {error}; to mend it: llm install --upgrade llm-tools-mcp"
+        return f"llm-tools-mcp cannot be loaded: {error}; try: llm install --upgrade llm-tools-mcp"
     return str(error)

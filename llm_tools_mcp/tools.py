@@ -57,12 +57,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a config offers now. `offers` is in config order, then server order."""
+    """What a config offers now. `offers` is in config order, then server order.
+
+    `others` are the last known tools of servers that were not asked for: names depend on them.
+    """
 
     caller: v1.Caller = field(repr=False)
     protocol: v1.Protocol.ValueType
     offers: tuple[Offer, ...]
     failed: tuple[Failed, ...]
+    others: tuple[Offer, ...] = ()
 
     def call(self, offer: Offer, arguments: Mapping[str, Any]) -> v1.CallToolRequest:
         return make_call(self.caller, offer.server, offer.tool, arguments, self.protocol)
@@ -108,12 +112,14 @@ class Daemon:
             lambda: self.client().tools(caller, servers, protocol, refresh=refresh), on_answer or _ignore
         )
         _check_servers(answers)
-        offers = [offer for offer in _offers(answers, prefix) if not servers or offer.server in servers]
+        offers = _offers(answers, prefix)
+        wanted = [offer for offer in offers if not servers or offer.server in servers]
         return Listing(
             caller,
             protocol,
-            tuple(offer for offer in offers if naming.matches(globs, offer.tool, offer.name)),
+            tuple(offer for offer in wanted if naming.matches(globs, offer.tool, offer.name)),
             tuple(_failed(answer) for answer in answers if answer.state == v1.ServerTools.FAILED),
+            tuple(offer for offer in offers if servers and offer.server not in servers),
         )
 
     def _answers(

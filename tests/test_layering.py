@@ -15,7 +15,7 @@ from tests.programs import run
 LAYERS = (
     ("errors", "plain"),
     ("paths",),
-    ("config", "interrupt", "naming", "patience", "v1"),
+    ("arguments", "config", "interrupt", "naming", "patience", "v1"),
     ("outcome",),
     ("client",),
     ("service",),

@@ -184,6 +184,7 @@ def test_llm_tools_describes_the_toolbox(home: Home) -> None:
     shown = home.run_llm("tools").stdout
     assert 'MCP("/path/mcp.json")' in shown
     assert "MCP(config_path: str | None = None, servers: str | list[str] | None = None" in shown
+    assert "unknown" not in shown
     assert home.processes() == []
 
 
@@ -370,6 +371,10 @@ def _copy(source: Path, to: Path) -> Path:
         ('MCP({"config_path": 5})', ["MCP(config_path=…) takes text"]),
         ('MCP(servers={"a": 1})', ["MCP(servers=…) takes text, with commas"]),
         ("MCP(tools=[1])", ["MCP(tools=…) takes text, with commas"]),
+        (
+            'MCP(server="x")',
+            ["no parameter 'server'; did you mean 'servers'? It has: config_path, servers, "],
+        ),
     ],
 )
 def test_wrong_arguments_are_one_clear_message(inside: Home, toolbox: str, words: list[str]) -> None:

@@ -8,10 +8,23 @@ from typing import Any
 import click
 
 
-class Command(click.Command):
+class _WithExamples(click.Command):
     """A command whose help ends with examples: lines to type."""
 
     examples: tuple[str, ...] = ()
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Examples"):
+            for line in self.examples:
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+class Group(_WithExamples, click.Group):
+    """Commands under one word."""
+
+
+class Command(_WithExamples):
     # What is added where an option is unknown.
     hint = ""
 
@@ -20,12 +33,6 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             raise click.UsageError(f"{error.format_message()}{self.hint}", ctx) from None
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_epilog(ctx, formatter)
-        with formatter.section("Examples"):
-            for line in self.examples:
-                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
 
 def command(
@@ -54,5 +61,9 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 config_option = click.option(
-    "--config", "config_path", metavar="PATH", help="Another config than ~/.llm-tools-mcp/mcp.json."
+    "--config",
+    "config_path",
+    type=click.Path(),
+    metavar="PATH",
+    help="Another config than ~/.llm-tools-mcp/mcp.json.",
 )

@@ -83,6 +83,13 @@ def wrong_name(name: str) -> str:
     return f"is longer than {_MAX_NAME} characters" if len(name) > _MAX_NAME else ""
 
 
+def unknown_key(unknown: config.UnknownKey) -> str:
+    """What is said of a key that nothing reads."""
+    meant = f"; did you mean {unknown.suggestion!r}?" if unknown.suggestion else ""
+    server, key = clean_line(unknown.server), clean_line(unknown.key)[:_SHOWN_KEY]
+    return f"server {server!r}: the key {key!r} {unknown.reason or f'is unknown and ignored{meant}'}"
+
+
 def check(path: Path, text: str) -> config.Config:
     """What the daemon will make of it. Raises ConfigError for what breaks the whole file."""
     context = config.Context(cwd=paths.current_folder(), environment=dict(os.environ))
@@ -126,7 +133,8 @@ def repeated_keys(text: str) -> list[str]:
 def _check_unrepeated(path: Path, text: str) -> None:
     if text.strip() and (repeated := repeated_keys(text)):
         raise ConfigError(
-            str(path), f"the key {repeated[0]!r} stands twice in one object, and an edit would lose the first"
+            str(path),
+            f"the key {repeated[0]!r} appears twice in one object, and an edit would lose the first",
         )
 
 

@@ -52,13 +52,16 @@ class Argument:
     kind: str
     is_required: bool
     description: str
+    default: str = ""  # as JSON; empty where there is none
 
 
 def arguments_of(schema: Schema) -> list[Argument]:
     """In the schema's order, the required ones first."""
     required = _required(schema)
     found = [
-        Argument(clean_line(name), kind_of(part, schema), name in required, _description(part))
+        Argument(
+            clean_line(name), kind_of(part, schema), name in required, _description(part), _default(part)
+        )
         for name, part in _properties(schema).items()
     ]
     return sorted(found, key=lambda argument: not argument.is_required)
@@ -72,7 +75,10 @@ def usage(schema: Schema) -> str:
 
 
 def _placeholder(kind: str) -> str:
-    return kind.upper() if kind.replace(" ", "").isalpha() and len(kind) < 20 else "VALUE"
+    """`STRING`; `STRING…` for a list of them, whose key may be repeated."""
+    item = kind.removesuffix(" or null").removeprefix("array").removeprefix(" of ")
+    word = item.upper() if item.isalpha() else "VALUE"
+    return f"{word}…" if kind.startswith("array") else word
 
 
 def kind_of(part: Any, schema: Schema, depth: int = 0) -> str:
@@ -231,6 +237,11 @@ def _required(schema: Schema) -> list[str]:
 def _description(part: Any) -> str:
     text = part.get("description") if isinstance(part, dict) else ""
     return clean_line(text) if isinstance(text, str) else ""
+
+
+def _default(part: Any) -> str:
+    default = part.get("default") if isinstance(part, dict) else None
+    return "" if default in (None, "", [], {}) else _shown_choice(default)[:_SHOWN_TEXT]
 
 
 def _options(part: Any, schema: Schema, depth: int = 0) -> list[Option]:

@@ -17,11 +17,13 @@ from llm_tools_mcp.errors import ConfigError, McpError
 
 from .command import as_json, command, config_option
 from .completion import server_names
-from .editing import check, config_file, edited, entry_of, servers_of, wrong_name
+from .editing import check, config_file, edited, entry_of, servers_of, unknown_key, wrong_name
 from .screen import clean, clean_line, print_json, read_stdin, styled
 from .secrets import shown_entry
 
 if TYPE_CHECKING:
+    from llm_tools_mcp.tools import Listing
+
     from .editing import Entry
 
 _SHOWN_TOOLS = 8
@@ -39,14 +41,17 @@ _name = click.argument("name", shell_complete=server_names)
     "llm mcp add filesystem -- npx -y @modelcontextprotocol/server-filesystem .",
     "llm mcp add github -e GITHUB_TOKEN='${GITHUB_TOKEN}' -- docker run -i --rm -e GITHUB_TOKEN ghcr.io/…",
     "llm mcp add linear https://mcp.linear.app/mcp -H 'Authorization: Bearer ${LINEAR_KEY}'",
-    hint=" (options of the server's command go behind --: llm mcp add NAME -- COMMAND ARGS…)",
+    hint=" (options of the server's command go after --: llm mcp add NAME -- COMMAND ARGS…)",
 )
 @click.argument("name")
 @click.argument("target", nargs=-1, required=True, metavar="URL | -- COMMAND [ARGS]...")
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Environment variable of the server.")
 @click.option("-H", "--header", multiple=True, metavar="'NAME: VALUE'", help="HTTP header, for a URL.")
 @click.option(
-    "-t", "--transport", type=click.Choice(["stdio", "http", "sse"]), help="Instead of what is evident."
+    "-t",
+    "--transport",
+    type=click.Choice(["stdio", "http", "sse"]),
+    help="Only where it cannot be inferred.",
 )
 @click.option("--cwd", metavar="FOLDER", help="Where the command runs.  [default: the caller's folder]")
 @_force
@@ -69,7 +74,7 @@ def add_command(  # noqa: PLR0913 - its options
     """Add a server to mcp.json: a command that is run, or a URL.
 
     '${VAR}' in single quotes takes the value from your environment whenever the server starts, so that
-    no secret stands in the file.
+    no secret has to be in the file.
     """
     is_remote = transport in ("http", "sse") or (transport is None and _is_url(target))
     if is_remote:
@@ -97,7 +102,7 @@ def add_command(  # noqa: PLR0913 - its options
 def add_json_command(
     context: click.Context, *, name: str, text: str, force: bool, check: bool, config_path: str | None
 ) -> None:
-    """Add a server to mcp.json as its entry stands there; - reads it from stdin."""
+    """Add a server to mcp.json, its entry given as JSON; - reads it from stdin."""
     try:
         entry = json.loads(read_stdin() if text == "-" else text)
     except (ValueError, RecursionError) as error:
@@ -106,7 +111,7 @@ def add_json_command(
         raise click.BadParameter("has to be an object", param_hint="JSON")
     if "mcpServers" in entry or "servers" in entry:
         raise click.BadParameter(
-            "is a whole config, and not one server; llm mcp import FILE", param_hint="JSON"
+            "is a whole config, not a single server; use: llm mcp import FILE", param_hint="JSON"
         )
     _add(context, name, entry, force=force, check=check, config_path=config_path)
 
@@ -117,7 +122,7 @@ def add_json_command(
 @config_option
 @as_json
 def get_command(*, name: str, reveal: bool, config_path: str | None, as_json: bool) -> None:
-    """Show a server's entry in mcp.json. What may be a secret is hidden."""
+    """Show a server's entry in mcp.json. Possible secrets are hidden."""
     path = Path(config_path).expanduser() if config_path else config_file(None)  # as it is: may be a pipe
     entry = entry_of(servers_of(path), name)
     shown = entry if reveal or not isinstance(entry, dict) else shown_entry(entry)
@@ -164,10 +169,11 @@ def _set_disabled(config_path: str | None, name: str, *, is_disabled: bool) -> N
         entry = entry_of(servers, name)
         if not isinstance(entry, dict):
             raise McpError(f"{path}: server {name!r}: Input should be an object")
-        entry.pop("disabled", None)
+        was_disabled = entry.pop("disabled", None) is True
         if is_disabled:
             entry["disabled"] = True
-    click.echo(f"{'disabled' if is_disabled else 'enabled'} {name!r} in {path}")
+    word = "disabled" if is_disabled else "enabled"
+    click.echo(f"{name!r} is {word} already" if was_disabled == is_disabled else f"{word} {name!r} in {path}")
 
 
 # --- what is typed → an entry -----------------------------------------------------------------------
@@ -179,7 +185,7 @@ def _is_url(target: tuple[str, ...]) -> bool:
 
 def _remote_entry(target: tuple[str, ...], headers: tuple[str, ...], transport: str | None) -> Entry:
     if not _is_url(target) and not (len(target) == 1 and target[0].startswith("${")):
-        raise click.UsageError("a URL is needed here, such as https://example.com/mcp")
+        raise click.UsageError("a URL is expected here, such as https://example.com/mcp")
     entry: Entry = {"type": transport} if transport else {}
     entry["url"] = target[0]
     if headers:
@@ -234,18 +240,25 @@ def _add(
         if name in servers and not force:
             raise McpError(f"{path} has a server {name!r} already; to replace it: --force")
         servers[name] = entry
-        _check_entry(path, name, entry)
+        unknown = _check_entry(path, name, entry)
     click.echo(f"added {name!r} to {path}")
+    for key in unknown:
+        click.echo(f"Warning: {key}", err=True)
     if check and not _try(name, config_path):
         context.exit(1)
 
 
-def _check_entry(path: Path, name: str, entry: Entry) -> None:
-    """Raises ConfigError for what cannot work anywhere. With variables that are not set here, who knows."""
+def _check_entry(path: Path, name: str, entry: Entry) -> list[str]:
+    """What is said of its unknown keys. Raises ConfigError for what cannot work anywhere.
+
+    With variables that are not set here, who knows.
+    """
     text = json.dumps({"mcpServers": {name: entry}})
-    outcome = check(path, text).servers.get(name)
+    parsed = check(path, text)
+    outcome = parsed.servers.get(name)
     if isinstance(outcome, ConfigError) and mentioned_variables(text) <= os.environ.keys():
         raise outcome
+    return [unknown_key(key) for key in parsed.unknown_keys]
 
 
 def _try(name: str, config_path: str | None) -> bool:
@@ -257,7 +270,7 @@ def _try(name: str, config_path: str | None) -> bool:
 
     listing = list_tools(config_path, name, Daemon(), Display(), refresh=True)
     for failed in listing.failed:
-        click.echo(f"but it cannot be used yet: {clean(failed.reason)}", err=True)
+        click.echo(f"{name!r} is added, but it cannot be used yet: {clean(failed.reason)}", err=True)
         word = shlex.quote(name)
         click.echo(f"its log: llm mcp logs {word}   to undo: llm mcp remove {word}", err=True)
         return False
@@ -265,4 +278,15 @@ def _try(name: str, config_path: str | None) -> bool:
     more = f" and {len(names) - _SHOWN_TOOLS} more" if len(names) > _SHOWN_TOOLS else ""
     count = f"{len(names)} tool{'' if len(names) == 1 else 's'}"
     click.echo(f"it offers {count}{': ' if names else ''}{', '.join(names[:_SHOWN_TOOLS])}{more}")
+    _tell_renamed(listing)
     return True
+
+
+def _tell_renamed(listing: Listing) -> None:
+    """Tools of the other servers are called otherwise now, too."""
+    shared = {offer.tool for offer in listing.offers} & {offer.tool for offer in listing.others}
+    for tool in sorted(shared)[:_SHOWN_TOOLS]:
+        names = [offer.name for offer in (*listing.others, *listing.offers) if offer.tool == tool]
+        click.echo(f"several servers have a tool {tool!r}: for the model they are {', '.join(names)} now")
+    if len(shared) > _SHOWN_TOOLS:
+        click.echo(f"and so on for {len(shared) - _SHOWN_TOOLS} more; to see them: llm mcp tools")

@@ -11,7 +11,7 @@ from llm_tools_mcp import paths
 from llm_tools_mcp import service as managers
 from llm_tools_mcp.errors import DaemonError, DaemonStartFailed, ServiceError
 
-from .command import as_json, command
+from .command import Group, as_json, command
 from .screen import clean, print_json
 
 if TYPE_CHECKING:
@@ -25,18 +25,24 @@ _LOG_LINES = 10
 _NOT_RUNNING = 3  # exit status, as systemctl's
 
 
-@click.group("service")
+class _Group(Group):
+    examples = (
+        "llm mcp service install      # from now on systemd or launchd starts the daemon",
+        "llm mcp service status",
+        "llm mcp service uninstall",
+    )
+
+
+@click.group("service", cls=_Group)
 def service_command() -> None:
     """The daemon as a service of this user: systemd or launchd starts it when it is needed.
 
-    Nobody needs it, since a prompt starts the daemon too. With it the daemon has a log in the journal, is
-    restarted when it fails, and restarts lose no call.
+    This is optional: without it the first prompt starts the daemon. As a service it logs to the journal,
+    is restarted when it fails, and a restart loses no call.
     """
 
 
-@command(
-    "install", "llm mcp service install", "llm mcp service install --no-enable    # to look at them first"
-)
+@command("install", "llm mcp service install", "llm mcp service install --no-enable    # to read them first")
 @click.option("--no-enable", is_flag=True, help="Only write the files.")
 @click.option("--force", is_flag=True, help="Replace files that were edited; a copy is kept.")
 def install_command(*, no_enable: bool, force: bool) -> None:
@@ -88,11 +94,11 @@ def status_command(context: click.Context, *, as_json: bool) -> None:
     found = managers.installed_service()
     status = found.status() if found else None
     drifts = _drifts() if found else []
+    idle = None if found else managers.idle_units()
     if as_json:
-        print_json(_as_dict(found, status, drifts))
+        print_json(_as_dict(found, status, drifts, idle))
     elif found is None or status is None:
-        click.echo("no service is installed for this user: the first prompt starts the daemon")
-        click.echo("to install one: llm mcp service install")
+        _print_absence(idle)
     else:
         _print(found, status, drifts)
     if status is None or status.failure or not status.listening:
@@ -101,6 +107,14 @@ def status_command(context: click.Context, *, as_json: bool) -> None:
 
 for _command in (install_command, uninstall_command, status_command):
     service_command.add_command(_command)
+
+
+def _print_absence(idle: Drift | None) -> None:
+    if idle:
+        click.echo(f"{idle.text}: the first prompt starts the daemon\ntry: {idle.repair}")
+        return
+    click.echo("no service is installed for this user: the first prompt starts the daemon")
+    click.echo("to install one: llm mcp service install")
 
 
 def _print(found: Service, status: ServiceStatus, drifts: list[Drift]) -> None:
@@ -117,7 +131,9 @@ def _print(found: Service, status: ServiceStatus, drifts: list[Drift]) -> None:
         click.echo(f"\n{drift.text}: {drift.repair}")
 
 
-def _as_dict(found: Service | None, status: ServiceStatus | None, drifts: list[Drift]) -> dict[str, Any]:
+def _as_dict(
+    found: Service | None, status: ServiceStatus | None, drifts: list[Drift], idle: Drift | None
+) -> dict[str, Any]:
     return {
         "installed": found is not None,
         "kind": found.kind if found else None,
@@ -125,7 +141,7 @@ def _as_dict(found: Service | None, status: ServiceStatus | None, drifts: list[D
         "active": bool(status and status.active),
         "enabled": bool(status and status.enabled),
         "pid": status.main_pid if status and status.main_pid else None,
-        "failure": (status and status.failure) or None,
+        "failure": idle.text if idle else (status and status.failure) or None,
         "units": [str(path) for path in status.units] if status else [],
         "outdated": [drift.text for drift in drifts],
     }

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from llm_tools_mcp.progress import Display
     from llm_tools_mcp.tools import Daemon, Listing, Offer
 
+    from .schema import Argument
+
 
 @command(
     "tools",
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 )
 @click.argument("server", required=False, shell_complete=server_names)
 @click.argument("tool", required=False, shell_complete=tool_names)
-@click.option("--refresh", is_flag=True, help="Ask the servers anew; else what they said last is shown.")
+@click.option(
+    "--refresh", is_flag=True, help="Ask the servers again, instead of showing what they said last."
+)
 @click.option("--schema", is_flag=True, help="Show the JSON Schema of the arguments too.")
 @config_option
 @as_json
@@ -47,7 +51,7 @@ def tools_command(
     config_path: str | None,
     as_json: bool,
 ) -> None:
-    """Show the tools that the configured servers offer, of all or of one SERVER, or one TOOL whole."""
+    """Show the tools that the configured servers offer: all, those of one SERVER, or one TOOL in full."""
     from llm_tools_mcp.progress import Display
     from llm_tools_mcp.tools import Daemon
 
@@ -82,9 +86,18 @@ def list_tools(
         with display.listing() as on_answer:
             listing = daemon.list_tools(source, servers, refresh=refresh, on_answer=on_answer)
     except UnknownTool as error:
-        raise UnknownTool(f"{error}{did_you_mean(server or '', _server_names(source))}") from None
+        names = _server_names(source)
+        if server in names:  # in the config, but not in use
+            raise UnknownTool(_disabled(server, config_path)) from None
+        raise UnknownTool(f"{error}{did_you_mean(server or '', names)}") from None
     failed = tuple(failed for failed in listing.failed if server in (None, failed.server))
     return dataclasses.replace(listing, failed=failed)
+
+
+def _disabled(server: str, config_path: str | None) -> str:
+    option = ["--config", config_path] if config_path else []
+    enable = shlex.join(["llm", "mcp", "enable", *option, clean_line(server)])
+    return f"{clean_line(server)!r} is disabled; to enable it: {enable}"
 
 
 def _server_names(source: ConfigSource) -> list[str]:
@@ -150,11 +163,16 @@ def _print_offers(offers: Sequence[Offer], *, is_single: bool, with_schema: bool
 def _line(offer: Offer, width: int) -> str:
     """The name and the first sentence, within the terminal's width."""
     name = clean_line(offer.tool)
-    text = _first_sentence(offer.description)
+    text = f"{_renamed(offer)} {_first_sentence(offer.description)}".strip()
     if is_terminal():
         room = shutil.get_terminal_size().columns - max(width, len(name)) - 4
         text = text if len(text) <= room else text[: max(0, room - 1)] + "…"
     return f"  {styled(f'{name:{width}}', fg='cyan')}  {styled(text, dim=True)}".rstrip()
+
+
+def _renamed(offer: Offer) -> str:
+    """Another name for the model, where several servers have this one or providers refuse it."""
+    return "" if offer.name == offer.tool else f"(for the model: {offer.name})"
 
 
 def _first_sentence(description: str) -> str:
@@ -168,15 +186,25 @@ def _first_sentence(description: str) -> str:
 def _print_whole(offer: Offer) -> None:
     from .schema import arguments_of, usage
 
-    click.echo(f"  {styled(clean_line(offer.tool), fg='cyan')}")
+    name = styled(clean_line(offer.tool), fg="cyan")
+    click.echo(f"  {name}  {styled(_renamed(offer), dim=True)}".rstrip())
     for line in clean(offer.description).strip().splitlines():
         click.echo(f"  {line}")
     arguments = arguments_of(offer.input_schema)
     if arguments:
         click.echo(f"\n  {styled('Arguments', bold=True)}")
     for argument in arguments:
-        needed = "" if argument.is_required else ", optional"
         text = f"  {argument.description}" if argument.description else ""
-        click.echo(f"    {argument.name}  {styled(f'({argument.kind}{needed})', dim=True)}{text}")
+        click.echo(f"    {argument.name}  {styled(f'({_form(argument)})', dim=True)}{text}")
     words = shlex.join([clean_line(offer.server), clean_line(offer.tool)])
     click.echo(f"\n  llm mcp call {words} {usage(offer.input_schema)}".rstrip())
+    several = next((argument.name for argument in arguments if argument.kind.startswith("array")), "")
+    if several:
+        example = f"{several}=A {several}=B, or as JSON: {several}='[…]'"
+        click.echo(styled(f"  several values for {several}: {example}", dim=True))
+
+
+def _form(argument: Argument) -> str:
+    needed = "" if argument.is_required else ", optional"
+    default = f", default {argument.default}" if argument.default else ""
+    return f"{argument.kind}{needed}{default}"

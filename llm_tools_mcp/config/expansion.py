@@ -17,9 +17,15 @@ class Expansion:
     def __init__(self, server: str, environment: Mapping[str, str]) -> None:
         self._server, self._environment = server, environment
         self.problems: list[Problem] = []
+        self._unset: dict[str, None] = {}
 
     def complain(self, key: str, message: str) -> None:
         self.problems.append(Problem(message, self._server, key))
+
+    @property
+    def repair(self) -> str:
+        """What to type about variables that are not set."""
+        return "\n".join(f"export {name}=…" for name in self._unset)
 
     def text(self, key: str, value: str) -> str:
         return _VARIABLE.sub(lambda match: self._value(key, match[1], match[2]), value)
@@ -35,6 +41,7 @@ class Expansion:
         if default is not None:
             return value or default  # as in a shell, :- replaces an empty value too
         if value is None:
+            self._unset[name] = None
             hint = f"export it, or give a default: ${{{name}:-}}"
             self.complain(key, f"the environment variable {name} is not set; {hint}")
         return value or ""

@@ -12,7 +12,7 @@ import select
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound
@@ -44,7 +44,7 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
         with open(file_path, "rb", opener=_opened) as file:
             complaints = _complaints(given, file)
             if complaints and is_default:
-                raise ConfigError(given, _refusal(complaints))
+                raise _refusal(given, complaints)
             content = _read(given, file)
     except FileNotFoundError:
         raise ConfigNotFound(given) from None
@@ -95,17 +95,26 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
     raise ConfigError(os.fspath(path), reason)
 
 
-def _complaints(path: str, file: BinaryIO) -> list[str]:
-    """Why the file should not be trusted, each with the command that mends it."""
+class _Complaint(NamedTuple):
+    """Why a file should not be trusted, and the command that changes that."""
+
+    text: str
+    repair: str
+
+    def __str__(self) -> str:
+        return f"{self.text}; to fix it: {self.repair}"
+
+
+def _complaints(path: str, file: BinaryIO) -> list[_Complaint]:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         return []
     found = []
     if status.st_uid not in (os.geteuid(), 0):
-        mend = _command("sudo", "chown", str(os.geteuid()), path)
-        found.append(f"belongs to another user (uid {status.st_uid}); to mend it: {mend}")
+        repair = _command("sudo", "chown", str(os.geteuid()), path)
+        found.append(_Complaint(f"belongs to another user (uid {status.st_uid})", repair))
     if status.st_mode & stat.S_IWOTH:
-        found.append(f"can be written by everyone; to mend it: {_command('chmod', 'o-w', path)}")
+        found.append(_Complaint("can be written by everyone", _command("chmod", "o-w", path)))
     return found
 
 
@@ -115,8 +124,10 @@ def _command(*words: str) -> str:
     return join(words)
 
 
-def _refusal(complaints: list[str]) -> str:
-    return "refused, since it names commands to run and it " + ", and it ".join(complaints)
+def _refusal(path: str, complaints: list[_Complaint]) -> ConfigError:
+    why = ", and it ".join(map(str, complaints))
+    repair = "\n".join(complaint.repair for complaint in complaints)
+    return ConfigError(path, f"refused, since it names commands to run and it {why}", repair)
 
 
 def _decoded(path: str, content: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -92,18 +93,23 @@ def enabled_servers(path: str, text: str) -> dict[str, Any]:
     if not isinstance(top, dict):
         raise ConfigError(path, _NOT_AN_OBJECT)
     if "mcpServers" not in top:
-        raise config_error(path, [Problem(f"Field required{_other_spelling(top)}", key="mcpServers")])
+        problem = Problem(f"Field required{_other_spelling(path, top)}", key="mcpServers")
+        raise config_error(path, [problem], _import_command(path) if "servers" in top else "")
     servers = top["mcpServers"]
     if not isinstance(servers, dict):
         raise config_error(path, [Problem(_NOT_AN_OBJECT, key="mcpServers")])
     return {name: value for name, value in servers.items() if not _is_disabled(value)}
 
 
-def _other_spelling(top: Mapping[str, object]) -> str:
+def _other_spelling(path: str, top: Mapping[str, object]) -> str:
     if "servers" in top:
-        return "; 'servers' is how VS Code spells it (llm mcp import takes such a file over)"
+        return f"; 'servers' is how VS Code spells it: rename that key, or type: {_import_command(path)}"
     near = [key for key in top if re.sub("[^a-z]", "", key.lower()) in ("mcpservers", "mcpserver")]
     return f"; it is spelled {near[0]!r} there" if near else ""
+
+
+def _import_command(path: str) -> str:
+    return f"llm mcp import {shlex.quote(path)}" if path else "llm mcp import FILE"
 
 
 def _is_disabled(value: object) -> bool:

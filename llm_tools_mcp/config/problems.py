@@ -32,10 +32,10 @@ def nested_key(key: str, inner: str | int) -> str:
     return f"{key}.{inner if re.fullmatch(r'[A-Za-z0-9_.-]{1,100}', inner) else '…'}"
 
 
-def config_error(path: str, problems: Sequence[Problem]) -> ConfigError:
+def config_error(path: str, problems: Sequence[Problem], repair: str = "") -> ConfigError:
     """All problems, one a line (five at most)."""
     lines = list(dict.fromkeys(str(problem) for problem in problems))
     if len(lines) == 1:
-        return ConfigError(path, lines[0])
+        return ConfigError(path, lines[0], repair)
     rest = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return ConfigError(path, "\n  ".join([f"{len(lines)} errors", *lines[:SHOWN], *rest]))
+    return ConfigError(path, "\n  ".join([f"{len(lines)} errors", *lines[:SHOWN], *rest]), repair)

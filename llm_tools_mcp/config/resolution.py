@@ -38,7 +38,7 @@ class Context:
 
 
 class UnknownKey(NamedTuple):
-    """A key that means nothing here; `doctor` reports it. `reason`: where it would mean something."""
+    """A key that nothing reads; `doctor` reports it. `reason`: where it would be read."""
 
     server: str
     key: str
@@ -108,7 +108,7 @@ def _resolved(
             return _stdio(entry, context, expansion, common)
         return _remote(entry, context, expansion, common)
     except _Unresolvable:
-        return config_error(path, expansion.problems)
+        return config_error(path, expansion.problems, expansion.repair)
 
 
 def _common(name: str, entry: Entry, expansion: Expansion, protocol: Protocol | None) -> dict[str, Any]:

@@ -76,6 +76,9 @@ class Installer(Protocol):
     def uninstall(self) -> list[str]:
         """Stop, disable and remove what `install` wrote, and nothing else. Says what it did."""
 
+    def idle(self) -> Drift | None:
+        """Units that `install` wrote, where no manager counts them: why, and what to type."""
+
     def drift(self, program: Path) -> list[Drift]:
         """What is not current about the units that `install` wrote; none where it wrote none."""
 
@@ -93,6 +96,14 @@ def installed_service() -> Service | None:
 
         return find_launchd_service()
     return None
+
+
+def idle_units() -> Drift | None:
+    """What there is to say where `installed_service()` finds none, and units lie there all the same."""
+    try:
+        return installer().idle()
+    except ServiceError:
+        return None
 
 
 def installer() -> Installer:

@@ -83,6 +83,12 @@ class LaunchdInstaller:
         self._socket.unlink(missing_ok=True)  # launchd leaves it behind
         return [f"unloaded {LABEL}", remove(plist)]
 
+    def idle(self) -> Drift | None:
+        plist = plist_path()
+        if state_of(plist) not in (FileState.INSTALLED, FileState.EDITED):
+            return None
+        return Drift(f"{plist} is written, but launchd does not use it")
+
     def drift(self, program: Path) -> list[Drift]:
         text = rendered_plist(program, self._socket, captured_path(), launchd_log())
         found = [Drift(text) for text in differences({plist_path(): text}, _SEARCH_PATH)]

@@ -26,6 +26,7 @@ from .unit_files import (
 )
 
 _DROP_IN = f"Own settings belong in a drop-in, which stays: systemctl --user edit {SERVICE}"
+_NO_MANAGER = "this login has no systemd user manager (a container, su or cron?)"
 # The first version that has Type=notify-reload, and so knows when a reload is done.
 _NOTIFY_RELOAD = 253
 # Another shell has another PATH, and the unit is none the worse for it.
@@ -50,19 +51,18 @@ class SystemdInstaller:
     ) -> list[str]:
         if enable and not self._systemctl.is_reachable():
             raise ServiceError(
-                "this login has no systemd user manager to reach (a container, su or cron?); "
-                "without one the first prompt starts the daemon",
-                "llm mcp service install --no-enable",
+                f"{_NO_MANAGER}, and needs none: the first prompt starts the daemon.\n"
+                "To write the units all the same, for another login: llm mcp service install --no-enable"
             )
         texts = self._rendered(program)
         if not force:
             for path in texts:
                 check_replaceable(path, _DROP_IN)
         done = [write(path, text) for path, text in texts.items()]
-        return done + (self._enable(before_start) if enable else [_how_to_enable()])
+        return done + (self._enable(before_start) if enable else [self._how_to_enable()])
 
     def uninstall(self) -> list[str]:
-        mine = [path for path in self._paths() if state_of(path) in (FileState.INSTALLED, FileState.EDITED)]
+        mine = self._written()
         if not mine:
             return self._left() or ["nothing is installed"]
         reachable = self._systemctl.is_reachable()
@@ -74,6 +74,13 @@ class SystemdInstaller:
         with suppress(OSError):  # absent, or in use by a daemon of another kind
             paths.private_folder(self._runtime / paths.SOCKET_NAME).rmdir()
         return done + self._left()
+
+    def idle(self) -> Drift | None:
+        if not self._written():
+            return None
+        if not self._systemctl.is_reachable():
+            return Drift(f"there are units in {self._folder}, but {_NO_MANAGER}", "llm mcp service uninstall")
+        return Drift(f"there are units in {self._folder}, but systemd does not use them")
 
     def drift(self, program: Path) -> list[Drift]:
         found = [Drift(text) for text in differences(self._rendered(program), _SEARCH_PATH)]
@@ -92,6 +99,9 @@ class SystemdInstaller:
 
     def _paths(self) -> tuple[Path, Path]:
         return self._folder / SOCKET, self._folder / SERVICE
+
+    def _written(self) -> list[Path]:
+        return [path for path in self._paths() if state_of(path) in (FileState.INSTALLED, FileState.EDITED)]
 
     def _rendered(self, program: Path) -> dict[Path, str]:
         socket, service = self._paths()
@@ -117,6 +127,12 @@ class SystemdInstaller:
         self._systemctl.check("start", SOCKET)
         self._systemctl.check("try-restart", SERVICE)  # a running daemon goes over to the new program
         return [f"enabled and started {SOCKET}"]
+
+    def _how_to_enable(self) -> str:
+        commands = f"systemctl --user daemon-reload; systemctl --user enable --now {SOCKET}"
+        if self._systemctl.is_reachable():
+            return f"to use them: {commands}"
+        return f"{_NO_MANAGER}; to use them in one that has: {commands}"
 
     def _check_loaded(self) -> None:
         for path, unit in zip(self._paths(), self._systemctl.show(SOCKET, SERVICE).values(), strict=True):
@@ -179,10 +195,6 @@ def _quoted(text: str) -> str:
         raise ServiceError(f"a unit cannot hold control characters: {text!r}")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
-
-
-def _how_to_enable() -> str:
-    return f"to use it: systemctl --user daemon-reload; systemctl --user enable --now {SOCKET}"
 
 
 def _unlink_wants(folder: Path) -> list[str]:

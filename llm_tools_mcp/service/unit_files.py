@@ -101,7 +101,7 @@ def differences(paths: Mapping[Path, str], varying: re.Pattern[str]) -> list[str
         if state is FileState.ABSENT:
             found.append(f"{path} is missing")
         elif state is FileState.EDITED:
-            found.append(f"{path} was edited: what a new version changes does not reach it")
+            found.append(f"{path} was edited, so `install` does not update it")
         elif state is FileState.INSTALLED and _body(path.read_text(), varying) != _body(paths[path], varying):
             found.append(f"{path} is not what this llm-mcp would install")
     return found
@@ -129,7 +129,7 @@ def current_program() -> Path:
             return program
     looked = " nor ".join(str(folder) for folder in dict.fromkeys(candidates))
     raise ServiceError(
-        f"there is no llm-mcp in {looked}; install llm-tools-mcp anew", "llm install llm-tools-mcp"
+        f"there is no llm-mcp in {looked}; reinstall llm-tools-mcp", "llm install llm-tools-mcp"
     )
 
 

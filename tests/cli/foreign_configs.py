@@ -56,9 +56,10 @@ CASES = [
             "here": {"command": "./serve", "cwd": "@WORK@"},
         },
         (
-            "signed: without headersHelper: give the headers themselves; without oauth: there is no log-in",
+            "signed: without headersHelper: give the headers themselves; ",
+            "without oauth: logging in is not supported",
             "socket: its type 'ws' is not known here",
-            "resting: is switched off there, and comes disabled",
+            "resting: is switched off there, and is added as disabled",
             "far: only for /home/ada/other: import it from there",
         ),
     ),
@@ -96,9 +97,9 @@ CASES = [
             "login": {"url": "https://login.example.org/mcp"},
         },
         (
-            "local: without envFile: put what it holds into env",
+            "local: without envFile: copy its variables to env",
             "${workspaceFolderBasename…} has no counterpart here",
-            "login: without auth: there is no log-in here: give a token in headers",
+            "login: without auth: logging in is not supported: give a token in headers",
         ),
     ),
     Case(
@@ -133,12 +134,12 @@ CASES = [
             },
         },
         (
-            "without what is null in env",
+            "without the null values in env",
             "without envFile",
             "asks for 'perplexity-key': set PERPLEXITY_KEY in your environment",
-            "confined: without sandboxEnabled, sandbox: it is not confined here",
+            "confined: without sandboxEnabled, sandbox: it is not sandboxed here",
             "free: ${config…} has no counterpart here: replace it by hand",
-            "pipe: its url is no http one",
+            "pipe: its url is not an http one",
         ),
     ),
     Case(
@@ -174,7 +175,7 @@ CASES = [
             },
             "off": {"url": "https://off.example.org/sse", "disabled": True},
         },
-        ("reads ~/.secrets/github-token: set GITHUB_TOKEN in your environment to what it holds",),
+        ("reads ~/.secrets/github-token: set GITHUB_TOKEN in your environment to its content",),
     ),
     Case(
         "devin.jsonc",
@@ -210,8 +211,8 @@ CASES = [
             "excluded": {"command": "excluded", "excludeTools": ["*"], "disabled": True},
         },
         (
-            'unclear: taken for streamable HTTP; if it speaks SSE, add "type": "sse"',
-            "cloud: without authProviderType, oauth: there is no log-in here",
+            'unclear: treated as streamable HTTP; if it speaks SSE, add "type": "sse"',
+            "cloud: without authProviderType, oauth: logging in is not supported",
         ),
     ),
     Case(
@@ -251,7 +252,7 @@ CASES = [
         },
         (
             "context: without its env_vars of a remote machine",
-            "login: without scopes, oauth: there is no log-in here",
+            "login: without scopes, oauth: logging in is not supported",
         ),
     ),
 ]
@@ -290,11 +291,12 @@ FILES = {
             "folders": {"command": "npx", "args": ["server", "C:\\Users\\Ada"]},
         },
         (
-            "login: without auth: there is no log-in here",
-            "stream: its timeout of 30000 is taken for milliseconds",
-            "assistant: without keep_alive",
-            "windows: its command looks like one for Windows",
-            "folders: its arguments name folders of Windows",
+            "login: without auth: logging in is not supported",
+            "stream: its timeout of 30000 is read as milliseconds",
+            "assistant: has a path relative to the folder that you call from",
+            "; without keep_alive",
+            "windows: its command looks like a Windows one",
+            "folders: its arguments name Windows folders",
             "nested: its type is not known here",
             "wrong: key 'args': Input should be a valid array",
             "both: has both command and url",

@@ -47,11 +47,20 @@ def test_faults_are_named_with_what_to_type(home: Home) -> None:
     )
     assert any("NOT_SET_ANYWHERE" in text for text in found["bad"])
     assert any(
-        "'includeTool' means nothing here; did you mean 'includeTools'?" in text for text in found["note"]
+        "'includeTool' is unknown and ignored; did you mean 'includeTools'?" in text for text in found["note"]
     )
     assert any("can be written by its group" in text for text in found["note"])
     shown = home.run_cli("doctor", "--no-connect", check=False).stdout
     assert f"→ chmod g-w {home.config}" in shown
+    assert "→ export NOT_SET_ANYWHERE=…" in shown
+
+
+def test_config_that_everyone_can_write(home: Home) -> None:
+    """It is refused: what to type is what makes it acceptable."""
+    home.write_config({}).chmod(0o666)
+    shown = home.run_cli("doctor", "--no-connect", check=False).stdout
+    assert f"→ chmod o-w {home.config}\n" in shown
+    assert "EDITOR" not in shown
 
 
 def test_broken_config(home: Home) -> None:
@@ -64,6 +73,7 @@ def test_no_config(home: Home) -> None:
     """Nothing is wrong yet: how to begin."""
     found = findings(home, code=0)
     assert any("there is no config" in text for text in found["note"])
+    assert "→ llm mcp add NAME" in home.run_cli("doctor").stdout
 
 
 def test_another_plugin_with_the_same_toolbox(home: Home) -> None:
@@ -130,7 +140,7 @@ def test_odd_configs_break_nothing_and_are_named(home: Home) -> None:
         "web": {"url": "http://127.0.0.1:9/", "instances": 2}}}"""
     )
     found = findings(home, "--no-connect", code=1)
-    assert any("the key 'dup' stands twice" in text for text in found["bad"])
+    assert any("the key 'dup' appears twice" in text for text in found["bad"])
     for expected in (
         "the key 'servers', as VS Code writes it, is not read",
         "the server name '' is empty",
@@ -145,7 +155,9 @@ def test_odd_configs_break_nothing_and_are_named(home: Home) -> None:
 def test_config_of_vs_code(home: Home) -> None:
     """Its spelling is known, and what to do about it."""
     home.config.write_text('{"servers": {"a": {"command": "sh"}}}')
-    assert any("how VS Code spells it" in text for text in findings(home, code=1)["bad"])
+    assert any("how VS Code spells it: rename that key" in text for text in findings(home, code=1)["bad"])
+    assert home.run_cli("import", str(home.config), "--yes").code == 0
+    assert any("the key 'servers'" in text for text in findings(home, "--no-connect", code=0)["note"])
 
 
 def test_commands_that_cannot_run(home: Home) -> None:

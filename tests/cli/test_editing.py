@@ -25,6 +25,20 @@ def test_add_a_command(home: Home) -> None:
     assert stat.S_IMODE(home.config.stat().st_mode) == 0o600
 
 
+def test_added_server_that_renames_tools(home: Home) -> None:
+    """A tool that another server has too gets another name for the model: that is said, of both."""
+    home.run_cli("add", "one", "--", *naming_server("pid"))
+    done = home.run_cli("add", "two", "--", *naming_server("pid", "beta"))
+    assert done.stdout.splitlines()[1:] == [
+        "it offers 2 tools: pid, beta",
+        "several servers have a tool 'pid': for the model they are one_pid, two_pid now",
+    ]
+    shown = home.run_cli("tools", "one").stdout
+    assert "  pid  (for the model: one_pid)" in shown
+    assert "for the model: two_pid" in home.run_cli("tools", "two", "pid").stdout
+    assert "for the model" not in home.run_cli("tools", "two", "beta").stdout
+
+
 def test_add_a_url(home: Home) -> None:
     """With headers; the transport only where it is not evident."""
     home.run_cli("add", "web", "https://h/mcp", "-H", "X-Key: ${KEY}", "--no-check")
@@ -39,7 +53,9 @@ def test_server_that_does_not_connect_is_added_all_the_same(home: Home) -> None:
     """Exit code 1, the reason, and how to undo it."""
     done = home.run_cli("add", "broken", "--", "no-such-command", check=False)
     assert done.code == 1
-    assert "but it cannot be used yet: command 'no-such-command' was not found" in done.stderr
+    assert done.stderr.startswith(
+        "'broken' is added, but it cannot be used yet: command 'no-such-command' was not found"
+    )
     assert "llm mcp remove broken" in done.stderr
     assert list(servers(home)) == ["broken"]
 
@@ -58,11 +74,11 @@ def test_present_server_is_replaced_by_force_only(home: Home) -> None:
     ("words", "complaint"),
     [
         (["a"], "Missing argument"),
-        (["a", "npx", "-y", "pkg"], "go behind --"),
+        (["a", "npx", "-y", "pkg"], "go after --"),
         (["a", "npx -y pkg"], "without the quotes: -- npx -y pkg"),
         (["a", "-H", "X: y", "--", "npx"], "--header is for a URL"),
         (["a", "-e", "X=y", "https://h/"], "--env is for a command"),
-        (["a", "-t", "http", "--", "npx"], "a URL is needed"),
+        (["a", "-t", "http", "--", "npx"], "a URL is expected"),
         (["a", "-e", "s3cr3t", "--", "npx"], "is written NAME=VALUE"),
         (["\x1b[2J", "--", "npx"], "control characters"),
         (["a\nb", "--", "npx"], "control characters"),
@@ -150,6 +166,15 @@ def test_what_cannot_work_anywhere_is_refused(home: Home, words: list[str], comp
     assert not home.config.exists()
 
 
+def test_unknown_key_is_warned_of(home: Home) -> None:
+    """It is kept, since other clients may read it."""
+    done = home.run_cli("add-json", "a", '{"command": "x", "timeOut": 1}', "--no-check")
+    assert done.stderr == (
+        "Warning: server 'a': the key 'timeOut' is unknown and ignored; did you mean 'timeout'?\n"
+    )
+    assert servers(home)["a"]["timeOut"] == 1
+
+
 def test_what_depends_on_a_variable_is_added(home: Home) -> None:
     """It may be set where the server will be used."""
     home.run_cli("add", "a", "-t", "http", "${NOT_SET_ANYWHERE}/mcp", "--no-check")
@@ -168,7 +193,7 @@ def test_file_with_a_key_twice_is_not_edited(home: Home) -> None:
     text = '{"mcpServers": {"a": {"command": "x"}, "a": {"command": "y"}}}'
     home.config.write_text(text)
     refused = home.run_cli("add", "b", "--no-check", "--", "z", check=False)
-    assert (refused.code, "the key 'a' stands twice" in refused.stderr) == (1, True)
+    assert (refused.code, "the key 'a' appears twice" in refused.stderr) == (1, True)
     assert home.config.read_text() == text
     assert "command: y" in home.run_cli("get", "a").stdout
 
@@ -255,6 +280,7 @@ def test_remove_disable_enable(home: Home) -> None:
     """Each by name; near misses are suggested."""
     home.write_config({"filesystem": {"command": "x"}, "time": {"command": "y", "disabled": False}})
     home.run_cli("disable", "filesystem")
+    assert home.run_cli("disable", "filesystem").stdout == "'filesystem' is disabled already\n"
     assert servers(home)["filesystem"] == {"command": "x", "disabled": True}
     home.run_cli("enable", "filesystem")
     assert servers(home)["filesystem"] == {"command": "x"}

@@ -71,9 +71,34 @@ def test_root_of_the_repository_counts(home: Home) -> None:
 def test_nothing_found(home: Home) -> None:
     """Says what was looked for; empty files hold nothing."""
     put_cursor(home, "")
-    assert home.run_cli("import").stdout == f"nothing found of {', '.join(CLIENTS)}\n"
-    assert home.run_cli("import", "cursor", "codex").stdout == "nothing found of cursor, codex\n"
+    assert home.run_cli("import").stdout == f"nothing found for {', '.join(CLIENTS)}\n"
+    assert home.run_cli("import", "cursor", "codex").stdout == "nothing found for cursor, codex\n"
     assert not home.config.exists()
+    home.config.write_text("{")
+    broken = home.run_cli("import", check=False)
+    assert (broken.code, "not valid JSON" in broken.stderr) == (1, True)
+
+
+def test_servers_of_a_single_folder_are_marked(home: Home) -> None:
+    """Claude Code has them for this folder alone; what they name by a relative path stays in it."""
+    own = {"a": {"command": "python", "args": ["a.py"]}, "b": {"command": "npx", "args": ["pkg"]}}
+    projects = {str(home.work): {"mcpServers": own}}
+    put(home, ".claude.json", json.dumps({"mcpServers": {}, "projects": projects}))
+    shown = home.run_cli("import", "claude-code", "--yes").stdout
+    for name in own:
+        assert f"{name}: was only for {home.work}, and is for every folder now" in shown
+    assert servers(home) == {"a": {**own["a"], "cwd": str(home.work)}, "b": own["b"]}
+
+
+def test_relative_files_of_a_user_wide_config_are_noted(home: Home) -> None:
+    """Nobody knows the folder that they are in; . and packages are no files."""
+    noted = {"a": ["a.py"], "b": ["./run"], "c": ["src/main.js"]}
+    plain = {"d": ["/opt/a.py"], "e": ["-y", "@scope/pkg", "."], "f": ["${HOME}/a.py"], "g": ["--x=a.py"]}
+    listed = {name: {"command": "x", "args": args} for name, args in {**noted, **plain}.items()}
+    listed["h"] = {"command": "x", "args": ["a.py"], "cwd": "/opt"}
+    put_cursor(home, json.dumps({"mcpServers": listed}))
+    shown = home.run_cli("import", "cursor", "--dry-run").stdout
+    assert re.findall(r"^(\w): has a path relative to", shown, re.MULTILINE) == list(noted)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -157,11 +182,11 @@ def test_what_cannot_be_translated_is_said(home: Home) -> None:
     for said in (
         "socket: its type 'ws' is not known here",
         "nothing: has neither command nor url",
-        "keys: without sandbox: it is not confined here; without a key that has no plain name",
-        "list: is no object",
+        "keys: without sandbox: it is not sandboxed here; without a key of an unusual name",
+        "list: is not an object",
         "wrong: key 'env.A': Input should be a valid string",
         "-x: its name begins with -",
-        "slow: without timeout, which is no number of seconds",
+        "slow: without timeout, which is not a number of seconds",
     ):
         assert said in shown
     assert "s3cr3t" not in shown

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_tools_mcp.cli.schema import Mistyped, complaints, convert, kind_of, usage
+from llm_tools_mcp.cli.schema import Mistyped, arguments_of, complaints, convert, kind_of, usage
 
 
 def of(part: Any, **more: Any) -> dict[str, Any]:
@@ -96,6 +96,22 @@ def test_usage_shows_required_arguments_first() -> None:
     """As in a synopsis."""
     schema = {"properties": {"head": {"type": "integer"}, "path": {"type": "string"}}, "required": ["path"]}
     assert usage(schema) == "path=STRING [head=INTEGER]"
+
+
+def test_usage_of_lists() -> None:
+    """What stands in place of a value is one item; … says that there may be more."""
+    lists = {"type": "array", "items": {"type": "string"}}
+    maybe = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+    properties = {"tags": lists, "any": {"type": "array"}, "n": maybe}
+    assert usage({"properties": properties}) == "[tags=STRING…] [any=VALUE…] [n=INTEGER]"
+
+
+def test_defaults_are_told() -> None:
+    """As JSON; one that is empty says nothing."""
+    given = [5, "a b", False, "", None, {}]
+    properties = {f"x{n}": {"default": default} for n, default in enumerate(given)}
+    told = [argument.default for argument in arguments_of({"properties": properties})]
+    assert told == ["5", '"a b"', "false", "", "", ""]
 
 
 def test_schema_that_refers_to_itself_is_survived() -> None:

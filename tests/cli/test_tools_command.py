@@ -31,7 +31,7 @@ def test_one_tool_whole(served: Home) -> None:
     """Its arguments with their types, and a line that calls it."""
     shown = served.run_cli("tools", "every", "name_args").stdout
     assert "llm_tool_call  (string)" in shown
-    assert "prefix  (string, optional)" in shown
+    assert 'prefix  (string, optional, default "p")' in shown
     assert "llm mcp call every name_args name=STRING server_name=STRING" in shown
     assert '"required"' in served.run_cli("tools", "every", "add", "--schema").stdout
 

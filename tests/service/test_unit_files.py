@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from llm_tools_mcp.service.unit_files import (
     template,
     write,
 )
+from tests.home import BIN
 
 TEXT = "[Unit]\nDescription=x\n"
 
@@ -127,6 +130,45 @@ def test_reload_is_awaited_where_systemd_can(version, kind):
     lines = text.splitlines()
     assert [line for line in lines if line.startswith("Type=")] == [f"Type={kind}"]
     assert any(line.startswith("ExecReload=") for line in lines) == (kind == "notify")
+
+
+def test_units_without_a_manager(tmp_path):
+    """Nothing is written where no manager would use it, unless asked for; then they are known to lie idle."""
+    units = tmp_path / "units"
+    installer = systemd_install.SystemdInstaller(tmp_path, units)
+    with pytest.raises(ServiceError, match="no systemd user manager"):
+        installer.install(Path("/bin/true"), enable=True, force=False)
+    assert not units.exists()
+    assert installer.idle() is None
+    said = installer.install(Path("/bin/true"), enable=False, force=False)
+    assert "no systemd user manager" in said[-1]
+    assert installer.idle() == (
+        f"there are units in {units}, but this login has no systemd user manager (a container, su or cron?)",
+        "llm mcp service uninstall",
+    )
+    installer.uninstall()
+    assert installer.idle() is None
+
+
+@pytest.mark.skipif(not shutil.which("systemctl"), reason="needs systemctl")
+def test_commands_agree_about_units_without_a_manager(home):
+    """install, status, doctor and uninstall tell the same."""
+
+    def run(*words):
+        command = ["env", "-u", "LLM_MCP_SOCKET", "LANG=C.UTF-8", BIN / "llm-mcp", *words]
+        done = home.run(*command, check=False)
+        return done.code, done.stdout + done.stderr
+
+    code, said = run("service", "install")
+    assert (code, "no systemd user manager" in said) == (1, True)
+    assert "no service is installed" in run("service", "status")[1]
+    assert run("service", "install", "--no-enable")[0] == 0
+    code, said = run("service", "status")
+    assert (code, "try: llm mcp service uninstall" in said) == (3, True)
+    assert "no systemd user manager" in json.loads(run("service", "status", "--json")[1])["failure"]
+    assert "→ llm mcp service uninstall" in run("doctor", "--no-connect")[1]
+    assert "removed" in run("service", "uninstall")[1]
+    assert "no service is installed" in run("service", "status")[1]
 
 
 def test_control_characters_are_refused():

@@ -24,7 +24,7 @@ _ASCII = {OK: "+", NOTE: "!", BAD: "x"}
 def doctor_command(context: click.Context, *, connect: bool, config_path: str | None, as_json: bool) -> None:
     """Look for what is wrong: environment, daemon, service, config, and whether each server connects.
 
-    Exit code 1 if something has to be mended.
+    Exit code 1 if something is wrong.
     """
     findings = []
     for finding in _findings(config_path, connect=connect):

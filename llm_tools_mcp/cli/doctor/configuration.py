@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_tools_mcp.cli.editing import check, repeated_keys, wrong_name
+from llm_tools_mcp.cli.editing import check, repeated_keys, unknown_key, wrong_name
 from llm_tools_mcp.cli.screen import clean_line
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 
@@ -46,11 +46,11 @@ def look_at_config(config_path: str | None, *, connect: bool) -> Iterator[Findin
         source = read_config(config_path)
         parsed = check(Path(source.path), source.text)
     except ConfigNotFound as error:
-        beginning = "llm mcp import\nllm mcp add NAME -- COMMAND ARGS…"
+        beginning = "llm mcp add NAME -- COMMAND ARGS…\nllm mcp import    # what other clients have"
         yield Finding(NOTE, f"there is no config at {error.path}", beginning)
         return
     except ConfigError as error:
-        yield Finding(BAD, str(error), _edit(error.path))
+        yield Finding(BAD, str(error), error.repair or _edit(error.path))
         return
     yield Finding(OK, f"{source.path}: {_counted(len(parsed.servers), 'server')}")
     for warning in source.warnings:
@@ -81,16 +81,17 @@ def _permissions(path: Path) -> Iterator[Finding]:
 
 def _keys(source: ConfigSource, parsed: Config) -> Iterator[Finding]:
     for key in dict.fromkeys(repeated_keys(source.text)):
-        text = f"the key {key!r} stands twice in one object, and only the last one counts"
+        text = f"the key {key!r} appears twice in one object, and only the last one counts"
         yield Finding(BAD, text, _edit(source.path))
     if "servers" in json.loads(source.text):
-        text = "the key 'servers', as VS Code writes it, is not read beside 'mcpServers'"
-        yield Finding(NOTE, text, f"llm mcp import {shlex.quote(source.path)}")
+        text = (
+            "the key 'servers', as VS Code writes it, is not read beside 'mcpServers': "
+            "import what it holds, and delete it"
+        )
+        take_over = f"llm mcp import {shlex.quote(source.path)}"
+        yield Finding(NOTE, text, f"{take_over}\n{_edit(source.path)}")
     for unknown in parsed.unknown_keys:
-        meant = f"; did you mean {unknown.suggestion!r}?" if unknown.suggestion else ""
-        why = unknown.reason or f"means nothing here{meant}"
-        server, key = clean_line(unknown.server), clean_line(unknown.key)[:40]
-        yield Finding(NOTE, f"server {server!r}: the key {key!r} {why}", _edit(source.path))
+        yield Finding(NOTE, unknown_key(unknown), _edit(source.path))
 
 
 def _edit(path: str) -> str:
@@ -100,7 +101,7 @@ def _edit(path: str) -> str:
 def _names(names: Iterable[str]) -> Iterator[Finding]:
     for name in names:
         if wrong := wrong_name(name):
-            yield Finding(NOTE, f"the server name {name[:60]!a} {wrong}", "give it another one in the config")
+            yield Finding(NOTE, f"the server name {name[:60]!a} {wrong}", "rename it in the config")
 
 
 # --- servers ----------------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ def _servers(source: ConfigSource, parsed: Config, *, connect: bool) -> Iterator
     for name, definition in parsed.servers.items():
         if isinstance(definition, ConfigError):
             told.add(name)
-            yield Finding(BAD, definition.detail)
+            yield Finding(BAD, definition.detail, definition.repair)
         elif definition.transport.value == "stdio" and (missing := _missing(name, definition)):
             told.add(name)
             yield missing
@@ -126,9 +127,7 @@ def _missing(name: str, definition: ServerDefinition) -> Finding | None:
         return _not_on_the_path(name, command)
     path = Path(definition.cwd, command)
     if not path.is_file():
-        return Finding(
-            BAD, f"server {name!r}: there is no file {path}", "write another command into the config"
-        )
+        return Finding(BAD, f"server {name!r}: there is no file {path}", "correct its command in the config")
     if not os.access(path, os.X_OK):
         return Finding(BAD, f"server {name!r}: {path} cannot be run", f"chmod +x {shlex.quote(str(path))}")
     return None

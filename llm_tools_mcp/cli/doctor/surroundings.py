@@ -15,7 +15,7 @@ from pathlib import Path
 from llm_tools_mcp import __version__, paths
 from llm_tools_mcp.cli.daemon import ask, describe, is_running
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.service import installed_service
+from llm_tools_mcp.service import idle_units, installed_service
 
 from .finding import BAD, NOTE, OK, Finding
 
@@ -156,7 +156,11 @@ def _folder() -> Iterator[Finding]:
 def _service() -> Iterator[Finding]:
     service = installed_service()
     if service is None:
-        yield Finding(OK, "no service is installed: the first prompt starts the daemon")
+        idle = idle_units()
+        if idle:
+            yield Finding(NOTE, f"{idle.text}: the first prompt starts the daemon", idle.repair)
+        else:
+            yield Finding(OK, "no service is installed: the first prompt starts the daemon")
         return
     status = service.status()
     if status.failure:

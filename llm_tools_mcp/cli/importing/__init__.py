@@ -13,6 +13,7 @@ from typing import NamedTuple
 import click
 
 from llm_tools_mcp.cli.command import command, config_option, did_you_mean
+from llm_tools_mcp.cli.completion import names_or_file
 from llm_tools_mcp.cli.editing import Entry, check, config_file, edited, servers_of, wrong_name
 from llm_tools_mcp.cli.screen import clean_line, print_remarks, print_table
 from llm_tools_mcp.cli.secrets import shown_command
@@ -28,7 +29,7 @@ from .translation import Found
     "llm mcp import claude-desktop cursor",
     "llm mcp import ~/project/.mcp.json --dry-run",
 )
-@click.argument("sources", nargs=-1, metavar="[CLIENT|FILE]...", shell_complete=lambda *_: list(CLIENTS))
+@click.argument("sources", nargs=-1, metavar="[CLIENT|FILE]...", shell_complete=names_or_file(CLIENTS))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @click.option("--force", is_flag=True, help="Replace servers that have the same name and differ.")
@@ -49,11 +50,11 @@ def import_command(
     are looked for, also in the current folder. FILE may be of any client, in JSON or TOML.
     """
     path = config_file(config_path)
+    present = servers_of(path)
     found = [_checked(server) for server in _found(sources)]
     if not found:
-        click.echo(f"nothing found of {', '.join(sources or CLIENTS)}")
+        click.echo(f"nothing found for {', '.join(sources or CLIENTS)}")
         return
-    present = servers_of(path)
     wanted = _show(found, present, force=force)
     if not wanted:
         click.echo("\nnothing to add")
@@ -62,7 +63,7 @@ def import_command(
     elif yes or _confirm(f"\nAdd {_count(wanted)} to {path}?"):
         with edited(path) as servers:
             servers.update({name: wanted[name] for name in wanted if servers.get(name) == present.get(name)})
-        click.echo(f"added {_count(wanted)} to {path}; to see them: llm mcp list")
+        click.echo(f"added {_count(wanted)} to {path}; to connect and see their tools: llm mcp tools")
     else:
         context.exit(1)
 
@@ -160,5 +161,5 @@ def _count(wanted: Entry) -> str:
 
 def _confirm(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise McpError("this is no terminal to ask on; to go ahead: --yes, to look only: --dry-run")
+        raise McpError("there is no terminal to ask on; to go ahead: --yes, to look only: --dry-run")
     return click.confirm(question, default=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +196,7 @@ def _translated(table: Json, document: Json, client: Client, origin: Origin) -> 
 
 
 def _servers_of_projects(document: Json, client: Client, path: Path) -> Iterator[Found]:
-    """Claude Code keeps what is of one folder alone by that folder. Those of other folders are named."""
+    """Claude Code's servers for a single folder: of this one they are taken, of others only named."""
     here = {str(folder): folder for folder in project_folders()}
     projects = document["projects"]
     for name, project in projects.items() if isinstance(projects, dict) else ():
@@ -204,6 +204,8 @@ def _servers_of_projects(document: Json, client: Client, path: Path) -> Iterator
         if not isinstance(table, dict) or not table:
             continue
         if name in here:
-            yield from _translated(table, document, client, Origin(path, here[name]))
+            for server in _translated(table, document, client, Origin(path, here[name])):
+                note = f"was only for {name}, and is for every folder now"
+                yield replace(server, notes=(*server.notes, note)) if server.entry else server
         else:
             yield Found(", ".join(table), None, path, (f"only for {name}: import it from there",))

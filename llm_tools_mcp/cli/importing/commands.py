@@ -15,6 +15,8 @@ def adapt_command(entry: Json, folder: Path | None, notes: list[str]) -> None:
     _adapt_windows(entry, notes)
     if folder is not None:
         _pin(entry, folder)
+    elif "cwd" not in entry and any(map(_names_file, (entry["command"], *_words(entry)))):
+        notes.append("has a path relative to the folder that you call from; give it whole, or a cwd")
 
 
 def _words(entry: Json) -> list[str]:
@@ -44,9 +46,9 @@ def _adapt_windows(entry: Json, notes: list[str]) -> None:
         entry["command"], *entry["args"] = words[1:] if len(words) > 2 else words[1].split()
         notes.append("without `cmd /c`, which is for Windows")
     elif is_shell or _PROGRAM.fullmatch(entry["command"]):
-        notes.append("its command looks like one for Windows")
+        notes.append("its command looks like a Windows one")
     elif any(re.match(r"[A-Za-z]:\\", word) for word in words):
-        notes.append("its arguments name folders of Windows")
+        notes.append("its arguments name Windows folders")
 
 
 def _pin(entry: Json, folder: Path) -> None:
@@ -55,8 +57,18 @@ def _pin(entry: Json, folder: Path) -> None:
     if isinstance(cwd, str):
         if not cwd.startswith(("/", "~", "$")):
             entry["cwd"] = str(folder / cwd)
-    elif any(_is_relative(word, folder) for word in (entry["command"], *_words(entry))):
+    elif any(_names_file(word) or _is_relative(word, folder) for word in (entry["command"], *_words(entry))):
         entry["cwd"] = str(folder)
+
+
+_RELATIVE_FILE = re.compile(
+    r"\.{1,2}/.+|(?![/~$@-])[^:=?*]+\.(?:py|js|mjs|cjs|ts|mts|rb|sh|jar|phar|php|lua|pl|dll|json|toml|ya?ml)"
+)
+
+
+def _names_file(word: str) -> bool:
+    """Whether it looks like a file's relative path; . and .. are folders, which the caller's may be."""
+    return bool(_RELATIVE_FILE.fullmatch(word)) and not _PROGRAM.fullmatch(word)
 
 
 def _is_relative(word: str, folder: Path) -> bool:

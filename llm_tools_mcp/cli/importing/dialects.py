@@ -33,7 +33,7 @@ def gemini(translation: Translation) -> None:
     translation.take_seconds("timeout", "timeout", 1000)
     translation.take_tools("includeTools")
     if "url" in rest and not {"httpUrl", "type"} & rest.keys() and "/sse" not in str(rest["url"]):
-        translation.notes.append('taken for streamable HTTP; if it speaks SSE, add "type": "sse"')
+        translation.notes.append('treated as streamable HTTP; if it speaks SSE, add "type": "sse"')
 
 
 def codex(translation: Translation) -> None:
@@ -69,7 +69,7 @@ def _codex_variables(translation: Translation) -> None:
     """`env_vars` are passed on from the caller: names, or {name, source}."""
     given = translation.rest.pop("env_vars", [])
     if not isinstance(given, list):
-        raise Untranslatable("has env_vars that are no list")
+        raise Untranslatable("has env_vars that are not a list")
     wanted = [item if isinstance(item, dict) else {"name": item} for item in given]
     if any(item.get("source") == "remote" for item in wanted):
         translation.notes.append("without its env_vars of a remote machine")

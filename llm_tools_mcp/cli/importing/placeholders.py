@@ -76,7 +76,7 @@ class Placeholders:
 
     def _file(self, path: str) -> str:
         variable = _variable_for(Path(path).name)
-        self._notes.append(f"reads {path}: set {variable} in your environment to what it holds")
+        self._notes.append(f"reads {path}: set {variable} in your environment to its content")
         return f"${{{variable}}}"
 
     def _predefined(self, name: str, kind: str) -> str:

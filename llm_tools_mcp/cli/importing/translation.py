@@ -49,7 +49,7 @@ class Translation:
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             self.entry.setdefault(ours, value / per_second if per_second != 1 else value)
         elif value is not None:
-            self.notes.append(f"without {key}, which is no number of seconds")
+            self.notes.append(f"without {key}, which is not a number of seconds")
 
     def take_tools(self, key: str) -> None:
         """A list of the only tools to offer, where an empty one means none; here it means all."""
@@ -77,12 +77,12 @@ _MEANINGLESS = (
     *("name", "description", "icon", "iconUrl", "provider", "gallery", "version", "dev", "metadata"),
     *("alwaysLoad", "required", "supports_parallel_tool_calls", "watchPaths"),
 )
-_NO_LOGIN = "there is no log-in here: give a token in headers"
+_NO_LOGIN = "logging in is not supported: give a token in headers"
 _LOST = {
-    "envFile": "put what it holds into env, or export it",
+    "envFile": "copy its variables to env, or export them",
     "headersHelper": "give the headers themselves",
-    "sandbox": "it is not confined here",
-    "sandboxEnabled": "it is not confined here",
+    "sandbox": "it is not sandboxed here",
+    "sandboxEnabled": "it is not sandboxed here",
     **dict.fromkeys(("oauth", "auth", "authentication", "authProviderType"), _NO_LOGIN),
     **dict.fromkeys(("oauth_resource", "scopes"), _NO_LOGIN),
 }
@@ -93,7 +93,7 @@ _URLS = {"url": None, "serverUrl": None, "httpUrl": "http"}
 def translated(name: str, raw: Any, origin: Origin, dialect: Dialect, *, is_off: bool = False) -> Found:
     """What another client's entry means in mcp.json. `is_off`: that client has switched it off."""
     if not isinstance(raw, dict):
-        return Found(name, None, origin.path, ("is no object",))
+        return Found(name, None, origin.path, ("is not an object",))
     translation = Translation(raw, origin)
     try:
         dialect(translation)
@@ -149,7 +149,7 @@ def _take_url(translation: Translation) -> str | None:
         translation.drop(key)
     url = translation.entry.get("url")
     if isinstance(url, str) and re.match(r"(?!https?:)[A-Za-z][A-Za-z0-9+.-]*:", url):
-        raise Untranslatable("its url is no http one")
+        raise Untranslatable("its url is not an http one")
     return kinds[0] if kinds else None
 
 
@@ -171,7 +171,7 @@ def _take_timeout(translation: Translation) -> None:
         value <= 3600 if {"alwaysAllow", "autoApprove"} & translation.rest.keys() else value < 1000
     )
     if not counts_seconds:
-        translation.notes.append(f"its timeout of {value:g} is taken for milliseconds")
+        translation.notes.append(f"its timeout of {value:g} is read as milliseconds")
     translation.take_seconds("timeout", "timeout", 1 if counts_seconds else 1000)
 
 
@@ -189,7 +189,7 @@ def _make_text(translation: Translation) -> None:
         values = translation.entry.get(key)
         if isinstance(values, dict):
             if None in values.values():
-                translation.notes.append(f"without what is null in {key}")
+                translation.notes.append(f"without the null values in {key}")
             translation.entry[key] = {
                 name: _text(value) for name, value in values.items() if value is not None
             }
@@ -209,7 +209,7 @@ def _take_switch(translation: Translation, *, is_off: bool) -> None:
     switches += [rest.pop(key, True) is False for key in ("enabled", "isActive")]
     if is_off or any(switches):
         translation.entry["disabled"] = True
-        translation.notes.append("is switched off there, and comes disabled")
+        translation.notes.append("is switched off there, and is added as disabled")
 
 
 def _name_the_lost(translation: Translation) -> None:
@@ -226,4 +226,4 @@ def _name_the_lost(translation: Translation) -> None:
     if others:
         translation.notes.append(f"without {', '.join(others)}")
     if len(lost) > len(others) + sum(key in _LOST for key in lost):
-        translation.notes.append("without a key that has no plain name")
+        translation.notes.append("without a key of an unusual name")
