@@ -25,7 +25,7 @@ _COMMANDS = {
     "add": ("servers", "Add a server to mcp.json: a command that is run, or a URL."),
     "add-json": ("servers", "Add a server to mcp.json as its entry stands there."),
     "import": ("importing", "Take over the servers of other MCP clients."),
-    "list": ("listing", "Show the configured servers and how they are."),
+    "list": ("listing", "Show the configured servers and their state."),
     "get": ("servers", "Show a server's entry in mcp.json."),
     "remove": ("servers", "Remove a server from mcp.json."),
     "enable": ("servers", "Use a server again that was disabled."),
@@ -33,7 +33,7 @@ _COMMANDS = {
     "tools": ("tools", "Show the tools that the configured servers offer."),
     "call": ("call", "Call a tool from the shell."),
     "doctor": ("doctor", "Look for what is wrong, and say what to type about it."),
-    "status": ("status", "Show how the daemon and its servers are."),
+    "status": ("status", "Show the state of the daemon and of its servers."),
     "metrics": ("metrics", "Print OpenMetrics for Prometheus: calls, errors, latency."),
     "health": ("daemon", "Ask the daemon whether it can serve; exit 1 if not."),
     "logs": ("logs", "Show the log of the daemon or of a server."),
@@ -96,6 +96,9 @@ def readable_errors() -> Iterator[None]:
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets what it can show
     try:
         yield
+    except KeyboardInterrupt:  # click would say `Aborted!` of what is meant to be ended so
+        click.echo(err=True)
+        raise SystemExit(_INTERRUPTED) from None
     except McpError as error:
         from .screen import clean
 
@@ -115,14 +118,17 @@ def main() -> None:
 
 
 def _run() -> NoReturn:
+    if "_LLM_MCP_COMPLETE" in os.environ:
+        importlib.import_module(".shells", __name__)  # click learns how our script for bash asks
     try:
         with readable_errors():
             sys.exit(group(prog_name="llm-mcp", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
-        click.echo(err=True)
+    except click.Abort as abort:
+        if abort.__cause__ is None:  # at a prompt; else click has ended the line
+            click.echo(err=True)
         sys.exit(_INTERRUPTED)
 
 

@@ -13,12 +13,22 @@ import click
 from llm_tools_mcp.errors import McpError
 
 from .command import as_json, command, config_option
-from .completion import argument_names, server_names, tool_names
+from .completion import argument_words, json_or_file, server_names, tool_names
 from .screen import clean, clean_line, is_terminal, print_json, read_stdin
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
     from llm_tools_mcp.tools import Offer
+
+
+# What stands for the text of a result among its contents that were saved.
+_TEXT = -1
+
+
+class WrongArguments(click.ClickException):
+    """A usage error that explains the tool's usage, not that of `call`."""
+
+    exit_code = 2
 
 
 @command(
@@ -30,12 +40,17 @@ if TYPE_CHECKING:
 )
 @click.argument("server", shell_complete=server_names)
 @click.argument("tool", shell_complete=tool_names)
-@click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=argument_names)
+@click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=argument_words)
 @click.option(
-    "--json-args", metavar="JSON", help="All arguments as a JSON object; @FILE reads a file, - stdin."
+    "--json-args",
+    metavar="JSON",
+    shell_complete=json_or_file,
+    help="All arguments as a JSON object; @FILE reads a file, - stdin.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Save images, audio and files to this file or folder."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Save images, audio and files, else the text, to this file or folder.",
 )
 @config_option
 @as_json
@@ -51,7 +66,7 @@ def call_command(
     config_path: str | None,
     as_json: bool,
 ) -> None:
-    """Call TOOL of SERVER and print its result; exit 1 if it fails.
+    """Call TOOL of SERVER and print its result; exit 1 if it fails, 2 if the arguments are wrong.
 
     Values are read as the tool's schema says: count=3 is a number where it asks for one. @FILE as a value is
     the content of the file, @- what comes on stdin, and @@ stands for a plain @ in front. A key that is given
@@ -82,7 +97,7 @@ def call_command(
 
 
 def _typed(offer: Offer, words: tuple[str, ...], others: dict[str, Any]) -> dict[str, Any]:
-    """Raises McpError that explains the schema. What came as JSON is for the server to judge."""
+    """Raises WrongArguments that explains the schema. What came as JSON is for the server to judge."""
     from .schema import Mistyped, complaints, convert
 
     schema = offer.input_schema
@@ -109,21 +124,23 @@ def _split(offer: Offer, words: tuple[str, ...]) -> dict[str, list[str]]:
     return typed
 
 
-def _explained(offer: Offer, wrong: list[str]) -> McpError:
+def _explained(offer: Offer, wrong: list[str]) -> WrongArguments:
     from .schema import usage
 
     words = shlex.join([clean_line(offer.server), clean_line(offer.tool)])
     call = f"llm mcp call {words} {usage(offer.input_schema)}".rstrip()
-    return McpError("\n".join([*wrong, f"Usage: {call}", f"More:  llm mcp tools {words}"]))
+    return WrongArguments(
+        "\n".join([*(clean(line) for line in wrong), f"Usage: {call}", f"More:  llm mcp tools {words}"])
+    )
 
 
 def _check_unicode(values: dict[str, Any]) -> None:
-    """Raises McpError: a shell can hand over any bytes, and JSON half of a pair."""
+    """Raises WrongArguments: a shell can hand over any bytes, and JSON half of a pair."""
     for name, value in values.items():
         try:
             json.dumps([name, value], ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise McpError(f"{name!a} is not UTF-8 text") from None
+            raise WrongArguments(f"{name!a} is not UTF-8 text") from None
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -150,11 +167,12 @@ def _content(text: str) -> str:
     try:
         return Path(text[1:]).expanduser().read_text(encoding="utf-8")
     except OSError as error:
-        raise McpError(
-            f"{text[1:]} cannot be read: {error.strerror} (a value that begins with @: @@)"
+        path = clean(text[1:])
+        raise WrongArguments(
+            f"{path} cannot be read: {error.strerror} (a value that begins with @: @@)"
         ) from None
     except UnicodeDecodeError:
-        raise McpError(f"{text[1:]} is not UTF-8 text") from None
+        raise WrongArguments(f"{clean(text[1:])} is not UTF-8 text") from None
 
 
 # --- results ----------------------------------------------------------------------------------------
@@ -166,6 +184,8 @@ def _print(result: v1.ToolResult, saved: dict[int, Path]) -> None:
         click.echo(
             f"Error: {clean(text) or 'the tool reported an error and said nothing about it'}", err=True
         )
+    elif _TEXT in saved:
+        click.echo(f"[text, {len(text.encode())} bytes: saved as {saved[_TEXT]}]", err=True)
     elif text:
         click.echo(clean(text) if is_terminal() else text, color=True)  # click would strip what came
     for index, content in enumerate(result.content):
@@ -194,8 +214,10 @@ def _save(result: v1.ToolResult, tool: str, output: Path | None) -> dict[int, Pa
     if output is None or result.is_error:
         return {}
     media = [index for index, content in enumerate(result.content) if content.WhichOneof("kind") == "media"]
-    if not media and not output.is_dir():
-        _write(output, _text(result).encode())
+    if not media:
+        path = _path(output, tool, 1, "text/plain")
+        _write(path, _text(result).encode())
+        return {_TEXT: path}
     saved: dict[int, Path] = {}
     for number, index in enumerate(media, 1):
         path = _path(output, tool, number, result.content[index].media.mime_type)

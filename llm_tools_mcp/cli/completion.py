@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,9 @@ from .command import command
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
 
-_VARIABLE = "_LLM_MCP_COMPLETE"
+    from .schema import Argument
+
+VARIABLE = "_LLM_MCP_COMPLETE"  # as click makes it of the program's name
 T = TypeVar("T")
 
 
@@ -32,15 +34,13 @@ def completion_command(*, shell: str | None) -> None:
 
     `llm` completes `llm mcp` by itself where its own completion is set up (_LLM_COMPLETE=bash_source llm).
     """
-    from click.shell_completion import get_completion_class
-
     from . import group
+    from .shells import SHELLS
 
     name = shell or Path(os.environ.get("SHELL", "bash")).name
-    kind = get_completion_class(name)
-    if kind is None:
+    if name not in SHELLS:
         raise click.UsageError(f"there is completion for bash, zsh and fish, not for {name}")
-    click.echo(kind(group, {}, "llm-mcp", _VARIABLE).source())
+    click.echo(SHELLS[name](group, {}, "llm-mcp", VARIABLE).source())
 
 
 def server_names(
@@ -59,18 +59,81 @@ def tool_names(context: click.Context, _parameter: click.Parameter, incomplete: 
     ]
 
 
-def argument_names(
+def argument_words(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """KEY= of the tool that was typed already."""
-    from .schema import Argument, arguments_of
+    """KEY= of the tool that was typed already, without keys that were given; or a VALUE."""
+    before: list[str] = list(context.params.get("arguments") or ())
+    arguments: list[Argument] = _quietly(lambda: _arguments(context), [])
+    name, text, start = _split_word(before, incomplete)
+    if text is not None:
+        return _values([a for a in arguments if a.name == name], text, start)
+    given = {word.partition("=")[0] for word in before}
+    wanted = [a for a in arguments if a.name not in given or a.kind.startswith("array")]
+    return [CompletionItem(f"{a.name}=", help=a.kind) for a in wanted if _fits(a.name, incomplete)]
+
+
+def json_or_file(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """@FILE."""
+    return [_file(incomplete[1:])] if incomplete.startswith("@") else []
+
+
+def names_or_file(names: Iterable[str]) -> Callable[..., list[CompletionItem]]:
+    """One of the names, or a file where none fits."""
+
+    def complete(
+        _context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        fitting = [CompletionItem(name) for name in names if _fits(name, incomplete)]
+        return fitting or [_file(incomplete)]
+
+    return complete
+
+
+def _split_word(before: list[str], incomplete: str) -> tuple[str, str | None, str]:
+    """Name, text of the value (None: the name is not complete), and what a completed value begins with.
+
+    Bash splits words at `=`, and the completion of `llm` tells us of the parts.
+    """
+    if before and incomplete.startswith("="):
+        return before[-1], incomplete[1:], ""
+    if len(before) > 1 and before[-1] in ("=", "=@"):
+        return before[-2], before[-1][1:] + incomplete, ""
+    name, separator, text = incomplete.partition("=")
+    return name, text if separator else None, f"{name}="
+
+
+def _values(arguments: list[Argument], text: str, start: str) -> list[CompletionItem]:
+    """What the schema lets choose from, else files: of @FILE, and where a text is asked for."""
+    if text.startswith("@"):
+        return [_file(text[1:])]
+    kinds = [kind for a in arguments for kind in a.kind.split(" or ")]
+    choices = [choice for kind in kinds for choice in _choices(kind)]
+    if choices:
+        return [CompletionItem(f"{start}{choice}") for choice in choices if _fits(choice, text)]
+    return [_file(text)] if "string" in kinds or "array of string" in kinds else []
+
+
+def _choices(kind: str) -> list[str]:
+    """Of a kind in the words of `schema`: a JSON string is one that may be chosen."""
+    if kind == "boolean":
+        return ["true", "false"]
+    return [str(_quietly(lambda: json.loads(kind), kind))] if kind.startswith('"') else []
+
+
+def _file(start: str) -> CompletionItem:
+    """The shell completes it."""
+    return CompletionItem(start, type="file")
+
+
+def _arguments(context: click.Context) -> list[Argument]:
+    from .schema import arguments_of
 
     wanted = context.params.get("tool")
     schemas = [tool.input_schema for tool in _tools(context) if tool.name == wanted]
-    found: list[Argument] = _quietly(
-        lambda: [a for text in schemas for a in arguments_of(json.loads(text))], []
-    )
-    return [CompletionItem(f"{a.name}=", help=a.kind) for a in found if _fits(a.name, incomplete)]
+    return [argument for text in schemas for argument in arguments_of(json.loads(text))]
 
 
 def _fits(name: str, incomplete: str) -> bool:

@@ -93,7 +93,8 @@ def start_command(*, as_json: bool) -> None:
 def stop_command() -> None:
     """Stop the daemon and all its servers; calls in flight finish first.
 
-    The next prompt starts it again. A daemon that hangs is killed after a while, if a prompt started it.
+    The next prompt starts it again. A daemon that hangs is killed after a while, if it was
+    started on demand.
     """
     service = listening_service()
     if service is None:
@@ -154,10 +155,14 @@ def health_command(context: click.Context, *, as_json: bool) -> None:
 
 def _restart_server(server: str, config_path: str | None) -> None:
     from llm_tools_mcp.client import DaemonClient
+    from llm_tools_mcp.config import read_config
 
     from .editing import config_file, entry_of, servers_of
 
     stopped = 0
+    if config_path is not None:
+        read_config(config_path)  # raises where there is none
+        entry_of(servers_of(config_file(config_path)), server)
     if is_running(installed_service()):
         with DaemonClient(paths.socket_path()) as client:
             stopped = client.restart_server(server)
@@ -209,7 +214,7 @@ def ask(socket: Path, seconds: float = 5.0) -> v1.HealthResponse:
 
 
 def describe(health: v1.HealthResponse) -> str:
-    owner = {"spawned": "started by a prompt", "foreground": "in the foreground"}
+    owner = {"spawned": "started on demand", "foreground": "in the foreground"}
     return f"llm-mcp {health.version}, pid {health.pid}, {owner.get(health.supervisor, health.supervisor)}"
 
 

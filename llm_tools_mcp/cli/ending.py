@@ -78,7 +78,7 @@ def _kill_spawned(socket: Path, error: DaemonError) -> int:
 def _not_ours(socket: Path, error: DaemonError) -> DaemonError:
     pid = listening_pid(socket)
     advice = f"; to end it: kill -9 {pid}" if pid else ""
-    return DaemonError(f"{error}\nIt was not started by a prompt, so it is not killed{advice}")
+    return DaemonError(f"{error}\nIt was not started on demand, so it is not killed{advice}")
 
 
 def _kill(process: psutil.Process) -> int:
@@ -112,7 +112,7 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
 
 
 def spawned_process(socket: Path) -> psutil.Process | None:
-    """The daemon that a prompt has spawned for this socket: the one that listens, else of the pid file."""
+    """The daemon that was started on demand for this socket: the one that listens, else of the pid file."""
     pid = listening_pid(socket)
     process = _process(pid) if pid else _process_of_pid_file()
     return process if process is not None and _was_spawned(process, socket) else None

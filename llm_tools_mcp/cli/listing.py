@@ -1,4 +1,4 @@
-"""`llm mcp list`: what is configured, and how it is. Starts nothing."""
+"""`llm mcp list`: what is configured, and in what state it is. Starts nothing."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 @as_json
 def list_command(*, config_path: str | None, as_json: bool) -> None:
     """Show the configured servers: transport, state, tools, the last error. Starts nothing."""
-    rows = _rows(config_path)
+    found = rows(config_path)
     if as_json:
-        print_json({"config": str(config_file(config_path)), "servers": rows})
+        print_json({"config": str(config_file(config_path)), "servers": found})
         return
-    if not rows:
+    if not found:
         click.echo("no servers; to add one: llm mcp add NAME -- COMMAND ARGS…, or: llm mcp import")
         return
-    print_columns([_cells(row) for row in rows], ["TRANSPORT", "TOOLS>"], {"NAME": "bold"})
-    print_remarks((row["name"], row["error"]) for row in rows)
-    spread = [clean_line(row["name"]) for row in rows if len(row["folders"]) > 1]
+    print_columns([_cells(row) for row in found], ["TRANSPORT", "TOOLS>"], {"NAME": "bold"})
+    print_remarks((row["name"], row["error"]) for row in found)
+    spread = [clean_line(row["name"]) for row in found if len(row["folders"]) > 1]
     if spread:
         click.echo(
             f"\n{styled(', '.join(spread), bold=True)}: one process for each folder that uses it. "
@@ -42,7 +42,8 @@ def list_command(*, config_path: str | None, as_json: bool) -> None:
         )
 
 
-def _rows(config_path: str | None) -> list[dict[str, Any]]:
+def rows(config_path: str | None) -> list[dict[str, Any]]:
+    """A row for each server of a config, in its order. Raises ConfigError, DaemonError."""
     path = config_file(config_path)
     try:
         source = read_source(config_path)

@@ -17,7 +17,7 @@ from llm_tools_mcp.service import installed_service
 from .command import command, did_you_mean
 from .completion import server_names
 from .daemon import ask, is_running
-from .screen import clean
+from .screen import clean, one_line
 
 _POLL_SECONDS = 0.2
 # A server's lines are sought among so many times more of the whole journal.
@@ -55,15 +55,22 @@ def _print(line: bytes) -> None:
 
 
 def _show_journal(argv: list[str], server: str | None, lines: int, *, follow: bool) -> None:
-    """The manager's own tool; of one server the lines that begin with its name."""
+    """The manager's own tool; of one server the lines that begin with its name. Raises McpError."""
     if server is None:
         raise SystemExit(subprocess.run(argv, check=False).returncode)
     mark = f"[{server}] ".encode()
     with subprocess.Popen([*argv, "--no-pager"], stdout=subprocess.PIPE) as journal:
         assert journal.stdout is not None
         found = (line.rstrip(b"\n") for line in journal.stdout if mark in line)
-        for line in found if follow else list(found)[len_from_end(lines) :]:
-            _print(line)
+        if follow:
+            for line in found:
+                _print(line)
+            return
+        shown = list(found)
+    if not shown and lines:
+        raise _nothing_of(server, [])
+    for line in shown[len_from_end(lines) :]:
+        _print(line)
 
 
 def len_from_end(lines: int) -> int:
@@ -84,9 +91,24 @@ def _log_file(server: str | None) -> Path:
         return path
     path = folder / paths.server_log_name(server)
     if not path.exists():
-        known = [file.stem for file in folder.glob("*.log") if file.name != paths.daemon_log().name]
-        raise McpError(f"{server!r} has written no log ({path}){did_you_mean(server, known)}")
+        logs = [file.stem for file in folder.glob("*.log") if file.name != paths.daemon_log().name]
+        raise _nothing_of(server, logs)
     return path
+
+
+def _nothing_of(server: str, logs: list[str]) -> McpError:
+    """Why there is nothing of a server: it is not known, failed before it could write, or was silent."""
+    from .listing import rows
+
+    found = {row["name"]: row for row in rows(None)}
+    if server not in found:
+        near = did_you_mean(server, [*found, *logs])
+        return McpError(f"no MCP server is called {server!r}, and there is no log of one{near}")
+    error = found[server]["error"]
+    why = f"its last error: {one_line(error)}\n" if error else ""
+    return McpError(
+        f"{server!r} has written nothing to its log yet\n{why}to see what is wrong: llm mcp doctor"
+    )
 
 
 def _folder() -> Path:
@@ -96,7 +118,7 @@ def _folder() -> Path:
     except McpError:
         place = ""
     if place == "stderr":
-        raise McpError("the daemon runs in the foreground: its log is on its terminal")
+        raise McpError("the daemon runs in the foreground: its log is on its terminal (stderr)")
     return Path(place).parent if place.startswith("/") else paths.log_folder()
 
 

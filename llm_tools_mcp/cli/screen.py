@@ -47,11 +47,21 @@ def clean_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def one_line(text: str) -> str:
+    """Several lines as one: `a; b`; under a heading of ours, `2 errors: a; b`."""
+    lines = [clean_line(line) for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and re.fullmatch(r"\d+ errors", lines[0]):
+        return f"{lines[0]}: {'; '.join(lines[1:])}"
+    return "; ".join(lines)
+
+
 def console(*, stderr: bool = False) -> Console:
-    """rich's: knows the width, NO_COLOR, and terminals without UTF-8."""
+    """rich's: knows the width, and terminals without UTF-8."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+    # Without colours rich would still draw bold and dim.
+    color_system: Literal["auto"] | None = "auto" if is_colourful() else None
+    return Console(stderr=stderr, color_system=color_system, highlight=False, emoji=False, markup=False)
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> None:
@@ -90,7 +100,7 @@ def _draw_table(titles: Sequence[str], rows: Sequence[Sequence[str]], styles: Se
 
 def print_remarks(remarks: Iterable[tuple[str, str]]) -> None:
     """Under a table, what would not fit into it: `name: text`, for those that have one."""
-    lines = [f"{styled(clean_line(name), bold=True)}: {clean_line(text)}" for name, text in remarks if text]
+    lines = [f"{styled(clean_line(name), bold=True)}: {one_line(text)}" for name, text in remarks if text]
     if lines:
         click.echo("\n" + "\n".join(lines))
 
@@ -107,8 +117,13 @@ _STATE_STYLES = {
 
 
 def styled(text: str, **style: Any) -> str:
-    """Colours of click, on terminals only and never with NO_COLOR."""
-    return text if os.environ.get("NO_COLOR") or not is_terminal() else click.style(text, **style)
+    """Colours of click, on terminals only."""
+    return click.style(text, **style) if is_terminal() and is_colourful() else text
+
+
+def is_colourful() -> bool:
+    """Whether escape sequences are wanted; bold and dim are some, too."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
 def duration(seconds: float) -> str:

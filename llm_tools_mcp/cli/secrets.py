@@ -6,35 +6,46 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llm_tools_mcp.config.secrecy import TELLING, holds_token
+
 HIDDEN = "…"
 
 # ${VAR} and ${VAR:-default} name a secret, they are none; a default may be one.
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|(?:Bearer|Basic|token) \$\{[A-Za-z_][A-Za-z0-9_]*\}")
-_TELLING = re.compile(
-    r"token|secret|passw|passphrase|key|auth|credential|cookie|bearer|session", re.IGNORECASE
-)
 # Flags, words, numbers; paths; packages and images (@scope/name@1.2, ghcr.io/name:tag); no userinfo.
 _HARMLESS = re.compile(
     r"--?[A-Za-z][A-Za-z_-]*|[A-Za-z][A-Za-z_-]*|\d{1,5}"
     r"|(?:~|\.{1,2})?/[\w ./+-]*|\.{1,2}|~"
     r"|(?:@[\w-]+/)?[a-z][\w.-]*(?:/[\w.-]+)*(?:[@:](?:latest|[\d.]+))?"
 )
-_LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 _WORD_WITH_DIGITS = re.compile(r"[A-Za-z]+\d\w*|\d+[A-Za-z]\w*")
 
 
 def shown_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The entry as it may stand on a screen."""
-    return {key: _shown_value(key, value) for key, value in entry.items()}
+    return {_shown_key(key): _shown_value(key, value) for key, value in entry.items()}
 
 
 def shown_command(entry: Mapping[str, Any]) -> str:
     """Command and arguments, or the url: for a line in a table."""
     if "command" in entry:
         args = entry.get("args")
-        words = [str(entry["command"]), *(_shown_args(args) if isinstance(args, list) else [])]
-        return " ".join(words)
+        shown = _shown_args(args) if isinstance(args, list) else []
+        return " ".join([_shown_program(str(entry["command"])), *shown])
     return _shown_url(str(entry.get("url", "")))
+
+
+def _shown_key(key: str) -> str:
+    """One that is none may be what belongs elsewhere: a header, a variable with its value."""
+    return key if re.fullmatch(r"[\w.-]{1,40}", key) and not holds_token(key) else HIDDEN
+
+
+def _shown_program(command: str) -> str:
+    """A path may hold spaces; else what follows them are arguments, and a url has no place here."""
+    if "://" in command:
+        return _shown_url(command)
+    program, *args = command.split(" ")
+    return command if command.startswith(("/", "~")) else " ".join([program, *_shown_args(args)])
 
 
 def _shown_value(key: str, value: Any) -> Any:
@@ -44,6 +55,8 @@ def _shown_value(key: str, value: Any) -> Any:
         return _shown_args(value)
     if key == "url" and isinstance(value, str):
         return _shown_url(value)
+    if key == "command" and isinstance(value, str):
+        return _shown_program(value)
     return value if key in _PLAIN_KEYS else HIDDEN
 
 
@@ -70,23 +83,18 @@ def _shown_args(args: Sequence[Any]) -> list[str]:
         elif follows_telling and not arg.startswith("-"):
             shown.append(HIDDEN)
         elif separator:
-            is_plain = _is_harmless(value) and not _TELLING.search(name) and not value.isalpha()
+            is_plain = _is_harmless(value) and not TELLING.search(name) and not value.isalpha()
             shown.append(arg if is_plain else f"{name}={HIDDEN}" if _is_harmless(name) else HIDDEN)
         else:
             shown.append(arg if _is_harmless(arg) else HIDDEN)
-        follows_telling = arg.startswith("-") and not separator and bool(_TELLING.search(arg))
+        follows_telling = arg.startswith("-") and not separator and bool(TELLING.search(arg))
     return shown
 
 
 def _is_harmless(word: str) -> bool:
     if _WORD_WITH_DIGITS.fullmatch(word):  # hunter2
         return False
-    return bool(_HARMLESS.fullmatch(word)) and not _holds_token(word)
-
-
-def _looks_random(run: str) -> bool:
-    """Long, with digits among letters: more like a token than like a name."""
-    return any(c.isdigit() for c in run) and any(c.isalpha() for c in run)
+    return bool(_HARMLESS.fullmatch(word)) and not holds_token(word)
 
 
 def _shown_url(url: str) -> str:
@@ -95,8 +103,4 @@ def _shown_url(url: str) -> str:
     from llm_tools_mcp.config.definition import public_url
 
     # Some services put the key into the path.
-    return re.sub(r"[^/]+", lambda part: HIDDEN if _holds_token(part[0]) else part[0], public_url(url))
-
-
-def _holds_token(text: str) -> bool:
-    return any(map(_looks_random, _LONG_RUN.findall(text)))
+    return re.sub(r"[^/]+", lambda part: HIDDEN if holds_token(part[0]) else part[0], public_url(url))

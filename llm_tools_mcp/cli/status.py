@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from .command import as_json, command
 from .daemon import health_as_dict, is_running
 from .screen import (
     clean_line,
+    console,
     duration,
+    is_terminal,
     latency,
     print_json,
     print_remarks,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from llm_tools_mcp import v1
     from llm_tools_mcp.service import Service
 
+_INDENT = 10  # of facts, behind their names
 _WATCH_SECONDS = 1.0
 NOT_RUNNING = 3  # exit status, as systemctl's
 INTERRUPTED = 130  # exit status, as a shell's
@@ -34,7 +38,7 @@ INTERRUPTED = 130  # exit status, as a shell's
 _SUPERVISORS = {
     "systemd": "systemd",
     "launchd": "launchd",
-    "spawned": "itself (a prompt started it)",
+    "spawned": "itself (started on demand)",
     "foreground": "a terminal (in the foreground)",
 }
 
@@ -50,9 +54,9 @@ _DISPENSABLE = ("PID>", "TOOLS>", "IDLE>", "MEMORY>", "WHERE", "RESTARTS>", "P95
 @click.option("-w", "--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
 @click.pass_context
 def status_command(context: click.Context, *, as_json: bool, watch: bool) -> None:
-    """Show how the daemon and its servers are; exit 3 when it does not run. Starts nothing.
+    """Show the state of the daemon and of its servers; exit 3 when it does not run. Starts nothing.
 
-    A terminal that is too narrow for all columns gets the first ones; all is in --json.
+    A narrow terminal gets the columns that tell most; a pipe and --json get all.
     """
     if watch:
         from .watching import show_again_and_again
@@ -87,7 +91,7 @@ def ask_status() -> v1.StatusResponse:
 def _print_absence(service: Service | None, *, as_json: bool) -> None:
     who = service.kind if service is not None and service.status().listening else ""
     if as_json:
-        print_json({"running": False, "socket": str(paths.socket_path()), "supervisor": who})
+        print_json({"running": False, "socket": str(paths.socket_path()), "supervisor": who, "servers": []})
         return
     click.echo(
         f"{styled('not running', bold=True)}; the next prompt starts it{f' (through {who})' if who else ''}"
@@ -119,12 +123,24 @@ def _print_daemon(status: v1.StatusResponse) -> None:
         "memory": size(status.memory_bytes),
         "now": _activity(status),
         "socket": status.socket,
-        "log": f"{health.log} (llm mcp logs)",
+        "log": "its terminal (stderr)" if health.log == "stderr" else f"{health.log} (llm mcp logs)",
     }
     for name, fact in facts.items():
-        click.echo(f"{styled(f'{name:>8}', dim=True)}  {fact}")
+        _print_fact(name, fact)
     if health.installed_version not in ("", health.version):
         click.echo(f"version {health.installed_version} is installed by now: the next prompt moves to it")
+
+
+def _print_fact(name: str, fact: str) -> None:
+    """What does not fit on a terminal goes on below; a path stays whole, so that it can be copied."""
+    lines = [fact]
+    if is_terminal():
+        lines = textwrap.wrap(
+            fact, console().width - _INDENT, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+    click.echo(f"{styled(f'{name:>8}', dim=True)}  {lines[0]}")
+    for line in lines[1:]:
+        click.echo(f"{'':{_INDENT}}{line}")
 
 
 def _row(server: v1.ServerStatus) -> dict[str, str]:

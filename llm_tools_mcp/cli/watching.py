@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import sys
@@ -80,11 +81,15 @@ def _draw(show: Callable[[], object]) -> None:
 
 def _wrapped(text: str) -> str:
     """Lines as the terminal would break them, so that they can be counted."""
+    from rich.cells import chop_cells
     from rich.text import Text
 
     screen = console()
     with screen.capture() as captured:
-        screen.print(Text.from_ansi(text.rstrip("\n")))
+        for line in Text.from_ansi(text.rstrip("\n")).split("\n", allow_blank=True):
+            pieces = [len(piece) for piece in chop_cells(line.plain, screen.width)]
+            for piece in line.divide(itertools.accumulate(pieces[:-1])):
+                screen.print(piece, soft_wrap=True)
     return captured.get()
 
 

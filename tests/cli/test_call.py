@@ -41,7 +41,7 @@ def test_value_from_a_file_and_from_stdin(served: Home) -> None:
     assert served.run_cli("call", "every", "echo", "text=@note.txt").stdout == "from a file\n"
     assert served.run_cli("call", "every", "echo", "text=@-", input="from stdin").stdout == "from stdin\n"
     refused = served.run_cli("call", "every", "echo", "text=@nothing.txt", check=False)
-    assert (refused.code, "nothing.txt cannot be read" in refused.stderr) == (1, True)
+    assert (refused.code, "nothing.txt cannot be read" in refused.stderr) == (2, True)
 
 
 def test_arguments_as_json(served: Home) -> None:
@@ -57,9 +57,9 @@ def test_arguments_as_json(served: Home) -> None:
 
 
 def test_mistakes_are_explained_from_the_schema(served: Home) -> None:
-    """Missing, unknown and mistyped arguments: what is wrong, how it is called, and nothing is called."""
+    """Missing, unknown and mistyped arguments: what is wrong, how it is called; exit code 2, no call."""
     missing = served.run_cli("call", "every", "add", "a=1", check=False)
-    assert (missing.code, missing.stdout) == (1, "")
+    assert (missing.code, missing.stdout) == (2, "")
     assert "b=… is missing: integer" in missing.stderr
     assert "Usage: llm mcp call every add a=INTEGER b=INTEGER" in missing.stderr
     mistyped = served.run_cli("call", "every", "add", "a=one", "b=2", check=False)
@@ -80,7 +80,7 @@ def test_bytes_that_are_no_text_are_refused(served: Home) -> None:
         refused = subprocess.run(
             command, env=served.env, cwd=served.work, capture_output=True, text=True, check=False
         )
-        assert (refused.returncode, refused.stdout) == (1, "")
+        assert (refused.returncode, refused.stdout) == (2, "")
         assert refused.stderr == "Error: 'text' is not UTF-8 text\n"
 
 
@@ -88,6 +88,15 @@ def test_near_misses_are_suggested(served: Home) -> None:
     """For servers and for tools."""
     assert "did you mean 'every'?" in served.run_cli("call", "evry", "echo", check=False).stderr
     assert "did you mean 'structured'?" in served.run_cli("call", "every", "structurd", check=False).stderr
+
+
+def test_disabled_server_is_called_so(home: Home) -> None:
+    """It is in the config: what is said is how to use it again."""
+    home.write_config({"srv": {"command": "x", "disabled": True}})
+    for words in (["call", "srv", "pid"], ["tools", "srv"]):
+        refused = home.run_cli(*words, check=False)
+        assert refused.code == 1
+        assert refused.stderr == "Error: 'srv' is disabled; to enable it: llm mcp enable srv\n"
 
 
 def test_error_of_the_tool_is_exit_code_1(served: Home) -> None:
@@ -132,6 +141,15 @@ def test_media_is_saved_or_named(served: Home) -> None:
     assert (served.work / "bytes").read_bytes() == bytes(range(256))
     refused = served.run_cli("call", "every", "image", "--output", "no/such/folder.png", check=False)
     assert (refused.code, "cannot be written" in refused.stderr) == (1, True)
+
+
+def test_text_is_saved_where_there_is_nothing_else(served: Home) -> None:
+    """With --output it is in the file, or in the folder under the tool's name, instead of on stdout."""
+    done = served.run_cli("call", "every", "echo", "text=hello", "--output", "hello.txt")
+    assert (done.stdout, done.stderr) == ("", "[text, 5 bytes: saved as hello.txt]\n")
+    assert (served.work / "hello.txt").read_text() == "hello"
+    served.run_cli("call", "every", "echo", "text=hello", "--output", "folder")
+    assert (served.work / "folder" / "echo-1.txt").read_text() == "hello"
 
 
 def test_text_is_unchanged_in_a_pipe_and_harmless_on_a_terminal(served: Home) -> None:

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.servers import entry, naming_server
 
@@ -44,6 +45,16 @@ def test_tools_and_arguments_come_from_the_daemon(home: Home) -> None:
     assert completed(home, "tools", "names", "r") == ["read_file"]
 
 
+def test_arguments_are_offered_once_and_their_values_from_the_schema(served: Home) -> None:
+    """A key that was given is not offered again; choices are; files after @, and for a text."""
+    assert completed(served, "call", "every", "add", "''") == ["a=", "b="]
+    assert completed(served, "call", "every", "add", "a=1", "''") == ["b="]
+    assert completed(served, "call", "every", "log", "level=w") == ["level=warning"]
+    assert completed(served, "call", "every", "echo", "text=@no") == ["no"]
+    assert completed(served, "call", "every", "add", "a=") == []
+    assert completed(served, "call", "every", "log", "level", "=", "w") == ["warning"]
+
+
 def test_nothing_is_said_about_errors(home: Home) -> None:
     """In the middle of a line there is no place for them."""
     home.config.write_text("{")
@@ -59,11 +70,32 @@ def test_script_of_each_shell(home: Home, shell: str) -> None:
         subprocess.run([shell, "-n"], input=script, text=True, check=True)
 
 
-def test_bash_completes(home: Home) -> None:
-    """The real shell, with the script evaluated."""
-    home.write_config({"filesystem": {"command": "x"}})
-    script = (
-        f'PATH="{BIN}:$PATH"; eval "$(llm-mcp completion bash)"; COMP_WORDS=(llm-mcp call fi); COMP_CWORD=2; '
-        '_llm_mcp_completion llm-mcp; echo "${COMPREPLY[@]}"'
+BASH = shutil.which("bash") or ""
+
+
+def in_bash(home: Home, line: str) -> list[str]:
+    """The words that bash makes of what is typed."""
+    rc = home.folder / "rc"
+    rc.write_text(f'PS1="ready> "; PATH="{BIN}:$PATH"; eval "$(llm-mcp completion bash)"\n')
+    typed = f"{line}\x01printf '<%s>\\n' \rexit\r"  # ^A: to the beginning of the line
+    seen = run_in_terminal(
+        home, "--rcfile", str(rc), "-i", program=BASH, when=lambda raw: "ready> " in raw, then=typed.encode()
     )
-    assert home.run("bash", "-c", script).stdout == "filesystem\n"
+    return [shown[1:-1] for shown in seen.raw.splitlines() if shown.startswith("<")]
+
+
+@pytest.mark.skipif(not BASH, reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("ca\tev\tech\tte\thello", ["call", "every", "echo", "text=hello"]),
+        ("call every echo text=@./fol\tno\t", ["call", "every", "echo", "text=@./folder/note.txt"]),
+        ("call every add a=1 \t2", ["call", "every", "add", "a=1", "b=2"]),
+        ("call every add --json-args @fold\t", ["call", "every", "add", "--json-args", "@folder/"]),
+        ("list --config ./fol\t", ["list", "--config", "./folder/"]),
+        ("import ./fol\t", ["import", "./folder/"]),
+    ],
+)
+def test_bash_completes(served: Home, typed: str, words: list[str]) -> None:
+    """The real shell, in a terminal. It splits words at `=` and `@`: what stands before them stays."""
+    assert in_bash(served, f"llm-mcp {typed}") == ["llm-mcp", *words]

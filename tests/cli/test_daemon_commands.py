@@ -105,6 +105,18 @@ def test_restart_replaces_the_daemon(home: Home) -> None:
     assert is_gone(before)
 
 
+def test_restart_of_a_server_that_the_config_does_not_have(home: Home) -> None:
+    """With --config nothing is ended but a server of that config."""
+    home.write_config({"fine": entry(faulty_server("fine"))})
+    pid = home.run_cli("call", "fine", "pid").stdout
+    absent = home.run_cli("restart", "--config", "/nope", "fine", check=False)
+    assert (absent.code, "there is no MCP config at /nope" in absent.stderr) == (1, True)
+    other = str(home.write_config({"fini": {"command": "x"}}, home.work / "other.json"))
+    unknown = home.run_cli("restart", "--config", other, "fine", check=False)
+    assert (unknown.code, "did you mean 'fini'?" in unknown.stderr) == (1, True)
+    assert home.run_cli("call", "fine", "pid").stdout == pid
+
+
 def test_health_is_1_when_nobody_answers(home: Home) -> None:
     """Exit code 1, the reason on stderr, as JSON on stdout; and no daemon is started."""
     unhealthy = home.run_cli("health", check=False)

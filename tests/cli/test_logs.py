@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.servers import entry, everything_server
 from tests.waiting import wait_until
@@ -37,6 +40,32 @@ def test_no_log_yet(home: Home) -> None:
     logs.mkdir()
     (logs / "filesystem.log").write_text("x\n")
     assert "did you mean 'filesystem'?" in home.run_cli("logs", "filesytem", check=False).stderr
+
+
+def test_server_that_wrote_nothing(home: Home) -> None:
+    """One that the config has could not write: its last error is said. One that it has not is misspelt."""
+    home.write_config({"broken": {"command": "no-such-command"}, "unset": {"command": "${UNSET_1}"}})
+    home.run_cli("tools", check=False)
+    broken = home.run_cli("logs", "broken", check=False)
+    assert (broken.code, broken.stdout) == (1, "")
+    assert "'broken' has written nothing to its log yet\n" in broken.stderr
+    assert "its last error: command 'no-such-command' was not found" in broken.stderr
+    assert "llm mcp doctor" in broken.stderr
+    assert "UNSET_1 is not set" in home.run_cli("logs", "unset", check=False).stderr
+    misspelt = home.run_cli("logs", "brokn", check=False).stderr
+    assert "no MCP server is called 'brokn'" in misspelt
+    assert "did you mean 'broken'?" in misspelt
+
+
+@pytest.mark.parametrize("program", ["llm", "llm-mcp"])
+def test_ctrl_c_ends_following(home: Home, program: str) -> None:
+    """As it is meant to be ended: a shell's exit code, and nothing is said."""
+    logs = home.config_folder / "logs"
+    logs.mkdir()
+    (logs / "daemon.log").write_text("before\n")
+    words = ["mcp", "logs", "-f"] if program == "llm" else ["logs", "-f"]
+    seen = run_in_terminal(home, *words, program=program, when=lambda raw: "before" in raw, then=b"\x03")
+    assert (seen.code, seen.screen.splitlines()) == (130, ["before", "^C"])
 
 
 def test_log_is_where_the_daemon_writes(home: Home) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 from tests.cli.terminal import run_in_terminal
-from tests.home import Home
+from tests.home import BIN, Home
+from tests.programs import end
 from tests.servers import entry, everything_server
+from tests.waiting import wait_until
 
 # What a watch ends with: the cursor and the terminal's first screen are back.
 FIRST_SCREEN = "\x1b[?25h\x1b[?1049l"
@@ -30,7 +33,12 @@ def test_status_without_a_daemon(home: Home) -> None:
     assert (absent.code, absent.stdout) == (3, "not running; the next prompt starts it\n")
     told = home.run_cli("status", "--json", check=False)
     assert told.code == 3
-    assert json.loads(told.stdout) == {"running": False, "socket": str(home.socket), "supervisor": ""}
+    assert json.loads(told.stdout) == {
+        "running": False,
+        "socket": str(home.socket),
+        "supervisor": "",
+        "servers": [],
+    }
     assert home.processes() == []
 
 
@@ -42,7 +50,7 @@ def test_status_tells_what_runs(home: Home) -> None:
     home.run_cli("call", "every", "fail", "message=no", check=False)
     text = home.run_cli("status").stdout
     assert text.startswith("running  llm-mcp ")
-    assert "itself (a prompt started it)" in text
+    assert "itself (started on demand)" in text
     assert str(home.socket) in text
     every = table_of(text)["every"]
     assert every[:4] == ["ready", "2", "0", "0"]
@@ -171,8 +179,48 @@ def test_status_on_a_terminal(home: Home) -> None:
     )
     assert "every" in seen.screen
     plain = run_in_terminal(home, "status", env={"NO_COLOR": "1"})
-    assert "\x1b[3" not in plain.raw
+    assert "\x1b" not in plain.raw
     assert "every" in plain.screen
+
+
+def test_no_escape_sequences_where_none_are_wanted(home: Home) -> None:
+    """Neither bold nor dim, in any table: with NO_COLOR, and on a terminal that knows none."""
+    home.write_config({"every": entry(everything_server()), "off": {"command": "x", "disabled": True}})
+    home.run_cli("call", "every", "pid")
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        for words in (["list"], ["status"], ["tools", "every"]):
+            assert "\x1b" not in run_in_terminal(home, *words, env=env).raw
+
+
+def test_list_puts_several_errors_on_one_line(home: Home) -> None:
+    """With something between them."""
+    home.write_config({"two": {"command": "${UNSET_1}", "args": ["${UNSET_2}"]}})
+    (line,) = [line for line in home.run_cli("list").stdout.splitlines() if line.startswith("two: ")]
+    assert line.startswith("two: 2 errors: server 'two', key 'command': ")
+    assert "; server 'two', key 'args[0]': " in line
+
+
+def test_facts_are_aligned_on_a_narrow_terminal(home: Home) -> None:
+    """What does not fit goes on below, under its beginning; a path stays whole. So when it is watched."""
+    home.run_cli("start")
+    log = f"     log  {home.config_folder}/logs/daemon.log"
+    for watch in ([], ["--watch"]):
+        seen = run_in_terminal(
+            home, "status", *watch, columns=len(log) + 2, when=lambda raw: "mcp logs" in raw, then=b"\x03"
+        )
+        lines = seen.raw.replace("\x1b[K", "").replace("\x1b[2m", "").replace("\x1b[0m", "").splitlines()
+        assert lines[lines.index(log) + 1] == f"{'':10}(llm mcp logs)"
+
+
+def test_log_of_a_daemon_in_the_foreground(home: Home) -> None:
+    """It is on its terminal, where `logs` cannot read it."""
+    argv = [BIN / "llm-mcp", "daemon"]
+    with subprocess.Popen(argv, env=home.env, stderr=subprocess.DEVNULL) as daemon:
+        try:
+            wait_until(lambda: home.run_cli("health", check=False).code == 0)
+            assert "log  its terminal (stderr)\n" in home.run_cli("status").stdout
+        finally:
+            end(daemon)
 
 
 def test_output_without_utf8(home: Home) -> None:
