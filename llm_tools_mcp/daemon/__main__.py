@@ -7,17 +7,19 @@ import os
 # Before grpc is loaded: its fork handlers would slow each start of a server, and nothing forks to use grpc.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+# Pydantic loads zoneinfo, which else loads all that Python was built with to learn where time zones are.
+os.environ.setdefault("PYTHONTZPATH", "")
 
-import argparse
 import asyncio
 import functools
 import gc
+import getopt
 import importlib
 import logging
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,17 +268,25 @@ async def _serve(options: Options, listeners: Listeners, logs: Logs, notifier: N
     await daemon.serve()
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m llm_tools_mcp.daemon", description=__doc__)
-    parser.add_argument("--socket", type=Path, default=None)
-    parser.add_argument("--log-file", type=Path, default=None)
-    parser.add_argument("--log-level", default="info")
-    parser.add_argument("--idle-timeout", type=float, default=1800.0, help="seconds; 0 = never")
-    given = parser.parse_args(argv)
+def main(argv: Sequence[str]) -> int:
+    """As a client spawns it; people type `llm mcp daemon`. Not argparse: a prompt waits for this to start."""
+    names = ["socket=", "log-file=", "log-level=", "idle-timeout="]
+    try:
+        given = dict(getopt.getopt(argv, "", names)[0])
+        idle_timeout = float(given.get("--idle-timeout", 1800))
+    except (getopt.GetoptError, ValueError) as error:
+        sys.stderr.write(f"llm-mcp: {error}; for people there is: llm mcp daemon --help\n")
+        return _EXIT_REFUSED
+    log_file = given.get("--log-file")
     return run(
-        Options(given.socket or paths.socket_path(), given.log_file, given.log_level, given.idle_timeout)
+        Options(
+            socket=Path(given.get("--socket") or paths.socket_path()),
+            log_file=Path(log_file) if log_file else None,
+            log_level=given.get("--log-level", "info"),
+            idle_timeout=idle_timeout,
+        )
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
