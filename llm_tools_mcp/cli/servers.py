@@ -244,7 +244,9 @@ def _add(
     click.echo(f"added {name!r} to {path}")
     for key in unknown:
         click.echo(f"Warning: {key}", err=True)
-    if check and not _try(name, config_path):
+    if entry.get("disabled") is True:
+        click.echo(f"it is disabled; to enable it: llm mcp enable {shlex.quote(name)}")
+    elif check and not _try(name, config_path):
         context.exit(1)
 
 
