@@ -18,7 +18,7 @@ import llm.cli  # noqa: E402 - which loads the plugins
 
 stamp("import llm and its plugins")
 
-from llm_tools_mcp.toolbox import MCP  # noqa: E402
+from llm_tools_mcp import toolbox  # noqa: E402
 
 
 def main() -> None:
@@ -33,17 +33,17 @@ def main() -> None:
 
 def _watch_listing() -> None:
     """The stages of a prompt are told apart by the first use of each step."""
-    original = MCP._source  # noqa: SLF001
+    original = toolbox._source  # noqa: SLF001
 
-    def source(self: MCP):
+    def source(path: str | None):
         stamp("llm: arguments, model, database")
         from llm_tools_mcp import tools
 
         stamp("import grpc, protobuf and our client")
         _watch(tools)
-        return original(self)
+        return original(path)
 
-    MCP._source = source  # type: ignore[method-assign]  # noqa: SLF001
+    toolbox._source = source  # noqa: SLF001
 
 
 def _watch(tools) -> None:
