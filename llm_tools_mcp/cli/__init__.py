@@ -100,9 +100,9 @@ def readable_errors() -> Iterator[None]:
         click.echo(err=True)
         raise SystemExit(_INTERRUPTED) from None
     except McpError as error:
-        from .screen import clean
+        from llm_tools_mcp.plain import plain
 
-        raise click.ClickException(clean(str(error))) from error  # names in a config are anything
+        raise click.ClickException(plain(str(error))) from error  # names in a config are anything
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

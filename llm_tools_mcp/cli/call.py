@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.plain import plain
 
 from .command import as_json, command, config_option
 from .completion import argument_words, json_or_file, server_names, tool_names
-from .screen import clean, clean_line, is_terminal, print_json, read_stdin
+from .screen import clean_line, is_terminal, print_json, read_stdin
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -130,7 +131,7 @@ def _explained(offer: Offer, wrong: list[str]) -> WrongArguments:
     words = shlex.join([clean_line(offer.server), clean_line(offer.tool)])
     call = f"llm mcp call {words} {usage(offer.input_schema)}".rstrip()
     return WrongArguments(
-        "\n".join([*(clean(line) for line in wrong), f"Usage: {call}", f"More:  llm mcp tools {words}"])
+        "\n".join([*(plain(line) for line in wrong), f"Usage: {call}", f"More:  llm mcp tools {words}"])
     )
 
 
@@ -167,12 +168,12 @@ def _content(text: str) -> str:
     try:
         return Path(text[1:]).expanduser().read_text(encoding="utf-8")
     except OSError as error:
-        path = clean(text[1:])
+        path = plain(text[1:])
         raise WrongArguments(
             f"{path} cannot be read: {error.strerror} (a value that begins with @: @@)"
         ) from None
     except UnicodeDecodeError:
-        raise WrongArguments(f"{clean(text[1:])} is not UTF-8 text") from None
+        raise WrongArguments(f"{plain(text[1:])} is not UTF-8 text") from None
 
 
 # --- results ----------------------------------------------------------------------------------------
@@ -182,12 +183,12 @@ def _print(result: v1.ToolResult, saved: dict[int, Path]) -> None:
     text = _text(result)
     if result.is_error:
         click.echo(
-            f"Error: {clean(text) or 'the tool reported an error and said nothing about it'}", err=True
+            f"Error: {plain(text) or 'the tool reported an error and said nothing about it'}", err=True
         )
     elif _TEXT in saved:
         click.echo(f"[text, {len(text.encode())} bytes: saved as {saved[_TEXT]}]", err=True)
     elif text:
-        click.echo(clean(text) if is_terminal() else text, color=True)  # click would strip what came
+        click.echo(plain(text) if is_terminal() else text, color=True)  # click would strip what came
     for index, content in enumerate(result.content):
         if content.WhichOneof("kind") == "media":
             click.echo(_described(content.media, saved.get(index)), err=True)
@@ -205,7 +206,7 @@ def _text(result: v1.ToolResult) -> str:
 
 
 def _described(media: v1.Media, saved: Path | None) -> str:
-    what = f"{clean(media.mime_type) or 'data'}, {len(media.data)} bytes"
+    what = f"{plain(media.mime_type) or 'data'}, {len(media.data)} bytes"
     return f"[{what}: saved as {saved}]" if saved else f"[{what}: --output FILE saves it]"
 
 

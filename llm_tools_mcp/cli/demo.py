@@ -18,9 +18,10 @@ from pathlib import Path
 import click
 
 from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.plain import plain
 
 from .command import command
-from .screen import clean, styled
+from .screen import styled
 
 _SHOWN_LINES = 12
 _PROMPT_SECONDS = 120.0
@@ -70,7 +71,7 @@ def _is_importable(name: str) -> bool:
 
 
 def _show(answer: _Answer, what: str) -> None:
-    lines = clean(answer.output).splitlines()
+    lines = plain(answer.output).splitlines()
     for line in lines[:_SHOWN_LINES]:
         click.echo(f"  {line}")
     if len(lines) > _SHOWN_LINES:
@@ -122,7 +123,7 @@ def _run(shown: list[str], argv: list[str], environment: Mapping[str, str]) -> _
         raise McpError(f"{shown[0]} did not end within {_PROMPT_SECONDS:g} s") from None
     seconds = time.monotonic() - began
     if done.returncode or not done.stdout.strip():
-        raise McpError(f"{shown[0]} failed:\n{clean(done.stderr or done.stdout).strip()}")
+        raise McpError(f"{shown[0]} failed:\n{plain(done.stderr or done.stdout).strip()}")
     return _Answer(done.stdout.strip(), seconds)
 
 

@@ -12,12 +12,13 @@ import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.plain import plain
 from llm_tools_mcp.service import installed_service
 
 from .command import command, did_you_mean
 from .completion import server_names
 from .daemon import ask, is_running
-from .screen import clean, one_line
+from .screen import one_line
 
 _POLL_SECONDS = 0.2
 # A server's lines are sought among so many times more of the whole journal.
@@ -48,7 +49,7 @@ def logs_command(*, server: str | None, follow: bool, lines: int) -> None:
 
 
 def _print(line: bytes) -> None:
-    click.echo(clean(line.decode("utf-8", "replace")))
+    click.echo(plain(line.decode("utf-8", "replace")))
 
 
 # --- the journal ------------------------------------------------------------------------------------

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from llm_tools_mcp.plain import plain
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 # Columns are shortened to no less.
 _MIN_WIDTH = 20
-
-# What servers say is untrusted: controls other than tab and newline, and bidirectional overrides.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])")
 
 
 def print_json(value: Any) -> None:
@@ -38,13 +36,8 @@ def read_stdin() -> str:
     return sys.stdin.read() if sys.stdin is not None else ""
 
 
-def clean(text: str) -> str:
-    """Text that cannot drive a terminal; newlines and tabs stay."""
-    return text if text.isprintable() else _CONTROLS.sub("", _ESCAPES.sub("", text))
-
-
 def clean_line(text: str) -> str:
-    return " ".join(clean(text).split())
+    return " ".join(plain(text).split())
 
 
 def one_line(text: str) -> str:

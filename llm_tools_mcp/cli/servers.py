@@ -14,11 +14,12 @@ import click
 from llm_tools_mcp import paths
 from llm_tools_mcp.config import mentioned_variables
 from llm_tools_mcp.errors import ConfigError, McpError
+from llm_tools_mcp.plain import plain
 
 from .command import as_json, command, config_option
 from .completion import server_names
 from .editing import check, config_file, edited, entry_of, servers_of, unknown_key, wrong_name
-from .screen import clean, clean_line, print_json, read_stdin, styled
+from .screen import clean_line, print_json, read_stdin, styled
 from .secrets import shown_entry
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def _try(name: str, config_path: str | None) -> bool:
 
     listing = list_tools(config_path, name, Daemon(), Display(), refresh=True)
     for failed in listing.failed:
-        click.echo(f"{name!r} is added, but it cannot be used yet: {clean(failed.reason)}", err=True)
+        click.echo(f"{name!r} is added, but it cannot be used yet: {plain(failed.reason)}", err=True)
         word = shlex.quote(name)
         click.echo(f"its log: llm mcp logs {word}   to undo: llm mcp remove {word}", err=True)
         return False

@@ -10,9 +10,10 @@ import click
 from llm_tools_mcp import paths
 from llm_tools_mcp import service as managers
 from llm_tools_mcp.errors import DaemonError, DaemonStartFailed, ServiceError
+from llm_tools_mcp.plain import plain
 
 from .command import Group, as_json, command
-from .screen import clean, print_json
+from .screen import print_json
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -122,7 +123,7 @@ def _print(found: Service, status: ServiceStatus, drifts: list[Drift]) -> None:
     if status.failure:
         click.echo(f"\n{found.diagnosis()}")
     elif lines := found.last_log_lines(_LOG_LINES):
-        click.echo("\n".join(["", *map(clean, lines)]))
+        click.echo("\n".join(["", *map(plain, lines)]))
     if not status.failure and not status.listening:
         click.echo("\nit does not listen: llm mcp start")
     elif not status.enabled:

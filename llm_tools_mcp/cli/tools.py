@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llm_tools_mcp.errors import McpError, UnknownTool
+from llm_tools_mcp.plain import plain
 
 from .command import as_json, command, config_option, did_you_mean
 from .completion import server_names, tool_names
-from .screen import clean, clean_line, is_terminal, print_json, styled
+from .screen import clean_line, is_terminal, print_json, styled
 
 if TYPE_CHECKING:
     from llm_tools_mcp.config import ConfigSource
@@ -112,7 +113,7 @@ def find_tool(listing: Listing, server: str, tool: str) -> Offer:
     for failed in listing.failed:
         if failed.server == server:
             logs = f"llm mcp logs {shlex.quote(clean_line(server))}"
-            raise McpError(f"server {server!r} cannot be used: {clean(failed.reason)}\nmore: {logs}")
+            raise McpError(f"server {server!r} cannot be used: {plain(failed.reason)}\nmore: {logs}")
     names = {offer.tool: offer for offer in listing.offers if offer.server == server}
     if tool in names:
         return names[tool]
@@ -177,7 +178,7 @@ def _renamed(offer: Offer) -> str:
 
 def _first_sentence(description: str) -> str:
     """A description for models may be pages long."""
-    paragraph = clean(description).strip().split("\n\n", 1)[0]
+    paragraph = plain(description).strip().split("\n\n", 1)[0]
     text = " ".join(paragraph.split())
     end = text.find(". ")
     return text if end < 0 else text[: end + 1]
@@ -188,7 +189,7 @@ def _print_whole(offer: Offer) -> None:
 
     name = styled(clean_line(offer.tool), fg="cyan")
     click.echo(f"  {name}  {styled(_renamed(offer), dim=True)}".rstrip())
-    for line in clean(offer.description).strip().splitlines():
+    for line in plain(offer.description).strip().splitlines():
         click.echo(f"  {line}")
     arguments = arguments_of(offer.input_schema)
     if arguments:

@@ -13,6 +13,7 @@ from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
 
 from . import ServiceStatus
+from .asking import ask
 
 LABEL = "io.github.llm-tools-mcp"
 PLIST_NAME = f"{LABEL}.plist"
@@ -33,21 +34,7 @@ class Launchctl:
         self.target = f"{self.domain}/{LABEL}"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = ["launchctl", *arguments]
-        try:
-            return subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ServiceError(f"{shlex.join(argv)} did not end within {TIMEOUT:g} s") from None
-        except OSError as error:
-            raise ServiceError(f"launchctl cannot be run: {error.strerror}") from error
+        return ask(["launchctl", *arguments], timeout=TIMEOUT)
 
     def check(self, *arguments: str) -> str:
         done = self.run(*arguments)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from llm_tools_mcp.errors import ServiceError
 
 from . import ServiceStatus
+from .asking import ask
 
 SOCKET = "llm-mcp.socket"
 SERVICE = "llm-mcp.service"
@@ -65,21 +65,7 @@ class Systemctl:
         return {block["Id"]: block for block in blocks if "Id" in block}
 
     def command(self, *argv: str, timeout: float) -> subprocess.CompletedProcess[str]:
-        try:
-            return subprocess.run(
-                argv,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ServiceError(f"{shlex.join(argv)} did not end within {timeout:g} s") from None
-        except OSError as error:
-            raise ServiceError(f"{argv[0]} cannot be run: {error.strerror}") from error
+        return ask(argv, timeout=timeout, env=self._environment)
 
 
 def find_service(runtime: Path) -> SystemdService | None:

@@ -11,6 +11,7 @@ import pytest
 from llm_tools_mcp.daemon.failure import Kind
 from tests.daemon.live import Live, failure_of, python, variant, with_live
 from tests.servers import entry, naming_server
+from tests.waiting import wait_until_async
 
 # --- what they write ------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ async def test_flood_on_stderr_is_cut(live: Live) -> None:
     began = time.monotonic()
     assert await live.call(server, "echo", text="hi") == "hi"
     assert time.monotonic() - began < 5
-    await asyncio.sleep(0.1)
+    await wait_until_async(lambda: bool(live.logged.get("faulty")))
     lines = live.logged["faulty"]
     assert 0 < len(lines) < 5000
     assert not any(c in line for line in lines for c in "\x1b\x07\x00\u009b")

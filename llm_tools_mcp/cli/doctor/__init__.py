@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
-from llm_tools_mcp.cli.screen import clean, print_json, styled
+from llm_tools_mcp.cli.screen import print_json, styled
+from llm_tools_mcp.plain import plain
 
 from .finding import BAD, NOTE, OK, Finding
 
@@ -48,6 +49,6 @@ def _print(finding: Finding) -> None:
     mark, color = _MARKS[finding.level]
     is_utf8 = str(getattr(sys.stdout, "encoding", "")).lower().startswith("utf")
     shown = mark if is_utf8 else _ASCII[finding.level]
-    click.echo(f"{styled(shown, fg=color, bold=True)} {clean(finding.text)}")
+    click.echo(f"{styled(shown, fg=color, bold=True)} {plain(finding.text)}")
     for line in finding.repair.splitlines():
-        click.echo(f"    {styled('→' if is_utf8 else '->', dim=True)} {clean(line)}")
+        click.echo(f"    {styled('→' if is_utf8 else '->', dim=True)} {plain(line)}")
