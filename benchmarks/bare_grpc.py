@@ -1,6 +1,6 @@
-"""A daemon without any MCP behind it: what gRPC alone costs between two Python processes.
+"""A grpcio server without any MCP behind it: what gRPC alone costs between two Python processes.
 
-bare_grpc.py SOCKET   answers every call at once; no relay, no pool, no server.
+bare_grpc.py SOCKET   answers every call at once; no pool, no server.
 """
 
 from __future__ import annotations

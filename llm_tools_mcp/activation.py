@@ -42,7 +42,7 @@ _LOG_TAIL = 8
 # Its own 20, three for each server, two for each client.
 _OPEN_FILES = 64
 SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
-# What it notifies us by: beside its socket, with a path that is shorter than `paths.private_folder`.
+# What it notifies us by: beside its socket.
 _NOTICES = ".n"
 # What the daemon marks the processes of its servers with.
 SERVER_MARK = "LLM_MCP_DAEMON"

@@ -43,7 +43,7 @@ _OPTIONS = [
     # to connect, and the first client waits in the socket's queue while systemd starts the daemon.
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 200),
-    # During a call, pings through the relay notice a daemon whose event loop hangs.
+    # During a call, pings notice a daemon whose event loop hangs.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
@@ -185,7 +185,7 @@ def _forget(call: Any) -> None:
     """Take in the last events of a cancelled call.
 
     Nobody else does for a stream that is read in the caller's thread, and until then the call holds its
-    connection, also when the channel is closed (grpc 1.85): a daemon that stops would wait for us.
+    connection, also when the channel is closed (grpc 1.85).
     """
     consume, state = getattr(call, "_consume_next_event", None), getattr(call, "_state", None)
     while consume is not None and getattr(state, "due", None):

@@ -97,11 +97,6 @@ def spawn_lock_path(socket: Path) -> Path:
     return socket.with_name(socket.name + ".spawn.lock")
 
 
-def private_folder(socket: Path) -> Path:
-    """Where the daemon keeps the gRPC server's own socket: beside its listening one."""
-    return socket.with_name(socket.name + ".d")
-
-
 def sendable(path: str | Path) -> str:
     """The path as text that can be sent: bytes that are not UTF-8 become question marks."""
     return str(path).encode("utf-8", "replace").decode()

@@ -296,8 +296,8 @@ def test_socket_path_that_is_too_long_is_explained(home: Home) -> None:
     assert "set LLM_MCP_SOCKET to a shorter one" in result.stderr
 
 
-def test_socket_path_too_long_for_the_private_one_is_explained(home: Home) -> None:
-    """The socket of gRPC itself has a longer path: where only that one does not fit, words say so."""
+def test_socket_path_too_long_for_the_one_beside_it_is_explained(home: Home) -> None:
+    """The one that a start is noticed by has a longer path: where only that does not fit, words say so."""
     long = home.runtime / ("x" * (paths.SOCKET_PATH_LIMIT - len(str(home.runtime)) - 2))
     result = ensure(home, env={"LLM_MCP_SOCKET": str(long)}, check=False)
     assert result.code == 1
@@ -343,7 +343,7 @@ print("answered:", connection.recv(100))
 
 @needs_root
 def test_second_user_cannot_connect(home: Home) -> None:
-    """Neither through the folder and the socket's mode, nor, where those are open, past the relay."""
+    """Neither through the folder and the socket's mode, nor, where those are open, past the acceptor."""
     ensure(home)
     assert home.socket.stat().st_mode & 0o777 == 0o600
     command = [sys.executable, "-c", CONNECT, str(home.socket)]
@@ -494,5 +494,4 @@ def test_nothing_is_left_after_stop(home: Home) -> None:
     home.run_cli("stop")
     assert home.processes() == []
     left = [path.name for path in home.runtime.iterdir()]
-    assert sorted(left) == ["s.d", "s.lock", "s.spawn.lock"]
-    assert list((home.runtime / "s.d").iterdir()) == []
+    assert sorted(left) == ["s.lock", "s.spawn.lock"]

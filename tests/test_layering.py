@@ -26,15 +26,15 @@ LAYERS = (
 )
 SHARED = ("errors", "paths", "config", "naming", "v1")
 DAEMON_LAYERS = (
-    ("backoff", "configs", "distribution", "failure", "frames", "log", "memory"),
-    ("orphans", "peer", "sanitize", "sdk", "statistics"),
-    ("claims", "events", "listeners", "listing", "process", "pump", "results", "tool_cache"),
+    ("backoff", "configs", "deadline", "distribution", "failure", "http2", "log", "memory"),
+    ("orphans", "peer", "rpc", "sanitize", "sdk", "statistics"),
+    ("claims", "events", "listeners", "listing", "process", "results", "tool_cache"),
     ("transport",),
     ("connection",),
     ("owner",),
     ("session",),
     ("pool",),
-    ("relay", "servicer"),
+    ("acceptor", "servicer"),
     ("lifecycle",),
     ("__main__",),
 )
@@ -46,7 +46,9 @@ DAEMON_ENTRY = "daemon.__main__"
 MCP_HOMES = ("daemon.connection", "daemon.results", "daemon.sdk", "daemon.transport", "demo_server")
 HOMES = {
     "click": ("cli", "plugin", "toolbox"),
-    "grpc": ("client", "daemon.__main__", "daemon.servicer", "outcome", "v1"),
+    "grpc": ("client", "outcome", "v1"),
+    "h2": ("daemon.http2",),
+    "hpack": ("daemon.http2",),
     "httpx2": MCP_HOMES,
     "llm": ("plugin", "toolbox"),
     "mcp": MCP_HOMES,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
-# Before grpc is loaded: its fork handlers would slow each start of a server, and nothing forks to use grpc.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 # Pydantic loads zoneinfo, which else loads all that Python was built with to learn where time zones are.
 os.environ.setdefault("PYTHONTZPATH", "")
+# The SDK offers its calls to OpenTelemetry, which would look for a trace to pass on at each of them.
+os.environ.setdefault("OTEL_PROPAGATORS", "none")
 
 import asyncio
 import functools
@@ -17,6 +16,7 @@ import getopt
 import importlib
 import logging
 import resource
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -26,20 +26,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import grpc
-
 from llm_tools_mcp import __version__, paths, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
-from llm_tools_mcp.v1 import mcp_daemon_pb2_grpc
 
-from . import orphans
+from . import orphans, rpc
+from .acceptor import Acceptor
 from .distribution import Distribution
+from .http2 import Connection as ClientConnection
 from .lifecycle import Lifecycle, Notifier, drain
 from .listeners import Listeners, Origin, listen
 from .log import Logs
 from .pool import Pool
-from .relay import Relay
 from .servicer import Servicer
 from .session import Session
 from .tool_cache import ToolCache
@@ -54,21 +52,8 @@ SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
 
 _EXIT_REFUSED = 1
 
-# Each client takes three files, each server four; systems begin with 1024, macOS with 256.
+# Each client takes one file, each server four; systems begin with 1024, macOS with 256.
 _OPEN_FILES = 8192
-
-_SERVER_OPTIONS = [
-    ("grpc.max_receive_message_length", v1.MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", v1.MAX_MESSAGE_BYTES),
-    # Clients ping during long calls to notice a hung daemon; by default that is `too_many_pings`.
-    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
-    ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.so_reuseport", 0),
-    # Beyond 1000 that have just come gRPC cancels some, as if the daemon had stopped.
-    ("grpc.server.max_pending_requests", 2**31 - 1),
-    ("grpc.server.max_pending_requests_hard_limit", 2**31 - 1),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +75,6 @@ class Daemon:
         self._owner = orphans.owner_mark(options.socket)
         self._distribution = Distribution("llm-tools-mcp", __version__)
         self._spawned = bool(os.environ.pop(SPAWNED_VARIABLE, ""))
-        self._upstream = _private_socket(options.socket)
         self.lifecycle = Lifecycle(
             notifier,
             idle_timeout=options.idle_timeout,
@@ -104,26 +88,23 @@ class Daemon:
         self.pool = Pool(
             self._connect, self._cache, clock=time.monotonic, on_change=self.lifecycle.note_change
         )
-        self.relay = Relay(
-            self._upstream,
+        self.acceptor = Acceptor(
+            self._serve_client,
             allowed_uids=frozenset({os.geteuid(), 0}),
             on_change=self.lifecycle.note_change,
         )
         self.servicer = Servicer(
             self.pool,
             health=self.health,
-            connections=lambda: self.relay.connections,
+            connections=lambda: self.acceptor.connections,
             socket=paths.sendable(options.socket),
             shut_down=self.lifecycle.shut_down,
             is_outdated=self._distribution.is_outdated,
         )
+        self._server = rpc.Server(rpc.methods(v1.SERVICE, self.servicer), max_message=v1.MAX_MESSAGE_BYTES)
 
     async def serve(self) -> None:
-        server = grpc.aio.server(options=_SERVER_OPTIONS)
-        mcp_daemon_pb2_grpc.add_McpDaemonServicer_to_server(self.servicer, server)
-        server.add_insecure_port(paths.grpc_address(self._upstream))
-        await server.start()
-        self.relay.start(self._listeners.sockets)
+        self.acceptor.start(self._listeners.sockets)
         _log.info("llm-mcp %s serves on %s (pid %d)", __version__, self._socket, os.getpid())
         loop = asyncio.get_running_loop()
         self._connections = loop.run_in_executor(None, _load_connections)
@@ -132,9 +113,11 @@ class Daemon:
             try:
                 await self.lifecycle.run()
             finally:
-                await drain(self._listeners, self.relay, server, self.pool)
-                self._upstream.unlink(missing_ok=True)
+                await drain(self._listeners, self.acceptor, self.pool)
                 await asyncio.gather(self._connections, sweep)
+
+    def _serve_client(self, sock: socket.socket) -> ClientConnection:
+        return ClientConnection(sock, self._server.handle, max_body=self._server.max_body)
 
     def _sweep(self) -> None:
         orphans.sweep(self._socket)
@@ -177,7 +160,7 @@ class Daemon:
         return "spawned" if self._spawned else "foreground"
 
     def _is_idle(self) -> bool:
-        return self.relay.connections == 0 and not self.pool.is_busy
+        return self.acceptor.connections == 0 and not self.pool.is_busy
 
     def _describe(self) -> str:
         live = sum(session.is_live for session in self.pool.sessions())
@@ -199,23 +182,6 @@ def _load_connections() -> ModuleType:
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
     return module
-
-
-def _private_socket(socket: Path) -> Path:
-    """Where gRPC itself listens: in a folder of its own, for this user alone."""
-    folder = paths.make_private_folder(paths.private_folder(socket))
-    folder.chmod(0o700)
-    for stale in folder.iterdir():
-        if not _is_alive(stale.name):
-            stale.unlink(missing_ok=True)
-    return paths.checked_socket_path(folder / str(os.getpid()))
-
-
-def _is_alive(pid: str) -> bool:
-    with suppress(ValueError, ProcessLookupError):
-        os.kill(int(pid), 0)
-        return int(pid) != os.getpid()
-    return False
 
 
 class _pid_file:  # noqa: N801 - reads as a function

@@ -12,13 +12,12 @@ import signal
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import AsyncExitStack, suppress
-from typing import Protocol
 
 import sdnotify
 
+from .acceptor import Acceptor
 from .listeners import Listeners, Origin
 from .pool import Pool
-from .relay import Relay
 
 _log = logging.getLogger(__name__)
 
@@ -149,30 +148,23 @@ class Lifecycle:
             self._loop.call_later(self._notifier.watchdog_seconds / 3, self._feed_watchdog)
 
 
-class Stoppable(Protocol):
-    async def stop(self, grace: float | None, /) -> None: ...
-
-
-async def drain(
-    listeners: Listeners, relay: Relay, server: Stoppable, pool: Pool, grace: float = GRACE
-) -> None:
+async def drain(listeners: Listeners, acceptor: Acceptor, pool: Pool, grace: float = GRACE) -> None:
     """Calls in flight finish; new clients wait in the kernel's queue for the next daemon.
 
-    `server.stop(grace)` alone loses calls that reach the server just after it. So the relay tells each
-    client to go away first, and the server stops when nobody is connected any more.
+    Each client is told to go away. What it had sent before it heard of that is still served, and it leaves
+    when it has its answers.
     """
     async with AsyncExitStack() as stages:  # left from the last to the first, also past a failure
         stages.callback(listeners.close)
         stages.push_async_callback(pool.aclose)
-        stages.push_async_callback(server.stop, 0)
-        stages.push_async_callback(relay.aclose)
+        stages.push_async_callback(acceptor.aclose)
         if listeners.origin is Origin.BOUND:
             listeners.release()  # the path first: what connects after this finds the next daemon
-            relay.accept_queued()  # and stragglers, who looked the path up just before, still get in
+            acceptor.accept_queued()  # and stragglers, who looked the path up just before, still get in
         else:
-            relay.stop_accepting()
-        relay.send_goaway()
+            acceptor.stop_accepting()
+        acceptor.send_goaway()
         try:
-            await asyncio.wait_for(relay.wait_closed(), grace)
+            await asyncio.wait_for(acceptor.wait_closed(), grace)
         except asyncio.TimeoutError:
             _log.warning("%d calls did not finish within %g s and are cancelled", pool.in_use, grace)

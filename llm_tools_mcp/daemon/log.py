@@ -57,8 +57,7 @@ class Logs:
         root.setLevel(level.upper())
         root.propagate = False
         root.handlers = [self._handler(log_file)]
-        for name in ("asyncio", "grpc"):
-            logging.getLogger(name).handlers = root.handlers
+        logging.getLogger("asyncio").handlers = root.handlers
         logging.raiseExceptions = False  # a full disk would get a traceback for every line
         # Without this Python would write warnings of loggers that nobody knows to stderr, and so to the log.
         logging.getLogger().addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""Gives memory back after large messages. What grpc and Python have freed glibc keeps: 100 MB, for days."""
+"""Gives memory back after large messages. What Python has freed glibc keeps: 100 MB, for days."""
 
 from __future__ import annotations
 

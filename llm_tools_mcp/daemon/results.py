@@ -90,27 +90,6 @@ def _write_link(block: JsonObject, wire: v1.ResourceLink) -> None:
     wire.mime_type = _text(block.get("mimeType"))
 
 
-def size_of(result: JsonObject, wire: v1.ToolResult) -> int:
-    """Bytes that a result takes at most: protobuf would serialize all of it to know."""
-    contents = sum(map(_size, result.get("content") or ()))
-    return contents + _utf8_size(wire.structured_content)
-
-
-def _size(block: JsonObject) -> int:
-    resource = block.get("resource")
-    encoded = {**block, **(resource if isinstance(resource, dict) else {})}
-    data = [encoded.pop(key, None) for key in ("data", "blob")]
-    return (
-        _ENVELOPE_BYTES
-        + sum(_utf8_size(text) for text in encoded.values() if isinstance(text, str))
-        + sum(len(text) * 3 // 4 for text in data if isinstance(text, str))
-    )
-
-
-def _utf8_size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
-
-
 def _text(value: object) -> str:
     """A string that protobuf takes: lone surrogates, which JSON can hold, are replaced."""
     if not isinstance(value, str):

@@ -6,36 +6,29 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeVar
 
-import grpc
 import psutil
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import Config, ServerDefinition
 from llm_tools_mcp.errors import ConfigError
-from llm_tools_mcp.v1 import mcp_daemon_pb2_grpc
 
 from .configs import ParsedConfigs, usable
 from .events import EventWriter
 from .failure import Kind, ServerFailure
 from .pool import Pool
-from .results import size_of, write_result
+from .results import write_result
+from .rpc import AnswerTooLarge, Code, RpcError, Write
 from .session import Session
 from .tool_cache import ToolList
 
 _log = logging.getLogger(__name__)
 
-# What a message has around a result.
-_ENVELOPE_BYTES = 1024
 # A status text travels in the headers, whose size is bounded.
 _MAX_STATUS_TEXT = 4000
 
-Context = grpc.aio.ServicerContext
-T = TypeVar("T")
 
-
-class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
+class Servicer:
     """`health` describes the daemon, `shut_down` begins its drain, `is_outdated` asks the disk."""
 
     def __init__(
@@ -61,37 +54,30 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
 
     # --- tools --------------------------------------------------------------------------------------
 
-    async def GetAllTools(
-        self, request: v1.GetAllToolsRequest, context: Context[Any, Any]
-    ) -> AsyncIterator[v1.ServerTools]:
+    async def GetAllTools(self, request: v1.GetAllToolsRequest, write: Write) -> None:
         if self._is_outdated():
             self._shut_down("a newer version is installed")
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "a newer version is installed; connect again")
-        parsed = await self._parsed_or_abort(request.caller, request.protocol, context)
+            raise RpcError(Code.UNAVAILABLE, "a newer version is installed; connect again")
+        parsed = self._parsed(request.caller, request.protocol)
         if request.caller.config_path:
             self._pool.claim(request.caller.config_path, request.caller.config, usable(parsed))
         listing = _Listing(self._pool, parsed, request)
         try:
             async for answer in listing.answers():
-                yield answer
+                await write(answer)
         finally:
             await listing.aclose()
 
-    async def _parsed_or_abort(
-        self, caller: v1.Caller, protocol: v1.Protocol.ValueType, context: Context[Any, Any]
-    ) -> Config:
+    def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
         try:
             return self._configs.get(caller, protocol)
         except ConfigError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:_MAX_STATUS_TEXT])
-            raise AssertionError("unreachable") from error
+            raise RpcError(Code.INVALID_ARGUMENT, str(error)[:_MAX_STATUS_TEXT]) from error
 
     # --- calls --------------------------------------------------------------------------------------
 
-    async def CallTool(  # type: ignore[override]  # grpc.aio takes coroutines that write, its stubs do not
-        self, request: v1.CallToolRequest, context: Context[Any, Any]
-    ) -> None:
-        events = EventWriter(context.write)
+    async def CallTool(self, request: v1.CallToolRequest, write: Write) -> None:
+        events = EventWriter(write)
         try:
             last = v1.CallToolEvent()
             try:
@@ -99,7 +85,11 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
             except Exception as error:  # noqa: BLE001 - the caller must hear of it
                 last.failure.CopyFrom(_failure(error))
             await events.flush()
-            await context.write(last)
+            try:
+                await write(last)
+            except AnswerTooLarge as error:
+                failure = ServerFailure(Kind.TOO_LARGE, f"its result {error.excess}")
+                await write(v1.CallToolEvent(failure=failure.to_wire()))
         finally:
             events.cancel()
 
@@ -121,10 +111,6 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
             raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
         result = await self._pool.call(definition, request.tool, arguments, forward)
         write_result(result, wire)
-        size = size_of(result, wire)
-        if size > v1.MAX_MESSAGE_BYTES - _ENVELOPE_BYTES:
-            limit = f"the limit of {v1.MAX_MESSAGE_BYTES // 2**20} MiB"
-            raise ServerFailure(Kind.TOO_LARGE, f"its result of {size / 2**20:.0f} MiB exceeds {limit}")
 
     def _definition(self, request: v1.CallToolRequest) -> ServerDefinition:
         servers = self._configs.get(request.caller, request.protocol).servers
@@ -139,10 +125,10 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
 
     # --- the daemon ---------------------------------------------------------------------------------
 
-    async def Health(self, request: v1.HealthRequest, context: Context[Any, Any]) -> v1.HealthResponse:
+    async def Health(self, request: v1.HealthRequest) -> v1.HealthResponse:
         return self._health()
 
-    async def Status(self, request: v1.StatusRequest, context: Context[Any, Any]) -> v1.StatusResponse:
+    async def Status(self, request: v1.StatusRequest) -> v1.StatusResponse:
         return v1.StatusResponse(
             health=self._health(),
             servers=[_status(session) for session in self._pool.sessions() if not session.is_over],
@@ -152,17 +138,15 @@ class Servicer(mcp_daemon_pb2_grpc.McpDaemonServicer):
             socket=self._socket,
         )
 
-    async def RestartServer(
-        self, request: v1.RestartServerRequest, context: Context[Any, Any]
-    ) -> v1.RestartServerResponse:
+    async def RestartServer(self, request: v1.RestartServerRequest) -> v1.RestartServerResponse:
         """With a caller: of the connections of this name only the caller's own."""
         if not request.HasField("caller"):
             return v1.RestartServerResponse(stopped=self._pool.restart(request.server))
-        parsed = await self._parsed_or_abort(request.caller, v1.Protocol.PROTOCOL_UNSPECIFIED, context)
+        parsed = self._parsed(request.caller, v1.Protocol.PROTOCOL_UNSPECIFIED)
         own = {definition.identity for definition in usable(parsed)}
         return v1.RestartServerResponse(stopped=self._pool.restart(request.server, own))
 
-    async def Shutdown(self, request: v1.ShutdownRequest, context: Context[Any, Any]) -> v1.ShutdownResponse:
+    async def Shutdown(self, request: v1.ShutdownRequest) -> v1.ShutdownResponse:
         self._shut_down("asked to stop")
         return v1.ShutdownResponse(pid=self._health().pid)
 

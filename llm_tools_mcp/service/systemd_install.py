@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
 
 from . import Drift
@@ -71,8 +69,6 @@ class SystemdInstaller:
         if reachable:
             self._systemctl.check("daemon-reload")
             self._systemctl.run("reset-failed", SOCKET, SERVICE)  # nothing may have failed: no matter
-        with suppress(OSError):  # absent, or in use by a daemon of another kind
-            paths.private_folder(self._runtime / paths.SOCKET_NAME).rmdir()
         return done + self._left()
 
     def idle(self) -> Drift | None:

@@ -1,6 +1,7 @@
 """Messages and service of proto/llm_tools_mcp/v1/mcp_daemon.proto; generated, see `make grpc`."""
 
 from .mcp_daemon_pb2 import (
+    DESCRIPTOR,
     Accepted,
     CachedTools,
     Caller,
@@ -28,6 +29,8 @@ from .mcp_daemon_pb2 import (
     ToolResult,
 )
 
+SERVICE = DESCRIPTOR.services_by_name["McpDaemon"]
+
 # The major version of the protocol. Within one, fields are only added: clients and daemons of
 # different releases understand each other.
 PROTOCOL_MAJOR = 1
@@ -38,6 +41,7 @@ MAX_MESSAGE_BYTES = 128 * 1024 * 1024
 __all__ = [
     "MAX_MESSAGE_BYTES",
     "PROTOCOL_MAJOR",
+    "SERVICE",
     "Accepted",
     "CachedTools",
     "CallToolEvent",

@@ -67,7 +67,7 @@ def test_stop_kills_a_hung_daemon_that_a_prompt_started(home: Home) -> None:
     pid = daemon_pid(home)
     os.kill(pid, signal.SIGSTOP)
     assert home.run_cli("stop").stdout == f"stopped (pid {pid})\n"
-    assert home.processes() == []
+    wait_until(lambda: home.processes() == [])  # the server has to notice that its input ended
     assert home.run_cli("call", "fine", "echo", "text=again").stdout == "again\n"
 
 

@@ -1,19 +1,25 @@
-"""A real grpc.aio server behind a real relay, and channels to it as the client makes them."""
+"""Our gRPC server behind a real acceptor, channels as the client makes them, and a client of bare HTTP/2."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import functools
-import itertools
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.wrappers_pb2 import BytesValue
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import Event
 
-from llm_tools_mcp.daemon.relay import Relay
+from llm_tools_mcp.daemon.acceptor import Acceptor
+from llm_tools_mcp.daemon.http2 import Connection
+from llm_tools_mcp.daemon.rpc import Code, Method, RpcError, Server, Write, unary
 
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -25,71 +31,89 @@ CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.use_local_subchannel_pool", 1),
 )
-MESSAGE_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+MAX_MESSAGE = 16 * 1024 * 1024
 
-_numbers = itertools.count()
+E = TypeVar("E", bound=Event)
+Frame = tuple[int, int, bytes]  # type, flags, payload
 
 
 class Stack:
-    """Serves Echo (bytes back), Repeat (a stream: "COUNT SIZE") and Hang (until it is cancelled)."""
+    """Serves Echo (bytes back), Repeat (a stream: "COUNT SIZE"), Hang (until it is cancelled) and Fail."""
 
-    def __init__(self, folder: Path, *, allowed_uids: frozenset[int] | None = None) -> None:
-        self.upstream = folder / f"grpc-{next(_numbers)}.sock"
+    def __init__(self, *, allowed_uids: frozenset[int] | None = None) -> None:
         self.changes: list[int] = []
-        self.hanging = self.cancelled = self.served = 0
+        self.hanging = self.cancelled = self.served = self.written = 0
         allowed = frozenset({os.geteuid()}) if allowed_uids is None else allowed_uids
-        self.relay = Relay(self.upstream, allowed_uids=allowed, on_change=self._changed)
-        self.server: grpc.aio.Server | None = None
-
-    async def start(self, *listeners: socket.socket) -> None:
-        handlers = {
-            "Echo": grpc.unary_unary_rpc_method_handler(self._echo),
-            "Repeat": grpc.unary_stream_rpc_method_handler(self._repeat),
-            "Hang": grpc.unary_unary_rpc_method_handler(self._hang),
+        methods = {
+            "/test.Test/Echo": Method(BytesValue, unary(self._echo)),
+            "/test.Test/Repeat": Method(BytesValue, self._repeat),
+            "/test.Test/Hang": Method(BytesValue, unary(self._hang)),
+            "/test.Test/Fail": Method(BytesValue, self._fail),
         }
-        self.server = grpc.aio.server(options=MESSAGE_OPTIONS)
-        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Test", handlers),))
-        self.server.add_insecure_port(f"unix:{self.upstream}")
-        await self.server.start()
-        self.relay.start(listeners)
+        self._server = Server(methods, max_message=MAX_MESSAGE)
+        self.acceptor = Acceptor(self._connect, allowed_uids=allowed, on_change=self._changed)
 
-    async def stop_server(self) -> None:
-        if self.server:
-            await self.server.stop(None)
-        self.server = None  # its __del__ needs the running loop
-        await asyncio.sleep(0)
+    def _connect(self, sock: socket.socket) -> Connection:
+        return Connection(sock, self._server.handle, max_body=self._server.max_body)
+
+    def start(self, *listeners: socket.socket) -> None:
+        self.acceptor.start(listeners)
 
     async def drain(self) -> None:
         """End without loss, as the daemon does at SIGTERM with an inherited socket."""
-        self.relay.stop_accepting()
-        self.relay.send_goaway()
-        await asyncio.wait_for(self.relay.wait_closed(), 60)
-        await self.stop_server()
+        self.acceptor.stop_accepting()
+        self.acceptor.send_goaway()
+        await asyncio.wait_for(self.acceptor.wait_closed(), 60)
 
     async def close(self) -> None:
-        await self.relay.aclose()
-        await self.stop_server()
+        await self.acceptor.aclose()
 
     def _changed(self) -> None:
-        self.changes.append(self.relay.connections)
+        self.changes.append(self.acceptor.connections)
 
-    async def _echo(self, request: bytes, _context: object) -> bytes:
+    async def _echo(self, request: BytesValue) -> BytesValue:
         self.served += 1
         return request
 
-    async def _repeat(self, request: bytes, _context: object) -> AsyncIterator[bytes]:
-        count, size = map(int, request.split())
+    async def _repeat(self, request: BytesValue, write: Write) -> None:
+        count, size = map(int, request.value.split())
         for _ in range(count):
-            yield bytes(size)
+            await write(BytesValue(value=bytes(size)))
+            self.written += size
 
-    async def _hang(self, _request: bytes, _context: object) -> bytes:
+    async def _hang(self, _request: BytesValue) -> BytesValue:
         self.hanging += 1
         try:
             await asyncio.Event().wait()
         finally:
             self.hanging -= 1
             self.cancelled += 1
-        return b""
+        raise AssertionError
+
+    async def _fail(self, request: BytesValue, write: Write) -> None:
+        """How is the request's text: "late" after a message, "bug" with an error of no RPC."""
+        how = request.value.decode()
+        if how.startswith("late"):
+            await write(BytesValue(value=b"before"))
+        if how.endswith("bug"):
+            raise ZeroDivisionError("secret details")
+        raise RpcError(Code.INVALID_ARGUMENT, f"50% of {how}\nare wröng")
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, **options: frozenset[int]) -> AsyncIterator[tuple[Stack, Path]]:
+    """A stack that listens on the yielded path; nothing may reach the loop's exception handler."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    path, stack = folder / "s.sock", Stack(**options)
+    with listener(path) as sock:
+        stack.start(sock)
+        try:
+            yield stack, path
+        finally:
+            await stack.close()
+    assert stack.acceptor.connections == 0
+    assert complaints == []
 
 
 def listener(path: Path) -> socket.socket:
@@ -108,16 +132,28 @@ def sync_channel(path: Path) -> grpc.Channel:
     return grpc.insecure_channel(f"unix:{path}", options=CHANNEL_OPTIONS)
 
 
-def echo(channel: grpc.Channel | grpc.aio.Channel) -> Callable[..., object]:
-    return channel.unary_unary("/test.Test/Echo")
+def _wrapped(value: bytes) -> bytes:
+    return BytesValue(value=value).SerializeToString()
 
 
-def repeat(channel: grpc.Channel | grpc.aio.Channel) -> Callable[..., object]:
-    return channel.unary_stream("/test.Test/Repeat")
+def _unwrapped(data: bytes) -> bytes:
+    return BytesValue.FromString(data).value
 
 
-def hang(channel: grpc.Channel | grpc.aio.Channel) -> Callable[..., object]:
-    return channel.unary_unary("/test.Test/Hang")
+def echo(channel: grpc.Channel | grpc.aio.Channel) -> Callable[..., Any]:
+    return channel.unary_unary("/test.Test/Echo", _wrapped, _unwrapped)
+
+
+def repeat(channel: grpc.Channel | grpc.aio.Channel) -> Callable[..., Any]:
+    return channel.unary_stream("/test.Test/Repeat", _wrapped, _unwrapped)
+
+
+def hang(channel: grpc.Channel | grpc.aio.Channel) -> Callable[..., Any]:
+    return channel.unary_unary("/test.Test/Hang", _wrapped, _unwrapped)
+
+
+def fail(channel: grpc.Channel | grpc.aio.Channel) -> Callable[..., Any]:
+    return channel.unary_stream("/test.Test/Fail", _wrapped, _unwrapped)
 
 
 def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -137,20 +173,68 @@ async def connect(path: Path) -> socket.socket:
     return sock
 
 
+class RawClient:
+    """HTTP/2 by hand: `http` is h2's connection, `seen` what it made of the server's bytes in `received`."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.http = H2Connection(H2Configuration(client_side=True, header_encoding=None))
+        self.http.initiate_connection()
+        self.received = b""
+        self.seen: list[Event] = []
+
+    def request(self, method: str, body: bytes, *, end: bool = True, **headers: str) -> int:
+        """Begin a request; the number of its stream."""
+        stream = self.http.get_next_available_stream_id()
+        pseudo = {":method": "POST", ":scheme": "http", ":path": f"/test.Test/{method}", ":authority": "x"}
+        usual = {"content-type": "application/grpc", "te": "trailers"}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.http.send_headers(stream, list({**pseudo, **usual, **named}.items()))
+        self.http.send_data(stream, body, end_stream=end)
+        return stream
+
+    async def flush(self) -> None:
+        await asyncio.get_running_loop().sock_sendall(self.sock, self.http.data_to_send())
+
+    async def send(self, data: bytes) -> None:
+        await self.flush()
+        await asyncio.get_running_loop().sock_sendall(self.sock, data)
+
+    async def until(self, kind: type[E]) -> E:
+        """Send what is due and read until there is such an event. Raises ConnectionResetError."""
+        while not (found := [event for event in self.seen if isinstance(event, kind)]):
+            await self.flush()
+            if not (data := await asyncio.get_running_loop().sock_recv(self.sock, 65536)):
+                raise ConnectionResetError
+            self.received += data
+            self.seen += self.http.receive_data(data)
+        return found[0]
+
+    async def frames_until(self, is_enough: Callable[[list[Frame]], bool]) -> list[Frame]:
+        """Read frames without h2."""
+        found: list[Frame] = []
+        while not is_enough(found):
+            size = int.from_bytes(self.received[:3], "big")
+            if len(self.received) < 9 + size:
+                self.received += await asyncio.get_running_loop().sock_recv(self.sock, 65536)
+                continue
+            found.append((self.received[3], self.received[4], self.received[9 : 9 + size]))
+            self.received = self.received[9 + size :]
+        return found
+
+    async def read_to_end(self) -> None:
+        with contextlib.suppress(ConnectionResetError):
+            while data := await asyncio.get_running_loop().sock_recv(self.sock, 65536):
+                self.received += data
+
+
+def framed(value: bytes) -> bytes:
+    """A message as it goes over the wire."""
+    message = _wrapped(value)
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
 @contextlib.asynccontextmanager
-async def piped(folder: Path) -> AsyncIterator[tuple[socket.socket, socket.socket, Stack]]:
-    """A raw client and the raw server's end of its connection, which has begun with the byte 0."""
-    loop = asyncio.get_running_loop()
-    stack = Stack(folder)
-    with listener(folder / "s.sock") as front, listener(stack.upstream) as back:
-        stack.relay.start([front])
-        client = await connect(folder / "s.sock")
-        await loop.sock_sendall(client, b"\0")
-        server, _ = await loop.sock_accept(back)
-        server.setblocking(False)
-        assert await loop.sock_recv(server, 1) == b"\0"
-        with client, server:
-            try:
-                yield client, server, stack
-            finally:
-                await stack.close()
+async def raw_client(path: Path) -> AsyncIterator[RawClient]:
+    with await connect(path) as sock:
+        yield RawClient(sock)
