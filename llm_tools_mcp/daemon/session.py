@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-import anyio
-
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import Protocol as McpProtocol
 from llm_tools_mcp.config import ServerDefinition
 
 from .backoff import Backoff
+from .deadline import Deadline
 from .failure import Kind, NotSent, ServerFailure
 from .listing import Listing
 from .owner import Owner
@@ -139,11 +138,18 @@ class Session:
 
         The call is sent at most once; it is tried again only where it certainly did not run (NotSent).
         """
-        with self._used(), self._counted():
-            try:
-                return await self._send(definition, tool, arguments, on_event)
-            except NotSent:
-                return await self._send(definition, tool, arguments, on_event)
+        self.statistics.calls += 1
+        try:
+            with self._used():
+                try:
+                    result = await self._send(definition, tool, arguments, on_event)
+                except NotSent:
+                    result = await self._send(definition, tool, arguments, on_event)
+        except Exception:  # a caller that gives up is no error of the server's
+            self.statistics.errors += 1
+            raise
+        self.backoff.note_success()
+        return result
 
     async def list_tools(self, definition: ServerDefinition) -> list[v1.Tool]:
         """Ask the server for its tools. Raises ServerFailure."""
@@ -153,12 +159,11 @@ class Session:
 
     async def _list(self, connection: Connection) -> list[v1.Tool]:
         seconds = self.definition.connect_timeout
-        with anyio.CancelScope(deadline=_deadline(seconds)) as scope:
+        with Deadline(seconds):
             tools = await connection.list_tools()
             self.tool_count = len(tools)
             self._on_tools(self, tools)
             return tools
-        assert scope.cancelled_caught
         raise ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")
 
     async def _send(
@@ -167,16 +172,20 @@ class Session:
         connection = await self._connected(definition.connect_timeout)
         began = self._clock()
         seconds = definition.timeout
-        with anyio.CancelScope(deadline=_deadline(seconds)) as scope, self._listening(on_event):
+        deadline = Deadline(seconds)
 
-            def on_progress(progress: v1.Progress) -> None:
-                scope.deadline = _deadline(seconds)
-                on_event(progress)
+        def on_progress(progress: v1.Progress) -> None:
+            deadline.restart()
+            on_event(progress)
 
-            result = await connection.call_tool(tool, arguments, on_progress)
-            self.statistics.latencies.append(self._clock() - began)
-            return result
-        assert scope.cancelled_caught
+        self._listeners.append(on_event)
+        try:
+            with deadline:
+                result = await connection.call_tool(tool, arguments, on_progress)
+                self.statistics.latencies.append(self._clock() - began)
+                return result
+        finally:
+            self._listeners.remove(on_event)
         if connection.is_stuck and self.in_use == 1:
             connection.lose("it did not read its input any more")
         text = f"it took longer than {seconds:g} s and was cancelled (`timeout` in the config sets the limit)"
@@ -193,24 +202,6 @@ class Session:
         finally:
             self.in_use -= 1
             self.last_used = self._clock()
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self.statistics.calls += 1
-        try:
-            yield
-        except Exception:  # a caller that gives up is no error of the server's
-            self.statistics.errors += 1
-            raise
-        self.backoff.note_success()
-
-    @contextmanager
-    def _listening(self, on_event: OnEvent) -> Iterator[None]:
-        self._listeners.append(on_event)
-        try:
-            yield
-        finally:
-            self._listeners.remove(on_event)
 
     def on_message(self, message: v1.LogMessage) -> None:
         """A log message of the server. It names no call: it is shown to a caller only if there is one."""
@@ -312,8 +303,3 @@ class Session:
         self._listing.cancel()
         if self._owners:
             await asyncio.wait(self._owners)
-
-
-def _deadline(seconds: float) -> float:
-    """On the loop's clock; 0 means never."""
-    return asyncio.get_running_loop().time() + seconds if seconds else float("inf")

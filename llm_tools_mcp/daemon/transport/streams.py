@@ -109,6 +109,7 @@ class Stdin:
         self._link = link
         self._why_deaf = why_deaf
         self._closed = False
+        self._waiting: list[bytes] | None = None  # what follows the first message of this turn of the loop
 
     async def send(self, item: Any) -> None:
         """Raises anyio.BrokenResourceError when the server does not read any more."""
@@ -118,7 +119,21 @@ class Stdin:
         if self._closed or self._link.is_deaf():
             self._link.lose(await self._why_deaf())
             raise anyio.BrokenResourceError
-        self._stdin.write(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+        self._write(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        """The first one at once, those of the same turn of the loop together: a write wakes the server."""
+        if self._waiting is not None:
+            self._waiting.append(line)
+            return
+        self._waiting = []
+        asyncio.get_running_loop().call_soon(self._write_waiting)
+        self._stdin.write(line)
+
+    def _write_waiting(self) -> None:
+        if self._waiting:
+            self._stdin.write(b"".join(self._waiting))
+        self._waiting = None
 
     def close(self) -> None:
         self._closed = True
