@@ -39,7 +39,7 @@ _POLL_SECONDS = 0.02
 _LOST_RACE_SECONDS = 0.5
 
 _LOG_TAIL = 8
-# Its own 20, three for each server, two for each client.
+# Its own 15, three for each server, one for each client.
 _OPEN_FILES = 64
 SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
 # What it notifies us by: beside its socket.

@@ -28,7 +28,7 @@ from llm_tools_mcp.daemon.results import JsonObject, write_result
 from llm_tools_mcp.daemon.session import Session
 from llm_tools_mcp.daemon.statistics import State
 from llm_tools_mcp.daemon.tool_cache import ToolCache
-from tests.programs import GONE
+from tests.programs import GONE, is_alive
 from tests.servers import entry, faulty_server
 
 _numbers = itertools.count()
@@ -97,7 +97,7 @@ class Live:
 
     def processes(self) -> list[psutil.Process]:
         """All that carries this daemon's mark."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
+        return [process for process in psutil.process_iter() if self._is_ours(process) and is_alive(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
 from tests.daemon.live import Live, failure_of, python, variant, with_live
 from tests.servers import entry, naming_server
@@ -111,11 +112,17 @@ async def test_results_are_read_in_linear_time(live: Live) -> None:
     for size in (10_000_000, 40_000_000):
         server = live.faulty("huge-line", size)
         await live.names(server)
-        began = time.monotonic()
-        assert len(await live.call(server, "echo", text="")) == size
-        seconds[size] = time.monotonic() - began
+        seconds[size] = min(
+            [await seconds_for(live, server, size) for _ in range(3)]
+        )  # others are at work, too
     assert seconds[10_000_000] < 1
     assert seconds[40_000_000] < 8 * seconds[10_000_000]
+
+
+async def seconds_for(live: Live, server: ServerDefinition, size: int) -> float:
+    began = time.monotonic()
+    assert len(await live.call(server, "echo", text="")) == size
+    return time.monotonic() - began
 
 
 @with_live

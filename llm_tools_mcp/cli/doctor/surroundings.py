@@ -41,7 +41,7 @@ def look_around() -> Iterator[Finding]:
 def _versions() -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
     packages = ", ".join(
-        f"{name} {_version(name) or '(missing)'}" for name in ("llm", "mcp", "grpcio", "protobuf")
+        f"{name} {_version(name) or '(missing)'}" for name in ("llm", "mcp", "grpcio", "protobuf", "h2")
     )
     yield Finding(OK, f"llm-tools-mcp {__version__} on Python {python} in {sys.prefix}; {packages}")
     if not _version("llm"):
