@@ -40,7 +40,10 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
-        """Whoever is cancelled by it goes on after it."""
+        """Whoever is cancelled by it goes on after it.
+
+        Python 3.10 cannot tell when somebody else cancels, too, in the same moment: then that is lost.
+        """
         if self._timer is not None:
             self._timer.cancel()
         task, self._task = self._task, None

@@ -66,6 +66,7 @@ class EventWriter:
             self._accept.cancel()
         if self._writing is not None:
             self._writing.cancel()
+            self._writing = None  # a cancelled task keeps its error, and that what it was writing
 
 
 def _wrapped(event: v1.Progress | v1.LogMessage) -> v1.CallToolEvent:

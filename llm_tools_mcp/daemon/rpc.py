@@ -16,7 +16,7 @@ from urllib.parse import quote
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from .http2 import Stream
+from .http2 import ClientGone, Stream
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
@@ -32,6 +32,7 @@ _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 # A message is preceded by a byte, which says whether it is compressed, and its length, 4 bytes, big-endian.
 _PREFIX_BYTES = 5
+_MAX_STATUS_BYTES = 6000  # of its text: grpc's clients refuse headers of more than 8 KiB in all
 _SMALL = 64 * 1024  # bytes of a message that is rather copied than sent in two steps
 
 
@@ -111,7 +112,7 @@ class Server:
             await self._call(stream, answer.write)
         except RpcError as error:
             answer.end(error.code, error.text)
-        except ConnectionResetError:
+        except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - the caller must hear of it
             _log.exception("an RPC failed: %s", stream.headers.get(b":path"))
@@ -168,5 +169,14 @@ class _Answer:
     def end(self, code: Code, text: str = "") -> None:
         status = [(b"grpc-status", b"%d" % code)]
         if text:
-            status.append((b"grpc-message", quote(text, safe=_PLAIN, errors="replace").encode()))
+            status.append((b"grpc-message", _encoded(text)))
         self._stream.send_headers(status if self._has_begun else [*_BEGIN, *status], end=True)
+
+
+def _encoded(text: str) -> bytes:
+    """As the protocol wants it, cut where it would be too long."""
+    encoded = quote(text, safe=_PLAIN, errors="replace")
+    while len(encoded) > _MAX_STATUS_BYTES:
+        text = text[: len(text) * _MAX_STATUS_BYTES // len(encoded)]
+        encoded = quote(text, safe=_PLAIN, errors="replace")
+    return encoded.encode()

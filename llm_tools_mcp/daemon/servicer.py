@@ -24,9 +24,6 @@ from .tool_cache import ToolList
 
 _log = logging.getLogger(__name__)
 
-# A status text travels in the headers, whose size is bounded.
-_MAX_STATUS_TEXT = 4000
-
 
 class Servicer:
     """`health` describes the daemon, `shut_down` begins its drain, `is_outdated` asks the disk."""
@@ -72,7 +69,7 @@ class Servicer:
         try:
             return self._configs.get(caller, protocol)
         except ConfigError as error:
-            raise RpcError(Code.INVALID_ARGUMENT, str(error)[:_MAX_STATUS_TEXT]) from error
+            raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
 
     # --- calls --------------------------------------------------------------------------------------
 

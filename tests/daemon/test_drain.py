@@ -168,7 +168,8 @@ async def test_daemon_ends_its_half_after_the_last_answer(folder: Path) -> None:
         goodbye = (await client.frames_until(is_ping_after_goaway))[-1][2]
         client.http.end_stream(stream)
         await client.send(b"\0\0\x08\6\1\0\0\0\0" + goodbye)
-        await client.frames_until(lambda seen: any(map(is_end, seen)))
+        last = await client.frames_until(lambda seen: any(map(is_end, seen)) and has_goaway(seen))
+        assert int.from_bytes(last[-1][2][:4], "big") == 3  # a later stream is tried elsewhere
         await client.read_to_end()
         assert not draining.done()  # what the client writes before it has read that must not fail
         client.sock.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from h2.events import DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset, WindowUpdated
 
+from llm_tools_mcp.daemon.http2 import Stream
 from tests.daemon.stack import (
     MAX_MESSAGE,
     Stack,
@@ -177,6 +179,47 @@ async def test_request_over_the_bound_is_refused_before_its_end(folder: Path) ->
         assert headers[b"grpc-message"] == b"the request exceeds the limit of 16 MiB"
         client.request("Echo", framed(b"on"))
         await client.until(DataReceived)
+
+
+@in_loop
+async def test_ping_before_a_goaway_is_answered(folder: Path) -> None:
+    """Also where both come in one piece: what is due is sent."""
+    async with serving(folder) as (_, path), raw_client(path) as client:
+        await client.send(PING + CLIENTS_GOAWAY)
+        seen = await client.frames_until(lambda seen: any(kind == PING[3] for kind, _, _ in seen))
+        assert seen[-1][1:] == (1, b"8 bytes!")
+
+
+@in_loop
+async def test_request_that_is_taken_back_at_once(folder: Path) -> None:
+    """Its reset comes in the same piece: nothing runs, and the connection goes on."""
+    async with serving(folder) as (stack, path), raw_client(path) as client:
+        client.http.reset_stream(client.request("Hang", framed(b"")))
+        client.request("Echo", framed(b"on"))
+        await client.until(StreamEnded)
+        assert (stack.hanging, stack.cancelled) == (0, 0)
+
+
+@in_loop
+async def test_cancelled_calls_leave_nothing(folder: Path) -> None:
+    """What they were about to send, megabytes perhaps, does not wait for the garbage collector."""
+    async with serving(folder) as (stack, path), raw_client(path) as client:
+        gc.collect()
+        gc.disable()
+        try:
+            waiting = [
+                client.request(*what) for what in (("Hang", framed(b"")), ("Repeat", framed(b"1 900000")))
+            ]
+            await client.until(DataReceived)
+            await wait_until_async(lambda: stack.hanging == 1)
+            for stream in waiting:
+                client.http.reset_stream(stream)
+            client.request("Echo", framed(b"on"))
+            await client.until(StreamEnded)
+            await wait_until_async(lambda: stack.cancelled == 1)
+            assert [thing for thing in gc.get_objects() if isinstance(thing, Stream)] == []
+        finally:
+            gc.enable()
 
 
 @in_loop

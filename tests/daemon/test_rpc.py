@@ -44,6 +44,20 @@ async def test_error_has_its_code_and_its_words(folder: Path) -> None:
             assert error.details() == f"50% of {how}\nare wröng"
 
 
+@pytest.mark.parametrize("character", ["a", "ж", "漢", "\n"])
+def test_long_error_is_cut(folder: Path, character: str) -> None:
+    """Whatever the characters take on the wire, grpc gets no more than it takes, and the right code."""
+
+    @in_loop
+    async def scenario() -> None:
+        async with serving(folder) as (_, path), aio_channel(path) as channel:
+            error = await error_of(fail(channel)((character * 20_000).encode()))
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert str(error.details()).startswith(f"50% of {character * 600}")
+
+    scenario()
+
+
 @in_loop
 async def test_bug_is_logged_and_not_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A client hears that something is wrong and where to look; the details are the log's."""

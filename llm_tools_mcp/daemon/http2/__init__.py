@@ -4,6 +4,6 @@ A `stream` is one request and its answer.
 """
 
 from .connection import GOAWAY, SETTLING, Connection
-from .stream import Stream
+from .stream import ClientGone, Stream
 
-__all__ = ["GOAWAY", "SETTLING", "Connection", "Stream"]
+__all__ = ["GOAWAY", "SETTLING", "ClientGone", "Connection", "Stream"]

@@ -26,7 +26,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 
 from .engine import Engine, goaway
-from .stream import Headers, Stream
+from .stream import ClientGone, Headers, Stream
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ SETTLING = 0.25
 # Bytes read at a time, into a buffer that stays: asyncio's own 256 KiB are mapped and unmapped at each read.
 # One for all connections: a read is taken out of it in the same step that filled it.
 _READ_BUFFER = memoryview(bytearray(64 * 1024))
+
+_ROOM = (WindowUpdated, RemoteSettingsChanged)
 
 Handler = Callable[[Stream], Awaitable[None]]
 
@@ -69,7 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self._streams: dict[int, Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_writable = True
-        self._moved = asyncio.Event()  # rings when a window has grown or the transport writes again
+        self._room = asyncio.Event()  # rings when a window has grown or the transport writes again
         self._unsent = 0
         self._flushing: asyncio.Handle | None = None
         self._goaway_is_due = self._goaway_is_sent = self._goaway_is_heard = False
@@ -97,8 +99,7 @@ class Connection(asyncio.BufferedProtocol):
     def send_goaway(self) -> None:
         """Have the client open no more streams here: now, or as soon as it can bear it."""
         self._goaway_is_due = True
-        if self._settled_at is not None:
-            self._send_once_settled(self._settled_at)
+        self._goaway_if_settled()
 
     def abort(self) -> None:
         """Cut the client off. The transport closes in a later turn of the loop, and run() returns then."""
@@ -128,7 +129,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._has_ended:
             return
         http = self._http or self._begin()
-        self._flush()  # a GOAWAY of the client makes h2 forget what is not sent yet
         try:
             events = http.receive_data(data)
         except ProtocolError as error:
@@ -137,14 +137,15 @@ class Connection(asyncio.BufferedProtocol):
             return
         for event in events:
             self._on_event(http, event)
+        if any(isinstance(event, _ROOM) for event in events):
+            self._room_changed()
         self._flush_soon()
         self._end_if_done()
 
     def _begin(self) -> Engine:
         self._http = http = Engine()
         self._settled_at = self._loop.time() + SETTLING
-        if self._goaway_is_due:
-            self._send_once_settled(self._settled_at)
+        self._goaway_if_settled()
         return http
 
     def _on_event(self, http: Engine, event: Event) -> None:
@@ -156,8 +157,6 @@ class Connection(asyncio.BufferedProtocol):
             self._on_request_end(event.stream_id)
         elif isinstance(event, StreamReset):
             self._on_reset(event.stream_id)
-        elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
-            self._move()
         elif isinstance(event, PingAckReceived) and event.ping_data == _HEARD:
             self._goaway_is_heard = True
 
@@ -173,7 +172,7 @@ class Connection(asyncio.BufferedProtocol):
         stream = self._streams.get(stream_id)
         if stream is None:
             return
-        stream.has_come = True
+        stream.is_complete = True
         if stream.task is None:
             self._serve(stream)
 
@@ -185,17 +184,20 @@ class Connection(asyncio.BufferedProtocol):
     async def _run(self, stream: Stream) -> None:
         try:
             await self._handle(stream)
-        except ConnectionResetError:
+        except ClientGone:
             _log.debug("a client has left before its answer")
         finally:
             self._release(stream)
 
     def _on_reset(self, stream_id: int) -> None:
         stream = self._streams.pop(stream_id, None)
-        if stream is not None:
-            stream.is_open = False
-            if stream.task is not None:
-                stream.task.cancel()
+        if stream is None:
+            return
+        stream.is_open = False
+        # A cancelled task keeps its error, and that the frames: a circle, if the stream kept the task.
+        task, stream.task = stream.task, None
+        if task is not None:
+            task.cancel()
 
     def _give_up(self) -> None:
         """Nobody waits for any answer."""
@@ -204,6 +206,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """No client of gRPC ends its half only: it has gone, and what it wanted is cancelled."""
+        self.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._give_up()
@@ -218,8 +221,10 @@ class Connection(asyncio.BufferedProtocol):
         http = self._http_of(stream)
         http.send_headers(stream.id, headers, end_stream=end)
         stream.is_answered = end
-        self._has_answered = True
         self._flush_soon()
+        if not self._has_answered:
+            self._has_answered = True
+            self._goaway_if_settled()
 
     async def send_data(self, stream: Stream, data: bytes) -> None:
         rest = memoryview(data)
@@ -231,11 +236,11 @@ class Connection(asyncio.BufferedProtocol):
                 rest = rest[room:]
                 self._flush_batch(room)
             else:
-                await self._moved.wait()
+                await self._room.wait()
 
     def _http_of(self, stream: Stream) -> Engine:
         if self._http is None or not stream.is_open:
-            raise ConnectionResetError("the client has given its request up")
+            raise ClientGone
         return self._http
 
     def _release(self, stream: Stream) -> None:
@@ -246,7 +251,7 @@ class Connection(asyncio.BufferedProtocol):
         stream.is_open = False
         if not stream.is_answered:
             self._http.reset_stream(stream.id, ErrorCodes.INTERNAL_ERROR)
-        elif not stream.has_come:
+        elif not stream.is_complete:
             self._http.reset_stream(stream.id, ErrorCodes.NO_ERROR)
         self._flush_soon()
         self._end_if_done()
@@ -271,22 +276,23 @@ class Connection(asyncio.BufferedProtocol):
         if self._http is None or self._transport is None or self._transport.is_closing() or self._has_ended:
             return
         self._unsent = 0
-        data = self._http.data_to_send()  # whole frames, and header blocks in one piece
-        if self._goaway_is_due and not self._goaway_is_sent and self._is_settled():
-            self._goaway_is_sent = True
-            self._http.ping(_HEARD)
-            data += GOAWAY + self._http.data_to_send()
-        if data:
+        if data := self._http.data_to_send():  # whole frames, and header blocks in one piece
             self._transport.write(data)
 
-    def _is_settled(self) -> bool:
-        return self._has_answered or (self._settled_at is not None and self._loop.time() >= self._settled_at)
-
-    def _send_once_settled(self, settled_at: float) -> None:
-        if self._is_settled():
-            self._flush()
-        else:
-            self._loop.call_at(settled_at, self._flush)
+    def _goaway_if_settled(self) -> None:
+        """Asked for when it is due, by the first answer, and by the clock."""
+        if not self._goaway_is_due or self._goaway_is_sent or self._has_ended:
+            return
+        if self._http is None or self._transport is None or self._settled_at is None:
+            return
+        if not self._has_answered and self._loop.time() < self._settled_at:
+            self._loop.call_at(self._settled_at, self._goaway_if_settled)
+            return
+        self._goaway_is_sent = True
+        self._flush()
+        self._transport.write(GOAWAY)
+        self._http.ping(_HEARD)
+        self._flush_soon()
 
     def _end_if_done(self) -> None:
         """After the GOAWAY and the last answer. Our half only, and the client does the rest.
@@ -305,6 +311,7 @@ class Connection(asyncio.BufferedProtocol):
         """With h2's last word on what was wrong."""
         self._give_up()
         self._flush()
+        self._has_ended = True
         if self._transport:
             self._transport.close()
 
@@ -318,8 +325,9 @@ class Connection(asyncio.BufferedProtocol):
         self._is_writable = True
         if self._transport:
             self._transport.resume_reading()
-        self._move()
+        self._room_changed()
 
-    def _move(self) -> None:
-        self._moved.set()
-        self._moved.clear()
+    def _room_changed(self) -> None:
+        """Whoever waits to send looks again."""
+        self._room.set()
+        self._room.clear()

@@ -99,6 +99,9 @@ class Engine(H2Connection):
         self.increment_flow_control_window(_WINDOW - 65535)  # of the connection, which settings do not change
         self._opened = 0
 
+    def clear_outbound_data_buffer(self) -> None:
+        """Not at a client's GOAWAY either: it still wants what is due."""
+
     @property
     def open_inbound_streams(self) -> int:
         """h2 asks for each request, and looks at all others to answer. There is no limit: seldom will do.

@@ -9,6 +9,10 @@ from typing import Protocol
 Headers = Sequence[tuple[bytes, bytes]]
 
 
+class ClientGone(ConnectionResetError):
+    """The client has given its request up, or left."""
+
+
 class Sender(Protocol):
     """What a stream needs of its connection."""
 
@@ -28,7 +32,7 @@ class Stream:
         self.id = stream_id
         self.headers = dict(headers)
         self.is_open = True  # the client has not given it up
-        self.has_come = False  # to the end
+        self.is_complete = False  # all of the request has come
         self.is_answered = False  # to the end
         self.task: asyncio.Task[None] | None = None
 
@@ -50,9 +54,9 @@ class Stream:
         return body
 
     def send_headers(self, headers: Headers, *, end: bool = False) -> None:
-        """The first time they open the answer; with `end` they close it. Raises ConnectionResetError."""
+        """The first time they open the answer; with `end` they close it. Raises ClientGone."""
         self._connection.send_headers(self, headers, end=end)
 
     async def send(self, data: bytes) -> None:
-        """Until all of it is on its way. Raises ConnectionResetError when nobody listens any more."""
+        """Until all of it is on its way. Raises ClientGone when nobody listens any more."""
         await self._connection.send_data(self, data)

@@ -137,6 +137,7 @@ class Stdin:
 
     def close(self) -> None:
         self._closed = True
+        self._write_waiting()
 
     async def aclose(self) -> None:
         self.close()
