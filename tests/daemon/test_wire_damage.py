@@ -223,3 +223,11 @@ async def test_whose_answer_is_found_in_bounded_time(written: Callable[[str], by
     began = time.monotonic()
     assert answered(data) == 7
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("end", ["}", "\\}"])
+@in_loop
+async def test_answer_cut_within_a_string_costs_its_length(end: str) -> None:
+    """JSON in JSON, cut in two, is full of quotation marks: none of them begins another look at the rest."""
+    for damaged in ('{"id":7,"result":{"text":"' + '\\"' * 500_000, '{"text":"' + '\\"' * 500_000):
+        assert answered((damaged + end).encode()) == (7 if "id" in damaged else None)

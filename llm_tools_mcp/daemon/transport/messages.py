@@ -28,8 +28,9 @@ _UNFINISHED = re.compile(
 )
 _LONGEST_UNFINISHED = len(rb"\ud83d\ude0")
 
-# What an object's outline is made of: strings, and where values begin and end.
-_OUTLINE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# What an object's outline is made of: strings, and where values begin and end. A string that does not end
+# goes to the end of the text: else each quotation mark in it would be looked at as the beginning of another.
+_OUTLINE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _COLON = re.compile(r"\s*:")
 _ID = re.compile(r'\s*:\s*(-?\d{1,18}\b|"[^"\\]{0,100}")')
 _ID_AT_THE_END = re.compile(r',\s*"id"(?P<end>)\s*:\s*[^:,{}]+\}\Z')
