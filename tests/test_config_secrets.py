@@ -79,6 +79,9 @@ def test_no_error_of_the_json_shows_a_secret():
     [
         {"command": "sh", "args": [SECRET], "env": {"A": SECRET, "B": "${S}"}},
         {"url": f"https://u:{SECRET}@h/mcp?k={SECRET}", "headers": {"A": SECRET, "B": "${S}"}},
+        {"url": f"https://h/api/{SECRET}-0f8e4c1d9b7a4c55/mcp", "headers": {"A": SECRET}},
+        {"command": f"npx server --token={SECRET}"},
+        {"command": f"/opt/My App/serve --token {SECRET}"},
     ],
 )
 def test_repr_and_target_hold_no_secret(entry):
@@ -120,3 +123,9 @@ def test_token_by_its_looks_is_a_secret():
     assert one({"command": "x", "args": [f"https://h/{token}/mcp", "a-long-name-of-a-package"]}).secrets == {
         token
     }
+
+
+@pytest.mark.parametrize("text", ["a", "key", "key ", "-", "aB3", "key\t"])
+def test_long_arguments_are_looked_at_once(text):
+    """A blob of a megabyte costs no more than its length: sessions begin with this, in the event loop."""
+    assert one({"command": "x", "args": ["run", text * (1_000_000 // len(text))]}).secrets is not None

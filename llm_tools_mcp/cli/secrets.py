@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_tools_mcp.config.secrecy import TELLING, holds_token
-
-HIDDEN = "…"
+from llm_tools_mcp.config.secrecy import HIDDEN, TELLING, holds_token, public_command
 
 # ${VAR} and ${VAR:-default} name a secret, they are none; a default may be one.
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|(?:Bearer|Basic|token) \$\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -35,6 +34,14 @@ def shown_command(entry: Mapping[str, Any]) -> str:
     return _shown_url(str(entry.get("url", "")))
 
 
+def whole_command(entry: Mapping[str, Any]) -> str:
+    """The same with all that may be a secret, for who asks for it."""
+    if "command" in entry:
+        args = entry.get("args")
+        return shlex.join([str(entry["command"]), *map(str, args if isinstance(args, list) else [])])
+    return str(entry.get("url", ""))
+
+
 def _shown_key(key: str) -> str:
     """One that is none may be what belongs elsewhere: a header, a variable with its value."""
     return key if re.fullmatch(r"[\w.-]{1,40}", key) and not holds_token(key) else HIDDEN
@@ -45,7 +52,9 @@ def _shown_program(command: str) -> str:
     if "://" in command:
         return _shown_url(command)
     program, *args = command.split(" ")
-    return command if command.startswith(("/", "~")) else " ".join([program, *_shown_args(args)])
+    if command.startswith(("/", "~")):
+        return public_command(command)
+    return " ".join([program, *_shown_args(args)])
 
 
 def _shown_value(key: str, value: Any) -> Any:
@@ -102,5 +111,4 @@ def _shown_url(url: str) -> str:
         return url
     from llm_tools_mcp.config.definition import public_url
 
-    # Some services put the key into the path.
-    return re.sub(r"[^/]+", lambda part: HIDDEN if holds_token(part[0]) else part[0], public_url(url))
+    return public_url(url)

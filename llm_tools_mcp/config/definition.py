@@ -9,7 +9,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from .secrecy import secret_args
+from .secrecy import holds_token, public_command, public_path, secret_args
 from .variables import INHERITED_VARIABLES
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -49,8 +49,8 @@ class ServerDefinition:
     transport: Transport
     protocol: Protocol = Protocol.AUTO
 
-    command: str = ""
-    command_as_written: str = ""
+    command: str = field(default="", repr=False)  # some write their arguments into it
+    command_as_written: str = field(default="", repr=False)
     args: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = _secret()
     own_env: frozenset[str] = frozenset()
@@ -80,8 +80,9 @@ class ServerDefinition:
 
     @property
     def target(self) -> str:
-        """The program, or the url without its secrets: for people."""
-        return self.command if self.transport is Transport.STDIO else public_url(self.url)
+        """The program, or the url, without secrets: for people."""
+        is_program = self.transport is Transport.STDIO
+        return public_command(self.command) if is_program else public_url(self.url)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -91,8 +92,8 @@ class ServerDefinition:
         own = {self.env[name] for name in self.own_env.difference(INHERITED_VARIABLES) if name in self.env}
         headers = set(self.headers.values())
         credentials = {value.rpartition(" ")[2] for value in headers}  # the token of "Bearer TOKEN"
-        given = own | headers | credentials | _secrets_in_url(self.url) | set(secret_args(self.args))
-        return frozenset(given) - {""}
+        args = secret_args([*self.command.split()[1:], *self.args])
+        return frozenset({*own, *headers, *credentials, *_secrets_in_url(self.url), *args}) - {""}
 
     def offers(self, tool_name: str) -> bool:
         """Whether the config lets this tool through. No `include` at all lets every tool through."""
@@ -123,7 +124,7 @@ class ServerDefinition:
 
 
 def public_url(url: str) -> str:
-    """The url without userinfo, query and fragment; nothing of one that cannot be taken apart."""
+    """Without userinfo, query, fragment, and keys in its path; nothing of one that cannot be taken apart."""
     from urllib.parse import urlsplit
 
     try:
@@ -133,7 +134,7 @@ def public_url(url: str) -> str:
         return "(not a valid url)"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "(not an http url)"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{public_path(parts.path)}"
 
 
 def _secrets_in_url(url: str) -> set[str]:
@@ -146,7 +147,8 @@ def _secrets_in_url(url: str) -> set[str]:
     except ValueError:
         return {url}
     values = {value for _, value in parse_qsl(parts.query)}
-    return {url, parts.query, parts.fragment, parts.password or "", *values}
+    keys = filter(holds_token, parts.path.split("/"))
+    return {url, parts.query, parts.fragment, parts.password or "", *values, *keys}
 
 
 def _matches(name: str, globs: tuple[str, ...]) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 _NAMES = "token|secret|passw|passphrase|key|auth|credential|cookie|bearer|session"
 TELLING = re.compile(_NAMES, re.IGNORECASE)
-# --token=x, API_KEY=x, Authorization: Bearer x
+# --token=x, API_KEY=x, Authorization: Bearer x. Bounded, since each telling word in a long text is tried.
 _ANNOUNCED = re.compile(
-    rf"[\w-]*(?:{_NAMES})[\w-]*\s*[:=]\s*(?:(?:bearer|basic)\s)?(.+)", re.IGNORECASE | re.DOTALL
+    rf"(?:{_NAMES})[\w-]{{0,40}}\s{{0,9}}[:=]\s{{0,9}}(?:(?:bearer|basic)\s)?(.+)", re.IGNORECASE | re.DOTALL
 )
+HIDDEN = "…"
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 
 
@@ -25,6 +26,18 @@ def secret_args(args: Iterable[str]) -> Iterator[str]:
         else:
             yield from filter(_looks_random, _LONG_RUN.findall(arg))
         follows_telling = arg.startswith("-") and "=" not in arg and bool(TELLING.search(arg))
+
+
+def public_command(command: str) -> str:
+    """Of one that was written with its arguments: without the secrets among them."""
+    for secret in secret_args(command.split()[1:]):
+        command = command.replace(secret, HIDDEN)
+    return command
+
+
+def public_path(path: str) -> str:
+    """Of a url: some services put a key into it."""
+    return "/".join(HIDDEN if holds_token(part) else part for part in path.split("/"))
 
 
 def holds_token(text: str) -> bool:

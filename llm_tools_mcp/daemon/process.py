@@ -83,12 +83,13 @@ def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) 
     if isinstance(error, FileNotFoundError) and not Path(definition.cwd).is_dir():
         return f"its folder {definition.cwd} does not exist"
     if isinstance(error, FileNotFoundError) and not Path(definition.command).exists():
-        return f"command {definition.command!r} was not found on the PATH of the caller"
+        what = f"command {definition.target!r} was not found on the PATH of the caller"
+        return f"{what}; its arguments belong into `args`" if " " in definition.command else what
     if lacks_files(error):
         return TOO_MANY_FILES
     if isinstance(error, OSError):
-        return f"{definition.command}: {os.strerror(error.errno) if error.errno else 'cannot be started'}"
-    return f"{definition.command}: its arguments or environment cannot be passed to a process"
+        return f"{definition.target}: {os.strerror(error.errno) if error.errno else 'cannot be started'}"
+    return f"{definition.target}: its arguments or environment cannot be passed to a process"
 
 
 async def stop(child: Child) -> None:

@@ -52,4 +52,4 @@ def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
 def _shapes(secret: str) -> Iterator[str]:
     for part in (secret, *secret.splitlines()):
         part = part.strip()  # noqa: PLW2901
-        yield from (part, json.dumps(part)[1:-1], quote(part, safe=""), quote(part))
+        yield from (part, json.dumps(part)[1:-1], repr(part)[1:-1], quote(part, safe=""), quote(part))
