@@ -46,6 +46,7 @@ _OPTIONS = [
     # During a call, pings notice a daemon whose event loop hangs.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # the longer of the two counts, and this one's default is 60 s
     ("grpc.http2.max_pings_without_data", 0),
 ]
 

@@ -21,9 +21,9 @@ import pytest
 from llm_tools_mcp import MCP, activation, paths, v1
 from llm_tools_mcp import client as client_module
 from llm_tools_mcp.activation import ensure_daemon
-from llm_tools_mcp.client import DaemonClient, make_caller
+from llm_tools_mcp.client import DaemonClient, make_call, make_caller
 from llm_tools_mcp.config import read_config
-from llm_tools_mcp.errors import DaemonIncompatible, DaemonUnresponsive, SocketRefused
+from llm_tools_mcp.errors import DaemonIncompatible, DaemonUnresponsive, OutcomeUnknown, SocketRefused
 from tests.daemon.live import blocking
 from tests.home import Home
 from tests.programs import GONE, Result, end
@@ -356,6 +356,30 @@ def test_second_user_cannot_connect(home: Home) -> None:
 
 
 # --- hung -------------------------------------------------------------------------------------------
+
+
+def test_daemon_that_hangs_during_a_call_is_noticed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pings are not answered any more: the call ends, and may have run."""
+    options = [
+        (name, 500 if value == 10_000 else value) for name, value in client_module._SYNCHRONOUS_OPTIONS
+    ]
+    monkeypatch.setattr(client_module, "_SYNCHRONOUS_OPTIONS", options)  # 10 + 10 s in real life
+    log = home.folder / "calls"
+    home.write_config({"counting": entry(faulty_server("counting"), env={"CALL_LOG": str(log)})})
+    with living_in(home):
+        calling = DaemonClient(ensure_daemon())
+        request = make_call(make_caller(read_config()), "counting", "count", {"then": "never-answer"})
+        daemon = daemon_of(home)
+        hang = threading.Thread(target=lambda: wait_until(log.exists) and daemon.suspend())
+        hang.start()
+        began = time.monotonic()
+        try:
+            with closing(calling), pytest.raises(OutcomeUnknown, match="daemon was lost"):
+                calling.call(request, lambda _: None)
+            assert time.monotonic() - began < 30  # grpc's own patience is a minute
+        finally:
+            hang.join()
+            daemon.resume()
 
 
 def test_hung_daemon_is_reported_in_time(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

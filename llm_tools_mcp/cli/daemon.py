@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # Seconds: a first start on a cold disk, through systemd.
 _START_SECONDS = 20.0
+_ATTEMPTS, _PAUSE_SECONDS = 5, 0.1
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -112,9 +114,9 @@ def stop_command() -> None:
 @click.argument("server", required=False, shell_complete=server_names)
 @config_option
 def restart_command(*, server: str | None, config_path: str | None) -> None:
-    """Restart the daemon, or start it; calls in flight finish first. With SERVER only that one.
+    """Restart the daemon, or start it; calls in flight finish first.
 
-    A server is ended; its next call starts it anew.
+    With SERVER only that one is ended, at once, and its next call starts it anew. Its calls in flight fail.
     """
     if server is not None:
         _restart_server(server, config_path)
@@ -179,6 +181,11 @@ def _restart_server(server: str, config_path: str | None) -> None:
 
 def start() -> v1.HealthResponse:
     """Have a daemon that answers, started if need be. Raises DaemonError, ServiceError."""
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return ask(activation.ensure_daemon(), _START_SECONDS)
+        except DaemonUnreachable:  # one that was killed accepts until the kernel has cleared it away
+            time.sleep(attempt * _PAUSE_SECONDS)
     return ask(activation.ensure_daemon(), _START_SECONDS)
 
 

@@ -60,14 +60,15 @@ def test_stop_lets_a_call_finish(home: Home) -> None:
     assert call.returncode == 0
 
 
-def test_stop_kills_a_hung_daemon_that_a_prompt_started(home: Home) -> None:
-    """One that does not answer gets TERM, then KILL; its servers go with it."""
+def test_restart_kills_a_hung_daemon_that_a_prompt_started(home: Home) -> None:
+    """One that does not answer gets TERM, then KILL, as by `stop`; its servers go with it."""
     home.write_config({"fine": entry(faulty_server("fine"))})
     home.run_cli("call", "fine", "pid")
     pid = daemon_pid(home)
     os.kill(pid, signal.SIGSTOP)
-    assert home.run_cli("stop").stdout == f"stopped (pid {pid})\n"
-    wait_until(lambda: home.processes() == [])  # the server has to notice that its input ended
+    assert home.run_cli("restart").stdout.startswith("restarted: ")
+    assert daemon_pid(home) != pid
+    wait_until(lambda: len(home.processes()) == 1)  # the server has to notice that its input ended
     assert home.run_cli("call", "fine", "echo", "text=again").stdout == "again\n"
 
 
