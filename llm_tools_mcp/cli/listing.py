@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llm_tools_mcp import v1
 
 
-@command("list", "llm mcp list", "llm mcp list --json | jq -r '.servers[] | select(.error).name'")
+@command("list", "llm mcp list", "llm mcp list --json | jq -r '.servers[] | select(.error != \"\").name'")
 @config_option
 @as_json
 def list_command(*, config_path: str | None, as_json: bool) -> None:
@@ -110,7 +110,8 @@ def _live() -> dict[str, list[v1.ServerStatus]]:
         return {}
     found: dict[str, list[v1.ServerStatus]] = {}
     for session in ask_status().servers:
-        found.setdefault(session.server, []).append(session)
+        for name in (session.server, *session.also_called):
+            found.setdefault(name, []).append(session)
     return found
 
 

@@ -146,7 +146,7 @@ def _print_fact(name: str, fact: str) -> None:
 def _row(server: v1.ServerStatus) -> dict[str, str]:
     is_idle = server.state and not server.calls_in_flight
     return {
-        "SERVER": clean_line(server.server),
+        "SERVER": clean_line(", ".join([server.server, *server.also_called])),
         "STATE": server_state(server),
         "CALLS>": str(server.calls),
         "ERRORS>": str(server.errors),
@@ -205,4 +205,4 @@ def status_as_dict(status: v1.StatusResponse) -> dict[str, Any]:
 
 def _server_as_dict(server: v1.ServerStatus) -> dict[str, Any]:
     plain = {field.name: getattr(server, field.name) for field in server.DESCRIPTOR.fields}
-    return {**plain, "state": server_state(server)}
+    return {**plain, "also_called": list(server.also_called), "state": server_state(server)}

@@ -46,7 +46,7 @@ def sweep(socket: Path) -> int:
     dead = _carriers(lambda mark: _is_of_dead_daemon(mark, socket))
     ended = sum(_signal(process, signal.SIGKILL) for process in dead)
     if ended:
-        _log.warning("ended %d processes that a killed daemon had left behind", ended)
+        _log.warning("processes that a killed daemon had left behind, ended now: %d", ended)
     return ended
 
 

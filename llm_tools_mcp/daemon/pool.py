@@ -157,7 +157,7 @@ class Pool:
         self._on_change()
 
     def _end_if_retired(self, session: Session) -> None:
-        if session.is_retired and session.is_live and not session.is_busy:
+        if session.is_retired and session.is_live and not session.is_used:
             self._end(session, "its config has changed")
 
     def _make_room(self, wanted: int) -> None:

@@ -175,7 +175,8 @@ class _Listing:
     def _at_once(self, position: int) -> v1.ServerTools:
         name, definition = self._servers[position]
         if isinstance(definition, ConfigError):
-            failure = v1.Failure(kind=Kind.CONFIG, message=definition.detail)
+            what = definition.detail.removeprefix(f"server {name!r}, ")  # it stands before the message
+            failure = v1.Failure(kind=Kind.CONFIG, message=what)
             return v1.ServerTools(
                 server=name, position=position, state=v1.ServerTools.FAILED, failure=failure
             )
@@ -235,8 +236,10 @@ def _internal(error: Exception) -> str:
 
 def _status(session: Session) -> v1.ServerStatus:
     definition, statistics = session.definition, session.statistics
+    name, *others = session.names
     return v1.ServerStatus(
-        server=definition.name,
+        server=name,
+        also_called=others,
         state=session.state.value,
         transport=definition.transport.value,
         target=definition.target,

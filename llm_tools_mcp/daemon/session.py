@@ -55,7 +55,7 @@ class Session:
     ) -> None:
         self.definition = definition
         # Configs may call the same server by several names, and look for its tools under several keys.
-        self.names = {definition.name}
+        self.names = {definition.name: None}  # in the order of their first use
         self.cache_keys = {definition.cache_key}
         self.statistics = Statistics()
         self.last_error = ""
@@ -78,7 +78,7 @@ class Session:
     def adopt(self, definition: ServerDefinition) -> None:
         """The latest caller's word on timeouts and names; what was started stays as it is."""
         self.definition = definition
-        self.names.add(definition.name)
+        self.names[definition.name] = None
         self.cache_keys.add(definition.cache_key)
 
     # --- what it is ---------------------------------------------------------------------------------
@@ -104,8 +104,14 @@ class Session:
         return self.state in (State.READY, State.STARTING)
 
     @property
+    def is_used(self) -> bool:
+        """Whether somebody waits for an answer of it."""
+        return self.in_use > 0 or self._listing.is_under_way
+
+    @property
     def is_busy(self) -> bool:
-        return self.in_use > 0 or self.state is State.STARTING or self._listing.is_under_way
+        """A start goes on though nobody waits: the next prompt has its tools."""
+        return self.is_used or self.state is State.STARTING
 
     @property
     def has_owner(self) -> bool:

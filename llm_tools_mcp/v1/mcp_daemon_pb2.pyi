@@ -670,6 +670,7 @@ class ServerStatus(google.protobuf.message.Message):
     IDLE_SECONDS_FIELD_NUMBER: builtins.int
     LAST_ERROR_FIELD_NUMBER: builtins.int
     PROTOCOL_VERSION_FIELD_NUMBER: builtins.int
+    ALSO_CALLED_FIELD_NUMBER: builtins.int
     server: builtins.str
     state: global___ServerStatus.State.ValueType
     transport: builtins.str
@@ -689,6 +690,10 @@ class ServerStatus(google.protobuf.message.Message):
     idle_seconds: builtins.float
     last_error: builtins.str
     protocol_version: builtins.str
+    @property
+    def also_called(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What other entries that mean the same server call it."""
+
     def __init__(
         self,
         *,
@@ -709,8 +714,9 @@ class ServerStatus(google.protobuf.message.Message):
         idle_seconds: builtins.float = ...,
         last_error: builtins.str = ...,
         protocol_version: builtins.str = ...,
+        also_called: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["calls", b"calls", "calls_in_flight", b"calls_in_flight", "cwd", b"cwd", "errors", b"errors", "idle_seconds", b"idle_seconds", "last_error", b"last_error", "latency_p50_seconds", b"latency_p50_seconds", "latency_p95_seconds", b"latency_p95_seconds", "memory_bytes", b"memory_bytes", "pid", b"pid", "protocol_version", b"protocol_version", "restarts", b"restarts", "server", b"server", "state", b"state", "target", b"target", "tools", b"tools", "transport", b"transport"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["also_called", b"also_called", "calls", b"calls", "calls_in_flight", b"calls_in_flight", "cwd", b"cwd", "errors", b"errors", "idle_seconds", b"idle_seconds", "last_error", b"last_error", "latency_p50_seconds", b"latency_p50_seconds", "latency_p95_seconds", b"latency_p95_seconds", "memory_bytes", b"memory_bytes", "pid", b"pid", "protocol_version", b"protocol_version", "restarts", b"restarts", "server", b"server", "state", b"state", "target", b"target", "tools", b"tools", "transport", b"transport"]) -> None: ...
 
 global___ServerStatus = ServerStatus
 

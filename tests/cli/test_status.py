@@ -73,6 +73,19 @@ def test_status_counts_errors_and_restarts(home: Home) -> None:
     assert 0 < server["latency_p50_seconds"] <= server["latency_p95_seconds"] < 60
 
 
+def test_entries_that_mean_the_same_server_are_shown_together(home: Home) -> None:
+    """They share it: `status` names both in one line, and `list` tells of both what became of it."""
+    same = entry(everything_server())
+    home.write_config({"one": same, "two": same})
+    for name in ("one", "two"):
+        home.run_cli("call", name, "echo", "text=x")
+    (server,) = json.loads(home.run_cli("status", "--json").stdout)["servers"]
+    assert (server["server"], server["also_called"], server["calls"]) == ("one", ["two"], 2)
+    assert "one, two  ready" in home.run_cli("status").stdout
+    rows = json.loads(home.run_cli("list", "--json").stdout)["servers"]
+    assert [(row["name"], row["state"]) for row in rows] == [("one", "ready"), ("two", "ready")]
+
+
 def test_status_shows_no_secret(home: Home) -> None:
     """Neither env, arguments, headers nor a url's password and query appear."""
     home.write_config(

@@ -10,8 +10,9 @@ from typing import Any
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.claims import Claims
+from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.statistics import State
-from tests.daemon.live import Live, blocking, living, with_live
+from tests.daemon.live import Live, blocking, failure_of, living, with_live
 from tests.servers import entry, faulty_server
 from tests.waiting import wait_until_async
 
@@ -206,6 +207,20 @@ async def test_changed_entry_is_replaced_and_nothing_else(live: Live) -> None:
     prompt({"blocking": config("2")["blocking"]})  # `other` is removed
     assert not live.session(other).is_live
     assert live.session(new).is_live
+
+
+@with_live
+async def test_start_that_nobody_wants_any_more_is_broken_off(live: Live) -> None:
+    """A server that hangs at its start ends with its entry, though a start goes on without its prompt."""
+    servers = {"hanging": entry(faulty_server("hang"), connectTimeout=0.1)}
+    hanging = live.define(servers)
+    live.pool.claim("/mcp.json", json.dumps({"mcpServers": servers}), [hanging])
+    assert (await failure_of(live.names(hanging))).kind == Kind.STILL_STARTING
+    live.pool.claim("/other.json", "{}", [])
+    assert live.session(hanging).state is State.STARTING
+    live.pool.claim("/mcp.json", '{"mcpServers": {}}', [])
+    assert live.session(hanging).state is not State.STARTING
+    await wait_until_async(lambda: live.processes() == [])
 
 
 def claims_of(claims: Claims, live: Live, path: str, env: dict[str, str], **servers: Any) -> set[str]:
