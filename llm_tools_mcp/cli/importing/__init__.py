@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +15,9 @@ import click
 from llm_tools_mcp.cli.command import command, config_option, did_you_mean
 from llm_tools_mcp.cli.completion import names_or_file
 from llm_tools_mcp.cli.editing import Entry, check, config_file, edited, servers_of, wrong_name
-from llm_tools_mcp.cli.screen import clean_line, print_remarks, print_table
-from llm_tools_mcp.cli.secrets import shown_command
+from llm_tools_mcp.cli.screen import clean_line, print_remarks, styled
+from llm_tools_mcp.cli.secrets import shown_command, whole_command
+from llm_tools_mcp.config.secrecy import HIDDEN
 from llm_tools_mcp.errors import ConfigError, McpError
 
 from .clients import CLIENTS, servers_of_client, servers_of_file
@@ -33,6 +34,7 @@ from .translation import Found
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @click.option("--force", is_flag=True, help="Replace servers that have the same name and differ.")
+@click.option("--reveal", is_flag=True, help="Show secrets too.")
 @config_option
 @click.pass_context
 def import_command(
@@ -42,6 +44,7 @@ def import_command(
     yes: bool,
     dry_run: bool,
     force: bool,
+    reveal: bool,
     config_path: str | None,
 ) -> None:
     """Take over the servers of other MCP clients into mcp.json; shows them, and asks.
@@ -55,15 +58,17 @@ def import_command(
     if not found:
         click.echo(f"nothing found for {', '.join(sources or CLIENTS)}")
         return
-    wanted = _show(found, present, force=force)
+    wanted = _show(found, present, force=force, reveal=reveal)
+    what = _summary(wanted, present)
     if not wanted:
         click.echo("\nnothing to add")
     elif dry_run:
-        click.echo(f"\n{_count(wanted)} would be added to {path}")
-    elif yes or _confirm(f"\nAdd {_count(wanted)} to {path}?"):
+        click.echo(f"\nwould {what} in {path}")
+    elif yes or _confirm(f"\n{what.capitalize()} in {path}?"):
         with edited(path) as servers:
             servers.update({name: wanted[name] for name in wanted if servers.get(name) == present.get(name)})
-        click.echo(f"added {_count(wanted)} to {path}; to connect and see their tools: llm mcp tools")
+        did = _summary(wanted, present, "added", "replaced")
+        click.echo(f"{did} in {path}; to connect and see their tools: llm mcp tools")
     else:
         context.exit(1)
 
@@ -115,22 +120,38 @@ class _Verdict(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
-def _show(found: Sequence[Found], present: Entry, *, force: bool) -> Entry:
-    """The table, and below it what there is to say; returns what is to be added."""
+def _show(found: Sequence[Found], present: Entry, *, force: bool, reveal: bool) -> Entry:
+    """Each server whole, for its command will run, and remarks; returns what is to be added."""
     wanted: dict[str, Found] = {}
-    rows = []
     remarks = []
+    is_hidden = False
+    width = max(len(clean_line(server.name)) for server in found)
     for server in found:
         verdict = _verdict(server, present, wanted, force=force)
         if verdict.word in ("add", "replace"):
             wanted[server.name] = server
-        place = _short(server.source)
-        command = clean_line(shown_command(server.entry)) if server.entry else "-"
-        rows.append([clean_line(server.name), verdict.word, place, command])
+        name = styled(f"{clean_line(server.name):{width}}", bold=True)
+        click.echo(f"{name}  {verdict.word:8}  {styled(_short(server.source), dim=True)}")
+        shown = list(_lines(server.entry, reveal=reveal)) if server.entry else []
+        for line in shown:
+            click.echo(f"{'':{width}}  {clean_line(line)}")
         remarks.append((server.name, "; ".join(verdict.reasons)))
-    print_table(["NAME", "", "FROM", "SERVER"], rows, ["bold", "", "dim", ""])
+        is_hidden = is_hidden or any(HIDDEN in line for line in shown)
+    if is_hidden:
+        click.echo(f"\n{HIDDEN} may be a secret; to see it too: --reveal")
     print_remarks(remarks)
     return {name: server.entry for name, server in wanted.items()}
+
+
+def _lines(entry: Entry, *, reveal: bool) -> Iterator[str]:
+    """What would run, or be asked, and what it is given."""
+    yield whole_command(entry) if reveal else shown_command(entry)
+    for key in ("env", "headers"):
+        if given := entry.get(key):
+            pairs = (f"{name}={value}" for name, value in given.items())
+            yield f"{key}: {', '.join(pairs if reveal else given)}"
+    if cwd := entry.get("cwd"):
+        yield f"cwd: {cwd}"
 
 
 def _verdict(server: Found, present: Entry, wanted: dict[str, Found], *, force: bool) -> _Verdict:
@@ -155,11 +176,17 @@ def _short(path: Path) -> str:
     return f"~{text[len(home) :]}" if text.startswith(f"{home}/") else text
 
 
-def _count(wanted: Entry) -> str:
-    return f"{len(wanted)} server{'' if len(wanted) == 1 else 's'}"
+def _summary(wanted: Entry, present: Entry, add: str = "add", replace: str = "replace") -> str:
+    replaced = sum(name in present for name in wanted)
+    steps = {add: len(wanted) - replaced, replace: replaced}
+    return " and ".join(f"{step} {_count(number)}" for step, number in steps.items() if number)
+
+
+def _count(number: int) -> str:
+    return f"{number} server{'' if number == 1 else 's'}"
 
 
 def _confirm(question: str) -> bool:
     if not sys.stdin.isatty():
         raise McpError("there is no terminal to ask on; to go ahead: --yes, to look only: --dry-run")
-    return click.confirm(question, default=True)
+    return click.confirm(question, default=False)
