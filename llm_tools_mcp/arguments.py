@@ -30,4 +30,7 @@ def words(name: str, value: object) -> list[str]:
         return []
     if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
         raise McpError(f"MCP({name}=…) takes text, with commas between several, or a list of texts")
-    return [word.strip() for word in found if word.strip()]
+    named = [word.strip() for word in found if word.strip()]
+    if not named:  # perhaps a shell variable that is not set: that must not mean all of them
+        raise McpError(f"MCP({name}=…) is empty; leave it out to have all of them")
+    return named

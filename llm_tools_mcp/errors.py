@@ -39,14 +39,17 @@ class ConfigError(McpError):
 
 
 class ConfigNotFound(ConfigError):
-    def __init__(self, path: str) -> None:
+    """`option` is what a command needs to mean this file; empty for the default one."""
+
+    def __init__(self, path: str, option: str = "") -> None:
         super().__init__(path, "no such file")
+        self.option = f" {option}" if option else ""
 
     def __str__(self) -> str:
         return (
             f"there is no MCP config at {self.path}\n"
-            "Make one: llm mcp add NAME -- COMMAND ARGS…\n"
-            "or take over the servers of other clients: llm mcp import\n"
+            f"Make one: llm mcp add{self.option} NAME -- COMMAND ARGS…\n"
+            f"or take over the servers of other clients: llm mcp import{self.option}\n"
             'or write it: {"mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}}}\n'
             "or see it work first: llm mcp demo"
         )

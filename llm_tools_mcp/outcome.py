@@ -74,6 +74,9 @@ def call_error(
         return DaemonUnresponsive(socket, seconds)
     if code is grpc.StatusCode.CANCELLED:  # by a daemon that stops
         return OutcomeUnknown(f"{outcome.what}: the daemon stopped; {_UNKNOWN_NOTE}")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        text = f"the arguments are larger than {v1.MAX_MESSAGE_BYTES >> 20} MiB; it was not called"
+        return ToolCallError(f"{outcome.what}: {text}")
     if code is grpc.StatusCode.UNAVAILABLE and _NEVER_CONNECTED not in _details(error):
         return OutcomeUnknown(f"{outcome.what}: the connection to the daemon was lost; {_UNKNOWN_NOTE}")
     return error_from_status(error, socket, seconds)

@@ -11,5 +11,10 @@ _CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]
 
 
 def plain(text: str) -> str:
-    """Text that cannot drive a terminal: without escape sequences, controls and marks of direction."""
-    return text if text.isprintable() else re.sub(_CONTROLS, "", re.sub(_ESCAPES, "", text))
+    """Text that cannot drive a terminal: without escape sequences, controls and marks of direction.
+
+    Half characters (U+D800 to U+DFFF) cannot be written anywhere, and become question marks.
+    """
+    if text.isprintable():
+        return text
+    return re.sub(_CONTROLS, "", re.sub(_ESCAPES, "", text)).encode("utf-8", "replace").decode()

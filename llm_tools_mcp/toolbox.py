@@ -133,6 +133,8 @@ def _source(path: str | None) -> ConfigSource:
 
     if path is not None and path.startswith(("http://", "https://")):
         return config_for_url(path)
+    if path is not None and "://" in path:
+        raise McpError(f"MCP({path!r}): a URL begins with http:// or https://")
     return read_config(path)
 
 
@@ -264,10 +266,13 @@ def _link(link: v1.ResourceLink) -> str:
 
 
 def _unavailable(failed: Failed) -> str:
+    from shlex import quote
+
     name = failed.server
+    more = f"run with {_FULL_ERRORS}=1, or see: llm mcp logs {quote(name)}"
     lines = [
         f"Warning: Failed to connect to the {name!r} MCP server: {failed.reason}",
-        f"Tools from {name!r} will be unavailable (run with {_FULL_ERRORS}=1, or see: llm mcp logs {name})",
+        f"Tools from {name!r} will be unavailable ({more})",
     ]
     if failed.traceback and os.environ.get(_FULL_ERRORS):
         lines.append(failed.traceback)

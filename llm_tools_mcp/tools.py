@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import naming, v1
+from . import naming, paths, v1
 from .activation import await_answer, ensure_daemon
 from .client import AsyncDaemonClient, DaemonClient, make_call, make_caller
 from .config import ConfigSource
@@ -111,7 +112,7 @@ class Daemon:
         answers = self._answers(
             lambda: self.client().tools(caller, servers, protocol, refresh=refresh), on_answer or _ignore
         )
-        _check_servers(answers)
+        _check_servers(answers, source)
         offers = _offers(answers, prefix)
         wanted = [offer for offer in offers if not servers or offer.server in servers]
         return Listing(
@@ -184,11 +185,26 @@ def protocol_of(mode: str | None) -> v1.Protocol.ValueType:
     return _PROTOCOLS[mode]
 
 
-def _check_servers(answers: Sequence[v1.ServerTools]) -> None:
+def _check_servers(answers: Sequence[v1.ServerTools], source: ConfigSource) -> None:
     unknown = [a.server for a in answers if a.failure.kind == v1.Failure.UNKNOWN_SERVER]
     if unknown:
+        for name in set(unknown).intersection(configured_names(source)):
+            raise UnknownTool(_disabled(name, source))
         known = ", ".join(a.server for a in answers if a.server not in unknown) or "none"
         raise UnknownTool(f"no MCP server is called {', '.join(map(repr, unknown))}; the config has: {known}")
+
+
+def configured_names(source: ConfigSource) -> list[str]:
+    """All that are written there, also those that are not in use."""
+    try:
+        return list(json.loads(source.text)["mcpServers"])
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _disabled(server: str, source: ConfigSource) -> str:
+    option = [] if source.path == str(paths.default_config()) else ["--config", source.path]
+    return f"{server!r} is disabled; to enable it: {shlex.join(['llm', 'mcp', 'enable', *option, server])}"
 
 
 def _offers(answers: Sequence[v1.ServerTools], prefix: str) -> list[Offer]:

@@ -284,6 +284,16 @@ def test_statuses_become_our_errors(
     assert isinstance(caught.value, McpError)
 
 
+def test_too_large_a_call_is_not_made(
+    serve: Callable[..., DaemonClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The arguments are to blame, not the daemon, and nothing was sent."""
+    options = [("grpc.max_send_message_length", 1000), *client_module._SYNCHRONOUS_OPTIONS]
+    monkeypatch.setattr(client_module, "_SYNCHRONOUS_OPTIONS", dict(reversed(options)).items())
+    with pytest.raises(ToolCallError, match=r"the arguments are larger than 128 MiB; it was not called"):
+        serve().call(make_call(CALLER, "srv", "echo", {"text": "x" * 2000}), ignore)
+
+
 def test_progress_and_logs_are_passed_on(serve: Callable[..., DaemonClient]) -> None:
     """What comes before the result is handed to the caller in order."""
     seen: list[object] = []

@@ -17,7 +17,7 @@ import pytest
 from llm_tools_mcp import MCP, toolbox
 from llm_tools_mcp.client import DaemonClient
 from llm_tools_mcp.config import read_config
-from llm_tools_mcp.errors import McpError, UnknownTool
+from llm_tools_mcp.errors import ConfigNotFound, McpError, UnknownTool
 from llm_tools_mcp.tools import Daemon
 from tests.home import Home
 from tests.prompting import living_in, result_of, results_of, tools_of
@@ -116,6 +116,35 @@ def test_unknown_server_is_an_error(user: Home) -> None:
     """A server that the config does not have is named, and so are those it has."""
     with pytest.raises(UnknownTool, match=r"no MCP server is called 'gti'; the config has: everything"):
         MCP(servers="gti").tools()
+
+
+def test_disabled_server_is_not_called_unknown(user: Home) -> None:
+    """The message says how to enable it, in the config that is meant."""
+    servers = {"off": {"command": "x", "disabled": True}, "on": EVERYTHING}
+    user.write_config(servers)
+    with pytest.raises(UnknownTool, match=r"'off' is disabled; to enable it: llm mcp enable off$"):
+        MCP(servers="off").tools()
+    other = user.folder / "other.json"
+    other.write_text(json.dumps({"mcpServers": servers}))
+    with pytest.raises(UnknownTool, match=rf"llm mcp enable --config {other} off$"):
+        MCP(str(other), servers="off").tools()
+
+
+@pytest.mark.parametrize("name", ["servers", "tools"])
+@pytest.mark.parametrize("value", ["", " , ", []])
+def test_empty_choice_is_an_error(user: Home, name: str, value: str | list[str]) -> None:
+    """A shell variable that is not set must not hand over all tools."""
+    with pytest.raises(McpError, match=rf"MCP\({name}=…\) is empty; leave it out to have all of them"):
+        MCP(**{name: value}).tools()
+
+
+def test_paths_that_are_none_say_what_was_meant(user: Home) -> None:
+    """A URL of another scheme is no file, and a missing file is made where it was sought."""
+    with pytest.raises(McpError, match=r"a URL begins with http:// or https://"):
+        MCP("ftp://host/mcp").tools()
+    missing = user.folder / "no where.json"
+    with pytest.raises(ConfigNotFound, match=rf"llm mcp add --config '{missing}' NAME -- COMMAND"):
+        MCP(str(missing)).tools()
 
 
 def test_unknown_mode_is_an_error(user: Home) -> None:

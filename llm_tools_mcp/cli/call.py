@@ -32,6 +32,15 @@ class WrongArguments(click.ClickException):
     exit_code = 2
 
 
+def _output_path(text: str) -> Path:
+    """Checked before the call: it may not be one to repeat."""
+    path = Path(text).expanduser()
+    folder = path if text.endswith("/") else path.parent
+    if not folder.is_dir():
+        raise click.BadParameter(f"there is no folder {str(folder)!r}")
+    return path
+
+
 @command(
     "call",
     "llm mcp call filesystem read_text_file path=README.md head=3",
@@ -50,7 +59,8 @@ class WrongArguments(click.ClickException):
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=_output_path,
+    metavar="PATH",
     help="Save images, audio and files, else the text, to this file or folder.",
 )
 @config_option
@@ -165,15 +175,26 @@ def _content(text: str) -> str:
         return text[1:]
     if text == "@-":
         return read_stdin()
+    path = plain(text[1:])
     try:
-        return Path(text[1:]).expanduser().read_text(encoding="utf-8")
+        return _read(Path(text[1:]).expanduser())
     except OSError as error:
-        path = plain(text[1:])
         raise WrongArguments(
             f"{path} cannot be read: {error.strerror} (a value that begins with @: @@)"
         ) from None
     except UnicodeDecodeError:
-        raise WrongArguments(f"{plain(text[1:])} is not UTF-8 text") from None
+        raise WrongArguments(f"{path} is not UTF-8 text") from None
+
+
+def _read(path: Path) -> str:
+    from llm_tools_mcp import v1
+
+    with path.open("rb") as file:
+        content = file.read(v1.MAX_MESSAGE_BYTES + 1)  # /dev/zero has no end
+    if len(content) > v1.MAX_MESSAGE_BYTES:
+        most = f"{v1.MAX_MESSAGE_BYTES >> 20} MiB, which is the most that a call takes"
+        raise WrongArguments(f"{plain(str(path))} is larger than {most}")
+    return content.decode()
 
 
 # --- results ----------------------------------------------------------------------------------------

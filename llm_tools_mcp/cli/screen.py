@@ -24,7 +24,12 @@ _MIN_WIDTH = 20
 
 def print_json(value: Any) -> None:
     """For programs: the same keys whether or not there is something to say."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, which only an escape sequence can say
+        text = json.dumps(value, indent=2)
+    click.echo(text)
 
 
 def is_terminal() -> bool:

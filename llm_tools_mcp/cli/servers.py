@@ -287,9 +287,11 @@ def _try(name: str, config_path: str | None) -> bool:
 
 def _tell_renamed(listing: Listing) -> None:
     """Tools of the other servers are called otherwise now, too."""
-    shared = {offer.tool for offer in listing.offers} & {offer.tool for offer in listing.others}
-    for tool in sorted(shared)[:_SHOWN_TOOLS]:
-        names = [offer.name for offer in (*listing.others, *listing.offers) if offer.tool == tool]
-        click.echo(f"several servers have a tool {tool!r}: for the model they are {', '.join(names)} now")
-    if len(shared) > _SHOWN_TOOLS:
-        click.echo(f"and so on for {len(shared) - _SHOWN_TOOLS} more; to see them: llm mcp tools")
+    shared = sorted({offer.tool for offer in listing.offers} & {offer.tool for offer in listing.others})
+    if not shared:
+        return
+    first, *others = shared
+    names = [offer.name for offer in (*listing.others, *listing.offers) if offer.tool == first]
+    click.echo(f"several servers have a tool {first!r}: for the model they are {', '.join(names)} now")
+    if others:
+        click.echo(f"and so on for {len(others)} more; to see them: llm mcp tools")

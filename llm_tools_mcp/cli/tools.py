@@ -81,31 +81,19 @@ def list_tools(
     config_path: str | None, server: str | None, daemon: Daemon, display: Display, *, refresh: bool = False
 ) -> Listing:
     """The tools of all servers or of one. Raises McpError, with what was probably meant."""
+    from llm_tools_mcp.tools import configured_names
+
     source = read_source(config_path)
     servers = [] if server is None else [server]
     try:
         with display.listing() as on_answer:
             listing = daemon.list_tools(source, servers, refresh=refresh, on_answer=on_answer)
     except UnknownTool as error:
-        names = _server_names(source)
-        if server in names:  # in the config, but not in use
-            raise UnknownTool(_disabled(server, config_path)) from None
-        raise UnknownTool(f"{error}{did_you_mean(server or '', names)}") from None
+        names = configured_names(source)
+        near = "" if server in names else did_you_mean(server or "", names)
+        raise UnknownTool(f"{error}{near}") from None
     failed = tuple(failed for failed in listing.failed if server in (None, failed.server))
     return dataclasses.replace(listing, failed=failed)
-
-
-def _disabled(server: str, config_path: str | None) -> str:
-    option = ["--config", config_path] if config_path else []
-    enable = shlex.join(["llm", "mcp", "enable", *option, clean_line(server)])
-    return f"{clean_line(server)!r} is disabled; to enable it: {enable}"
-
-
-def _server_names(source: ConfigSource) -> list[str]:
-    try:
-        return list(json.loads(source.text)["mcpServers"])
-    except (ValueError, KeyError, TypeError):
-        return []
 
 
 def find_tool(listing: Listing, server: str, tool: str) -> Offer:

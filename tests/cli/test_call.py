@@ -7,6 +7,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.servers import entry, everything_server
@@ -139,8 +141,29 @@ def test_media_is_saved_or_named(served: Home) -> None:
     assert (served.work / "media" / "image-1.png").read_bytes().startswith(PNG)
     served.run_cli("call", "every", "blob", "--output", "bytes")
     assert (served.work / "bytes").read_bytes() == bytes(range(256))
-    refused = served.run_cli("call", "every", "image", "--output", "no/such/folder.png", check=False)
-    assert (refused.code, "cannot be written" in refused.stderr) == (1, True)
+    refused = served.run_cli("call", "every", "image", "--output", "media/image-1.png/x", check=False)
+    assert (refused.code, "there is no folder 'media/image-1.png'" in refused.stderr) == (2, True)
+
+
+def calls_of(home: Home) -> int:
+    status = json.loads(home.run_cli("status", "--json", check=False).stdout)
+    return sum(server["calls"] for server in status["servers"])
+
+
+@pytest.mark.parametrize("place", ["no/such/folder.png", "nowhere/"])
+def test_place_to_save_is_checked_before_the_call(served: Home, place: str) -> None:
+    """A call whose result has no place to go is not made: it may not be one to repeat."""
+    before = calls_of(served)
+    refused = served.run_cli("call", "every", "image", "--output", place, check=False)
+    assert (refused.code, "there is no folder" in refused.stderr) == (2, True)
+    assert not (served.work / "nowhere").exists()
+    assert calls_of(served) == before
+
+
+def test_file_without_an_end_is_refused(served: Home) -> None:
+    """A value is read up to what a call can take at all."""
+    refused = served.run_cli("call", "every", "echo", "text=@/dev/zero", check=False)
+    assert (refused.code, "/dev/zero is larger than 128 MiB" in refused.stderr) == (2, True)
 
 
 def test_text_is_saved_where_there_is_nothing_else(served: Home) -> None:

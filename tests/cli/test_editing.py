@@ -276,6 +276,13 @@ def test_get_hides_secrets(home: Home) -> None:
     assert "s3cr3t" not in home.run_cli("list").stdout + home.run_cli("list", "--json").stdout
 
 
+def test_half_characters_are_shown_somehow(home: Home) -> None:
+    """They cannot be written to a terminal: a question mark stands for one, and JSON escapes it."""
+    home.config.write_text('{"mcpServers": {"odd": {"command": "a\\ud800b"}}}')
+    assert "command: a?b" in home.run_cli("get", "odd").stdout
+    assert json.loads(home.run_cli("get", "odd", "--json").stdout) == {"command": "a\ud800b"}
+
+
 def test_remove_disable_enable(home: Home) -> None:
     """Each by name; near misses are suggested."""
     home.write_config({"filesystem": {"command": "x"}, "time": {"command": "y", "disabled": False}})
