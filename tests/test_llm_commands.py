@@ -272,19 +272,19 @@ def test_chat_warns_once(user: Home) -> None:
 
 @pytest.mark.parametrize("form", ["default", "arguments", "url"])
 def test_continued_conversation_finds_its_tools(
-    user: Home, serve_http: Callable[..., Any], form: str
+    inside: Home, serve_http: Callable[..., Any], form: str
 ) -> None:
     """`llm -c` offers the tools of the toolbox again, made with the arguments that were logged."""
     toolbox, name = "MCP", "echo"
     if form == "arguments":
-        path = user.write_config({"fine": entry(faulty_server("fine"))}, user.work / "own.json")
-        user.config.unlink()
+        path = inside.write_config({"fine": entry(faulty_server("fine"))}, inside.work / "own.json")
+        inside.config.unlink()
         toolbox, name = f'MCP(config_path="{path}", servers="fine", prefix="my_")', "my_echo"
     elif form == "url":
-        user.config.unlink()
+        inside.config.unlink()
         toolbox = f'MCP("{serve_http().url}")'
-    assert output(prompt(user, toolbox, (name, {"text": "one"}))) == "one"
-    result = user.run_llm("-m", "echo", "-c", calling((name, {"text": "two"})))
+    assert output(invoke("-m", "echo", "-T", toolbox, calling((name, {"text": "one"})))) == "one"
+    result = inside.run_llm("-m", "echo", "-c", calling((name, {"text": "two"})))
     assert output(result) == "two"
     assert result.stderr == ""
 

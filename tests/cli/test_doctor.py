@@ -8,7 +8,7 @@ from textwrap import dedent
 from typing import Any
 
 from tests.home import BIN, Home
-from tests.servers import entry, everything_server
+from tests.servers import entry, faulty_server
 from tests.test_handover import NEWER, Installation
 
 
@@ -24,7 +24,7 @@ def findings(home: Home, *words: str, code: int, **options: Any) -> dict[str, li
 
 def test_all_is_well(home: Home) -> None:
     """Exit code 0: versions, daemon, config, and each server with the number of its tools."""
-    home.write_config({"every": entry(everything_server())}).chmod(0o600)
+    home.write_config({"every": entry(faulty_server("fine"))}).chmod(0o600)
     found = findings(home, code=0)
     assert any(text.startswith("every: connected, ") for text in found["ok"])
     assert any("llm-tools-mcp 1" in text for text in found["ok"])
@@ -38,7 +38,7 @@ def test_faults_are_named_with_what_to_type(home: Home) -> None:
         {
             "gone": {"command": "uvx-that-is-not-there"},
             "unset": {"command": "sh", "env": {"A": "${NOT_SET_ANYWHERE}"}},
-            "key": {**entry(everything_server()), "includeTool": ["x"]},
+            "key": {**entry(faulty_server("fine")), "includeTool": ["x"]},
         }
     ).chmod(0o660)
     found = findings(home, code=1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.home import BIN, Home
-from tests.servers import entry, everything_server, naming_server
+from tests.servers import entry, faulty_server, naming_server
 
 
 def servers(home: Home) -> dict[str, Any]:
@@ -302,7 +302,7 @@ def test_list_tells_what_is_configured(home: Home) -> None:
     """Without a daemon, and starting none; disabled and broken ones as such."""
     home.write_config(
         {
-            "every": entry(everything_server()),
+            "every": entry(faulty_server("fine")),
             "off": {"command": "x", "disabled": True},
             "unset": {"command": "x", "env": {"A": "${NOT_SET_ANYWHERE}"}},
         }
@@ -319,7 +319,7 @@ def test_list_tells_what_is_configured(home: Home) -> None:
     home.run_cli("call", "every", "pid")
     rows = {row["name"]: row for row in json.loads(home.run_cli("list", "--json").stdout)["servers"]}
     assert rows["every"]["state"] == "ready"
-    assert rows["every"]["tools"] > 20
+    assert rows["every"]["tools"] == 2
     assert "NOT_SET_ANYWHERE" in rows["unset"]["error"]
 
 
@@ -331,7 +331,7 @@ def test_list_without_a_config(home: Home) -> None:
 
 def test_restart_of_one_server(home: Home) -> None:
     """Its next call is answered by another process; the daemon stays."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"every": entry(faulty_server("fine"))})
     before = home.run_cli("call", "every", "pid").stdout
     assert home.run_cli("restart", "every").stdout == "ended 'every'; its next call starts it anew\n"
     assert home.run_cli("call", "every", "pid").stdout != before

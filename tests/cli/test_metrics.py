@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from llm_tools_mcp import v1
 from llm_tools_mcp.cli.metrics import _exposition
 from tests.home import Home
-from tests.servers import entry, everything_server
+from tests.servers import entry, everything_server, faulty_server
 
 # Types that the older text format knows: node_exporter refuses a file with others.
 READ_BY_ALL = {"counter", "gauge", "summary"}
@@ -65,7 +65,7 @@ COUNTS = {"calls": 2, "call_errors": 1, "restarts": 1, "instances": 1, "calls_in
 
 def test_types_and_units_are_read_by_all(home: Home) -> None:
     """Nothing that the older text format does not know; numbers are in base units and named so."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"every": entry(faulty_server("fine"))})
     home.run_cli("call", "every", "pid")
     text = home.run_cli("metrics").stdout
     assert {family.type for family in parsed(text).values()} == READ_BY_ALL
@@ -131,7 +131,7 @@ def test_output_is_utf8(home: Home) -> None:
     """Whatever the terminal's encoding is: the format knows no other."""
     folder = home.work / "é"
     folder.mkdir()
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"every": entry(faulty_server("fine"))})
     home.run_cli("call", "every", "pid", cwd=folder)
     text = home.run_cli("metrics", env={"PYTHONIOENCODING": "latin-1"}).stdout
     assert f'where="{folder}"' in text

@@ -8,7 +8,7 @@ import subprocess
 from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.programs import end
-from tests.servers import entry, everything_server
+from tests.servers import entry, everything_server, faulty_server
 from tests.waiting import wait_until
 
 # What a watch ends with: the cursor and the terminal's first screen are back.
@@ -75,7 +75,7 @@ def test_status_counts_errors_and_restarts(home: Home) -> None:
 
 def test_entries_that_mean_the_same_server_are_shown_together(home: Home) -> None:
     """They share it: `status` names both in one line, and `list` tells of both what became of it."""
-    same = entry(everything_server())
+    same = entry(faulty_server("fine"))
     home.write_config({"one": same, "two": same})
     for name in ("one", "two"):
         home.run_cli("call", name, "echo", "text=x")
@@ -146,7 +146,7 @@ def test_watch_in_a_pipe(home: Home) -> None:
 
 def test_narrow_terminal_gets_the_first_columns(home: Home) -> None:
     """What does not fit is left out, not cut off; of a folder its end is kept."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"every": entry(faulty_server("fine"))})
     folder = home.work / "a-folder-with-a-long-name" / "and-one-below-it"
     folder.mkdir(parents=True)
     home.run_cli("call", "every", "pid", cwd=folder)
@@ -172,7 +172,7 @@ def test_list_on_a_narrow_terminal(home: Home) -> None:
 
 def test_list_tells_copies_in_folders_from_instances(home: Home) -> None:
     """A `cwd` is advised where folders are the reason for several processes; `instances` are as wanted."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"every": entry(faulty_server("fine"))})
     home.run_cli("call", "every", "pid")
     assert "one process for each folder" not in home.run_cli("list").stdout
     home.run_cli("call", "every", "pid", cwd=home.folder)
@@ -183,7 +183,7 @@ def test_list_tells_copies_in_folders_from_instances(home: Home) -> None:
 
 def test_status_on_a_terminal(home: Home) -> None:
     """A table in colour that keeps to the width; without colour where NO_COLOR asks for that."""
-    home.write_config({"every": entry(everything_server())})
+    home.write_config({"every": entry(faulty_server("fine"))})
     home.run_cli("call", "every", "pid")
     seen = run_in_terminal(home, "status", columns=80)
     assert "\x1b[32m" in seen.raw
@@ -198,7 +198,7 @@ def test_status_on_a_terminal(home: Home) -> None:
 
 def test_no_escape_sequences_where_none_are_wanted(home: Home) -> None:
     """Neither bold nor dim, in any table: with NO_COLOR, and on a terminal that knows none."""
-    home.write_config({"every": entry(everything_server()), "off": {"command": "x", "disabled": True}})
+    home.write_config({"every": entry(faulty_server("fine")), "off": {"command": "x", "disabled": True}})
     home.run_cli("call", "every", "pid")
     for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         for words in (["list"], ["status"], ["tools", "every"]):
@@ -238,8 +238,8 @@ def test_log_of_a_daemon_in_the_foreground(home: Home) -> None:
 
 def test_output_without_utf8(home: Home) -> None:
     """What cannot be shown is replaced, and is no traceback."""
-    home.write_config({"every": entry(everything_server())})
-    for words in (["doctor"], ["status"], ["list"], ["tools"], ["call", "every", "add"]):
+    home.write_config({"every": entry(faulty_server("fine"))})
+    for words in (["doctor"], ["status"], ["list"], ["tools"], ["call", "every", "echo"]):
         done = home.run_cli(*words, env={"PYTHONIOENCODING": "latin-1"}, check=False)
         assert done.stdout.isascii()
         assert "Traceback" not in done.stderr
