@@ -160,11 +160,11 @@ def _progress() -> Progress:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
-    narrow = Column(no_wrap=True, overflow="ellipsis", ratio=2)
+    wide, narrow = (Column(no_wrap=True, overflow="ellipsis", ratio=ratio) for ratio in (3, 2))
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False, table_column=narrow),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description}", markup=False, table_column=wide),
+        BarColumn(bar_width=16),
         TextColumn("{task.fields[note]}", style="dim", markup=False, table_column=narrow),
         TimeElapsedColumn(),
         console=Console(stderr=True, highlight=False, markup=False, emoji=False),

@@ -83,6 +83,7 @@ def test_config_that_is_no_file_names_none():
 MALFORMED = [
     ({}, ["Could not deduce MCP server type"]),
     ({"args": ["a"]}, ["Could not deduce MCP server type"]),
+    ({"comand": "x"}, ["Could not deduce MCP server type", "Did you mean 'command' by 'comand'?"]),
     (
         {"url": "http://u:p@h:1/mcp?k=v#f", "command": "npx"},
         ["Only 'url' or 'command' is allowed", "http://h:1/mcp,", "npx"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
@@ -177,9 +177,18 @@ def _unclear_type(name: str, value: Mapping[str, object]) -> Problem | None:
         return None
     return Problem(
         "Could not deduce MCP server type. Provide 'url' or 'command'. "
-        "You can explicitly specify the type with 'type' field.",
+        f"You can explicitly specify the type with 'type' field.{_meant(value)}",
         name,
     )
+
+
+def _meant(keys: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    for key in keys:
+        if near := get_close_matches(key, ("command", "url"), n=1, cutoff=0.75):
+            return f" Did you mean {near[0]!r} by {key!r}?"
+    return ""
 
 
 def _wrong_type(name: str, given: object) -> Problem | None:
