@@ -100,7 +100,7 @@ def accepts(socket: Path) -> bool:
     with closing(socket_module.socket(socket_module.AF_UNIX, socket_module.SOCK_STREAM)) as probe:
         probe.settimeout(_CONNECT_SECONDS)
         try:
-            probe.connect(str(socket))
+            _connect(probe, str(socket))
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             return False
         except PermissionError as error:
@@ -110,6 +110,18 @@ def accepts(socket: Path) -> bool:
         except OSError as error:  # a loop of symbolic links
             raise SocketRefused(str(socket), error.strerror or str(error)) from error
     return True
+
+
+def _connect(probe: socket_module.socket, path: str) -> None:
+    """The kernel does not let wait for room in the queue: it says at once that there is none."""
+    deadline = time.monotonic() + _CONNECT_SECONDS
+    while True:
+        try:
+            return probe.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def _start(socket: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import socket as socket_module
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,41 @@ def test_second_user_cannot_connect(home: Home) -> None:
 
 
 # --- hung -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def full_queue(path: Path) -> Iterator[socket_module.socket]:
+    """A socket that listens, whose queue of clients is full."""
+    with ExitStack() as sockets:
+        listener = sockets.enter_context(closing(socket_module.socket(socket_module.AF_UNIX)))
+        listener.bind(str(path))
+        listener.listen(1)
+        with suppress(BlockingIOError):
+            while True:
+                client = sockets.enter_context(closing(socket_module.socket(socket_module.AF_UNIX)))
+                client.setblocking(False)
+                client.connect(str(path))
+        yield listener
+
+
+def test_full_queue_is_waited_for(tmp_path: Path) -> None:
+    """Clients beyond the socket's queue wait for the daemon to take the others."""
+    with full_queue(tmp_path / "s") as listener:
+
+        def take_one() -> None:
+            listener.accept()[0].close()
+
+        soon = threading.Timer(0.1, take_one)
+        soon.start()
+        assert activation.accepts(tmp_path / "s")
+        soon.join()
+
+
+def test_queue_that_stays_full_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They do not wait for ever."""
+    monkeypatch.setattr(activation, "_CONNECT_SECONDS", 0.3)
+    with full_queue(tmp_path / "s"), pytest.raises(DaemonUnresponsive):
+        activation.accepts(tmp_path / "s")
 
 
 def test_daemon_that_hangs_during_a_call_is_noticed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
