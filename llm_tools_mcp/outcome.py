@@ -23,6 +23,8 @@ OnEvent = Callable[["v1.Progress | v1.LogMessage"], None]
 
 # gRPC's words for a call that never had a connection, and so certainly was not sent.
 _NEVER_CONNECTED = "failed to connect"
+# gRPC's words, and the daemon's, for a request above the limit.
+_TOO_LARGE = ("Sent message larger", "the request exceeds")
 _UNKNOWN_NOTE = "it may or may not have run, and was not repeated"
 
 
@@ -74,7 +76,7 @@ def call_error(
         return DaemonUnresponsive(socket, seconds)
     if code is grpc.StatusCode.CANCELLED:  # by a daemon that stops
         return OutcomeUnknown(f"{outcome.what}: the daemon stopped; {_UNKNOWN_NOTE}")
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and any(word in _details(error) for word in _TOO_LARGE):
         text = f"the arguments are larger than {v1.MAX_MESSAGE_BYTES >> 20} MiB; it was not called"
         return ToolCallError(f"{outcome.what}: {text}")
     if code is grpc.StatusCode.UNAVAILABLE and _NEVER_CONNECTED not in _details(error):

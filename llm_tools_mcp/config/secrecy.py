@@ -9,7 +9,7 @@ _NAMES = "token|secret|passw|passphrase|key|auth|credential|cookie|bearer|sessio
 TELLING = re.compile(_NAMES, re.IGNORECASE)
 # --token=x, API_KEY=x, Authorization: Bearer x. Bounded, since each telling word in a long text is tried.
 _ANNOUNCED = re.compile(
-    rf"(?:{_NAMES})[\w-]{{0,40}}\s{{0,9}}[:=]\s{{0,9}}(?:(?:bearer|basic)\s)?(.+)", re.IGNORECASE | re.DOTALL
+    rf"(?:{_NAMES})[\w-]{{0,100}}\s{{0,9}}[:=]\s{{0,9}}(?:(?:bearer|basic)\s)?(.+)", re.IGNORECASE | re.DOTALL
 )
 HIDDEN = "…"
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
