@@ -113,7 +113,7 @@ def accepts(socket: Path) -> bool:
 
 
 def _connect(probe: socket_module.socket, path: str) -> None:
-    """The kernel does not let wait for room in the queue: it says at once that there is none."""
+    """Waits for room in the queue: the kernel only says that there is none."""
     deadline = time.monotonic() + _CONNECT_SECONDS
     while True:
         try:

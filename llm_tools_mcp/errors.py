@@ -27,23 +27,24 @@ class McpError(Exception):
 class ConfigError(McpError):
     """A config that cannot be used. `path` is the file (or what stands for it).
 
-    `repair` holds commands to type, one a line, where they are known: `doctor` shows them.
+    `repair` holds commands to type, one a line, where they are known: `doctor` shows them. `reason` is the
+    detail for where the server is named already.
     """
 
-    def __init__(self, path: str, detail: str, repair: str = "") -> None:
-        super().__init__(path, detail, repair)
-        self.path, self.detail, self.repair = path, detail, repair
+    def __init__(self, path: str, detail: str, repair: str = "", reason: str = "") -> None:
+        super().__init__(path, detail, repair, reason)
+        self.path, self.detail, self.repair, self.reason = path, detail, repair, reason or detail
 
     def __str__(self) -> str:
         return f"{self.path}: {self.detail}" if self.path else self.detail
 
 
 class ConfigNotFound(ConfigError):
-    """`option` is what a command needs to mean this file; empty for the default one."""
+    """`option` is what a command needs after its name to mean this file."""
 
     def __init__(self, path: str, option: str = "") -> None:
         super().__init__(path, "no such file")
-        self.option = f" {option}" if option else ""
+        self.option = option
 
     def __str__(self) -> str:
         return (

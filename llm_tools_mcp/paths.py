@@ -35,6 +35,13 @@ def default_config() -> Path:
     return config_folder() / CONFIG_NAME
 
 
+def config_option(path: str) -> str:
+    """What a command of `llm mcp` needs after its name to mean this config; nothing for the default one."""
+    from shlex import quote
+
+    return "" if path == str(default_config()) else f" --config {quote(path)}"
+
+
 def log_folder() -> Path:
     return config_folder() / "logs"
 

@@ -188,8 +188,8 @@ def protocol_of(mode: str | None) -> v1.Protocol.ValueType:
 def _check_servers(answers: Sequence[v1.ServerTools], source: ConfigSource) -> None:
     unknown = [a.server for a in answers if a.failure.kind == v1.Failure.UNKNOWN_SERVER]
     if unknown:
-        for name in set(unknown).intersection(configured_names(source)):
-            raise UnknownTool(_disabled(name, source))
+        if off := [name for name in configured_names(source) if name in unknown]:
+            raise UnknownTool(_disabled(off[0], source))
         known = ", ".join(a.server for a in answers if a.server not in unknown) or "none"
         raise UnknownTool(f"no MCP server is called {', '.join(map(repr, unknown))}; the config has: {known}")
 
@@ -203,8 +203,8 @@ def configured_names(source: ConfigSource) -> list[str]:
 
 
 def _disabled(server: str, source: ConfigSource) -> str:
-    option = [] if source.path == str(paths.default_config()) else ["--config", source.path]
-    return f"{server!r} is disabled; to enable it: {shlex.join(['llm', 'mcp', 'enable', *option, server])}"
+    enable = f"llm mcp enable{paths.config_option(source.path)} {shlex.quote(server)}"
+    return f"{server!r} is disabled; to enable it: {enable}"
 
 
 def _offers(answers: Sequence[v1.ServerTools], prefix: str) -> list[Offer]:

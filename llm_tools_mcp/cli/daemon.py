@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 # Seconds: a first start on a cold disk, through systemd.
 _START_SECONDS = 20.0
-_ATTEMPTS, _PAUSE_SECONDS = 5, 0.1
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -181,11 +179,6 @@ def _restart_server(server: str, config_path: str | None) -> None:
 
 def start() -> v1.HealthResponse:
     """Have a daemon that answers, started if need be. Raises DaemonError, ServiceError."""
-    for attempt in range(1, _ATTEMPTS):
-        try:
-            return ask(activation.ensure_daemon(), _START_SECONDS)
-        except DaemonUnreachable:  # one that was killed accepts until the kernel has cleared it away
-            time.sleep(attempt * _PAUSE_SECONDS)
     return ask(activation.ensure_daemon(), _START_SECONDS)
 
 

@@ -172,11 +172,16 @@ def _process(pid: int) -> psutil.Process | None:
 
 
 def _lives(process: psutil.Process) -> bool:
-    """A zombie has ended: in containers nobody may ever wait for it."""
+    """A zombie has ended: in containers nobody may ever wait for it.
+
+    Not before its other threads have: until then its socket accepts, and answers with a reset.
+    """
     import psutil
 
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if not process.is_running():
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.Error:
         return False
 

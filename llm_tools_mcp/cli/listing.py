@@ -64,7 +64,7 @@ def rows(config_path: str | None) -> list[dict[str, Any]]:
 def _row(
     name: str, entry: Any, parsed: Any, sessions: list[v1.ServerStatus], tools: int | None
 ) -> dict[str, Any]:
-    error = parsed.detail if isinstance(parsed, ConfigError) else ""
+    error = parsed.reason if isinstance(parsed, ConfigError) else ""
     state = "disabled" if parsed is None else "failed" if error else "stopped"
     best = max(sessions, key=lambda session: (session.pid > 0, -session.idle_seconds), default=None)
     if best is not None and not error and parsed is not None:

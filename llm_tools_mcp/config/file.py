@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import select
-import shlex
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,8 +47,7 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
                 raise _refusal(given, complaints)
             content = _read(given, file)
     except FileNotFoundError:
-        option = "" if file_path == default else f"--config {shlex.quote(given)}"
-        raise ConfigNotFound(given, option) from None
+        raise ConfigNotFound(given, paths.config_option(given)) from None
     except OSError as error:
         raise ConfigError(given, f"cannot be read: {error.strerror}") from error
     except ValueError:  # a path that holds a NUL character

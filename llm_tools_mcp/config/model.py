@@ -18,6 +18,7 @@ from llm_tools_mcp.errors import ConfigError
 
 from .definition import public_url
 from .problems import Problem, config_error, nested_key
+from .secrecy import public_command
 
 ALLOWED_TYPES = ("stdio", "http", "streamable-http", "sse")
 
@@ -170,7 +171,7 @@ def _unclear_type(name: str, value: Mapping[str, object]) -> Problem | None:
         return Problem(
             "Only 'url' or 'command' is allowed, not both. "
             f"Provided 'url': {_public(value['url'], public_url)}, "
-            f"provided 'command': {_public(value['command'], _program)}",
+            f"provided 'command': {_public(value['command'], public_command)}",
             name,
         )
     if "url" in value or "command" in value:
@@ -205,11 +206,6 @@ def _wrong_type(name: str, given: object) -> Problem | None:
 
 def _public(value: object, shown: Any) -> str:
     return str(shown(value)) if isinstance(value, str) else "(not a string)"
-
-
-def _program(command: str) -> str:
-    """The first word: what follows it by mistake are arguments, and those may hold a token."""
-    return (command.split() or [""])[0]
 
 
 def _key(loc: tuple[int | str, ...]) -> str:

@@ -34,8 +34,13 @@ def nested_key(key: str, inner: str | int) -> str:
 
 def config_error(path: str, problems: Sequence[Problem], repair: str = "") -> ConfigError:
     """All problems, one a line (five at most)."""
-    lines = list(dict.fromkeys(str(problem) for problem in problems))
+    reason = _listed([problem._replace(server=None) for problem in problems])
+    return ConfigError(path, _listed(problems), repair, reason)
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    lines = list(dict.fromkeys(map(str, problems)))
     if len(lines) == 1:
-        return ConfigError(path, lines[0], repair)
+        return lines[0]
     rest = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return ConfigError(path, "\n  ".join([f"{len(lines)} errors", *lines[:SHOWN], *rest]), repair)
+    return "\n  ".join([f"{len(lines)} errors", *lines[:SHOWN], *rest])

@@ -29,10 +29,16 @@ def secret_args(args: Iterable[str]) -> Iterator[str]:
 
 
 def public_command(command: str) -> str:
-    """Of one that was written with its arguments: without the secrets among them."""
-    for secret in secret_args(command.split()[1:]):
-        command = command.replace(secret, HIDDEN)
-    return command
+    """The program. What follows it by mistake are arguments, and those may hold a token.
+
+    A path may hold spaces: of what follows only the secrets are left out.
+    """
+    program, *words = command.split(" ")
+    if not command.startswith(("/", "~")):
+        return f"{program} {HIDDEN}" if words else program
+    secrets = set(secret_args(words))
+    shown = (HIDDEN if any(secret in word for secret in secrets) else word for word in words)
+    return " ".join([program, *shown])
 
 
 def public_path(path: str) -> str:

@@ -175,8 +175,7 @@ class _Listing:
     def _at_once(self, position: int) -> v1.ServerTools:
         name, definition = self._servers[position]
         if isinstance(definition, ConfigError):
-            what = definition.detail.removeprefix(f"server {name!r}, ")  # it stands before the message
-            failure = v1.Failure(kind=Kind.CONFIG, message=what)
+            failure = v1.Failure(kind=Kind.CONFIG, message=definition.reason)
             return v1.ServerTools(
                 server=name, position=position, state=v1.ServerTools.FAILED, failure=failure
             )

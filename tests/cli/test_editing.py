@@ -308,7 +308,7 @@ def test_list_tells_what_is_configured(home: Home) -> None:
         }
     )
     table, _, remarks = home.run_cli("list").stdout.partition("\n\n")
-    assert remarks.startswith("unset: server 'unset', key 'env.A'")
+    assert remarks.startswith("unset: key 'env.A'")
     shown = {line.split()[0]: line.split()[1:3] for line in table.splitlines()[1:]}
     assert shown == {
         "every": ["stdio", "stopped"],

@@ -209,8 +209,8 @@ def test_list_puts_several_errors_on_one_line(home: Home) -> None:
     """With something between them."""
     home.write_config({"two": {"command": "${UNSET_1}", "args": ["${UNSET_2}"]}})
     (line,) = [line for line in home.run_cli("list").stdout.splitlines() if line.startswith("two: ")]
-    assert line.startswith("two: 2 errors: server 'two', key 'command': ")
-    assert "; server 'two', key 'args[0]': " in line
+    assert line.startswith("two: 2 errors: key 'command': ")
+    assert "; key 'args[0]': " in line
 
 
 def test_facts_are_aligned_on_a_narrow_terminal(home: Home) -> None:

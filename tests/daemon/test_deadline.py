@@ -29,25 +29,40 @@ async def test_work_over_time_is_cancelled_and_the_task_goes_on() -> None:
     await asyncio.sleep(0)
 
 
+class Clock:
+    """The loop's clock, which `pass_by` moves on; timers that are due by then ring."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        self._now, usual = 0.0, loop.time
+        monkeypatch.setattr(loop, "time", lambda: usual() + self._now)
+
+    async def pass_by(self, seconds: float) -> None:
+        self._now += seconds
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
 @in_loop
-async def test_no_limit() -> None:
+async def test_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """0 seconds mean never."""
+    clock = Clock(monkeypatch)
     with Deadline(0) as deadline:
-        await asyncio.sleep(0.01)
+        await clock.pass_by(10)
     assert not deadline.is_over
 
 
 @in_loop
-async def test_progress_starts_it_anew() -> None:
+async def test_progress_starts_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as there is progress, the work may take many times the limit; then it is over."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    with Deadline(0.5) as deadline:
-        while loop.time() < began + 1:
-            await asyncio.sleep(0.01)
+    clock = Clock(monkeypatch)
+    with Deadline(2) as deadline:
+        for _ in range(5):
+            await clock.pass_by(1.5)
             deadline.restart()
         assert not deadline.is_over
-        await asyncio.Event().wait()
+        await clock.pass_by(3)
+        raise AssertionError("it was not cancelled")
     assert deadline.is_over
 
 

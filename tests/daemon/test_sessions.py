@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from contextlib import suppress
@@ -114,14 +115,15 @@ async def test_server_that_always_says_changed_is_not_asked_for_ever(live: Live)
     count = live.folder / "listings"
     body = f"""
     def list_tools(self, params):
-        open({str(count)!r}, "a").write("x")
+        open({str(count)!r}, "a").write(f"{{time.monotonic()}}\\n")
         faulty.write({{"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}})
         return super().list_tools(params)
     """
     await live.names(live.define({"eager": variant(body)}))
-    await wait_until_async(lambda: len(count.read_text()) >= 3)
-    await asyncio.sleep(1)  # there is no event to wait for: nothing should happen
-    assert len(count.read_text()) < 7
+    await wait_until_async(lambda: len(count.read_text().splitlines()) >= 5)
+    asked = [float(line) for line in count.read_text().split()]
+    pauses = [after - before for before, after in itertools.pairwise(asked)]
+    assert pauses[-1] > 2 * pauses[0]  # each is twice the one before
 
 
 @with_live

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -110,8 +109,7 @@ def _checked(server: Found) -> Found:
     try:
         check(server.source, json.dumps({"mcpServers": {server.name: enabled}}))
     except ConfigError as error:
-        reason = re.sub(r"server '.*?'(?:, |: )", "", error.detail)
-        return replace(server, entry=None, notes=(reason,))
+        return replace(server, entry=None, notes=(error.reason,))
     return server
 
 

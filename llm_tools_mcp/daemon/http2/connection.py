@@ -26,6 +26,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 
 from .engine import Engine, goaway
+from .shutdown import GOAWAY, PING, Shutdown
 from .stream import ClientGone, Headers, Stream
 
 _log = logging.getLogger(__name__)
@@ -33,15 +34,6 @@ _log = logging.getLogger(__name__)
 # Bytes that may wait for a slow reader before its answers are held up, and how many are made at a time.
 WRITE_BUFFER = 1024 * 1024
 _BATCH = 256 * 1024
-
-# First all that the client may have opened by then are served, and at the end those that have come: what it
-# opened after all it tries elsewhere. The ping between them says when it has heard of the first.
-GOAWAY = goaway(2**31 - 1)
-_HEARD = b"goodbye!"
-
-# A client that reads GOAWAY before it has taken the connection for ready spins on it until its deadline
-# (seen with grpc 1.85). An answer to a call shows that it has; else it gets this many seconds.
-SETTLING = 0.25
 
 # Bytes read at a time, into a buffer that stays: asyncio's own 256 KiB are mapped and unmapped at each read.
 # One for all connections: a read is taken out of it in the same step that filled it.
@@ -74,9 +66,7 @@ class Connection(asyncio.BufferedProtocol):
         self._room = asyncio.Event()  # rings when a window has grown or the transport writes again
         self._unsent = 0
         self._flushing: asyncio.Handle | None = None
-        self._goaway_is_due = self._goaway_is_sent = self._goaway_is_heard = False
-        self._settled_at: float | None = None  # on the loop's clock, from the client's first byte on
-        self._has_answered = False
+        self._shutdown = Shutdown(self._announce_end)
         self._has_ended = False
 
     # --- for the acceptor ---------------------------------------------------------------------------
@@ -98,8 +88,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def send_goaway(self) -> None:
         """Have the client open no more streams here: now, or as soon as it can bear it."""
-        self._goaway_is_due = True
-        self._goaway_if_settled()
+        self._shutdown.begin()
 
     def abort(self) -> None:
         """Cut the client off. The transport closes in a later turn of the loop, and run() returns then."""
@@ -144,8 +133,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self) -> Engine:
         self._http = http = Engine()
-        self._settled_at = self._loop.time() + SETTLING
-        self._goaway_if_settled()
+        self._shutdown.note_first_byte()
         return http
 
     def _on_event(self, http: Engine, event: Event) -> None:
@@ -157,8 +145,8 @@ class Connection(asyncio.BufferedProtocol):
             self._on_request_end(event.stream_id)
         elif isinstance(event, StreamReset):
             self._on_reset(event.stream_id)
-        elif isinstance(event, PingAckReceived) and event.ping_data == _HEARD:
-            self._goaway_is_heard = True
+        elif isinstance(event, PingAckReceived):
+            self._shutdown.note_ping_answer(event.ping_data)
 
     def _on_data(self, http: Engine, event: DataReceived) -> None:
         http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -222,9 +210,7 @@ class Connection(asyncio.BufferedProtocol):
         http.send_headers(stream.id, headers, end_stream=end)
         stream.is_answered = end
         self._flush_soon()
-        if not self._has_answered:
-            self._has_answered = True
-            self._goaway_if_settled()
+        self._shutdown.note_answer()
 
     async def send_data(self, stream: Stream, data: bytes) -> None:
         rest = memoryview(data)
@@ -279,19 +265,12 @@ class Connection(asyncio.BufferedProtocol):
         if data := self._http.data_to_send():  # whole frames, and header blocks in one piece
             self._transport.write(data)
 
-    def _goaway_if_settled(self) -> None:
-        """Asked for when it is due, by the first answer, and by the clock."""
-        if not self._goaway_is_due or self._goaway_is_sent or self._has_ended:
+    def _announce_end(self) -> None:
+        if self._http is None or self._transport is None or self._has_ended:
             return
-        if self._http is None or self._transport is None or self._settled_at is None:
-            return
-        if not self._has_answered and self._loop.time() < self._settled_at:
-            self._loop.call_at(self._settled_at, self._goaway_if_settled)
-            return
-        self._goaway_is_sent = True
         self._flush()
         self._transport.write(GOAWAY)
-        self._http.ping(_HEARD)
+        self._http.ping(PING)
         self._flush_soon()
 
     def _end_if_done(self) -> None:
@@ -299,7 +278,7 @@ class Connection(asyncio.BufferedProtocol):
 
         A close would fail what it writes just now, and with that the answers that it has not read yet.
         """
-        if not self._goaway_is_heard or self._streams or self._has_ended:
+        if not self._shutdown.is_heard or self._streams or self._has_ended:
             return
         self._flush()
         self._has_ended = True
