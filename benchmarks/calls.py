@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.client import AsyncDaemonClient, DaemonClient
+from llm_tools_mcp.client.channel import AsyncDaemonClient, DaemonClient
 
 from .bare_grpc import bare_daemon
 from .measure import Series, in_words, interleaved, interleaved_async, medians

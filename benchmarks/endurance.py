@@ -9,7 +9,7 @@ from functools import partial
 import psutil
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.client import AsyncDaemonClient, DaemonClient
+from llm_tools_mcp.client.channel import AsyncDaemonClient, DaemonClient
 
 from . import table
 from .calls import CALLERS, ECHO, nothing, together

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.client import AsyncDaemonClient, DaemonClient
+from llm_tools_mcp.client.channel import AsyncDaemonClient, DaemonClient
 from llm_tools_mcp.errors import ToolCallError
 
 from . import table

@@ -18,7 +18,7 @@ import llm.cli  # noqa: E402 - which loads the plugins
 
 stamp("import llm and its plugins")
 
-from llm_tools_mcp import toolbox  # noqa: E402
+from llm_tools_mcp.plugin import toolbox  # noqa: E402
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def _watch_listing() -> None:
 
     def source(path: str | None):
         stamp("llm: arguments, model, database")
-        from llm_tools_mcp import tools
+        from llm_tools_mcp.client import tools
 
         stamp("import grpc, protobuf and our client")
         _watch(tools)

@@ -26,7 +26,7 @@ PICTURE = Path(__file__).parent / "tour.svg"
 COLUMNS, ROWS = 92, 200
 
 COMMANDS = (
-    "llm mcp add files -- python -m llm_tools_mcp.demo_server",
+    "llm mcp add files -- python -m llm_tools_mcp.cli.help.demo_server",
     "llm mcp tools files",
     "llm mcp call files read_file path=hello.txt",
     "llm mcp call files read_file pth=hello.txt",

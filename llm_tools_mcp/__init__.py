@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .toolbox import MCP
+    from .plugin.toolbox import MCP
 
 __version__ = "1.0.0"
 
@@ -18,6 +18,6 @@ __all__ = ["MCP", "__version__"]
 def __getattr__(name: str) -> object:
     if name != "MCP":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .toolbox import MCP
+    from .plugin.toolbox import MCP
 
     return MCP

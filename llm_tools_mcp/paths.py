@@ -1,4 +1,4 @@
-"""Every location, in one place: config, socket, locks, logs, cache (DESIGN: files).
+"""Every location, in one place: config, socket, locks, logs, cache.
 
 The socket's path must come out the same for every shell of a user (tmux, ssh, cron, su), or two
 daemons would run. So an XDG_RUNTIME_DIR that is not the effective user's own does not count.

@@ -5,58 +5,55 @@ from __future__ import annotations
 import json
 import os
 import sys
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
 from tests.imports import PACKAGE, imports, modules
 from tests.programs import run
 
-# Each layer may import those above it. Modules of one layer do not know each other.
-LAYERS = (
-    ("errors", "plain"),
+# The floors of the house, from the ground up. A place is a module, or a folder with all that is in it; of
+# those that fit a module belongs to the longest. It imports only from lower floors and from its own place.
+FLOORS = (
+    ("errors",),
     ("paths",),
-    ("arguments", "config", "interrupt", "naming", "patience", "v1"),
-    ("outcome",),
-    ("client",),
-    ("service",),
-    ("activation",),
-    ("progress", "tools"),
-    ("toolbox", "cli"),
-    ("plugin",),
+    ("config", "naming", "v1"),
+    ("service", "terminal"),
+    # the client's side                      the daemon's side
+    ("client", *("daemon.distribution", "daemon.failure", "daemon.listeners", "daemon.log", "daemon.memory")),
+    ("cli.command", "plugin", "daemon.server"),
+    ("cli.editing", "cli.running", "daemon.pool"),
+    ("cli.schema", "cli.secrets", "daemon.front"),
+    ("cli.completers", "daemon.lifecycle"),
+    ("cli.tools", "daemon.__main__"),
+    ("cli.servers",),
+    ("cli.daemon",),
+    ("cli.help",),
+    ("cli",),
 )
+# What both sides may import: they never import each other.
 SHARED = ("errors", "paths", "config", "naming", "v1")
-DAEMON_LAYERS = (
-    ("backoff", "configs", "deadline", "distribution", "failure", "http2", "log", "memory"),
-    ("orphans", "peer", "rpc", "sanitize", "sdk", "statistics"),
-    ("claims", "events", "listeners", "listing", "process", "results", "tool_cache"),
-    ("transport",),
-    ("connection",),
-    ("owner",),
-    ("session",),
-    ("pool",),
-    ("acceptor", "servicer"),
-    ("lifecycle",),
-    ("__main__",),
-)
 # Knows none of ours, nor is known: a server of its own.
-ALONE = ("demo_server",)
+DEMO_SERVER = "cli.help.demo_server"
 # The one lazy step of the command line to the daemon's side: `llm-mcp daemon`.
-DAEMON_ENTRY = "daemon.__main__"
+DAEMON_ENTRY = ("cli.daemon.life", "daemon.__main__")
+# And the lazy ones to the group itself, from above: the plugin hands it to llm, completion asks it.
+GROUP_USERS = ("cli.help.completion", "plugin.hooks")
 
-MCP_HOMES = ("daemon.connection", "daemon.results", "daemon.sdk", "daemon.transport", "demo_server")
+MCP_HOMES = ("daemon.server", DEMO_SERVER)
 HOMES = {
-    "click": ("cli", "plugin", "toolbox"),
-    "grpc": ("client", "outcome", "v1"),
-    "h2": ("daemon.http2",),
-    "hpack": ("daemon.http2",),
+    "click": ("cli", "plugin", "terminal"),
+    "grpc": ("client", "v1"),
+    "h2": ("daemon.front.http2",),
+    "hpack": ("daemon.front.http2",),
     "httpx2": MCP_HOMES,
-    "llm": ("plugin", "toolbox"),
+    "llm": ("plugin",),
     "mcp": MCP_HOMES,
     "mcp_types": MCP_HOMES,
     "platformdirs": ("paths",),
-    "prometheus_client": ("cli.metrics",),
-    "pydantic": ("config", "daemon.connection", "demo_server"),  # connection: the SDK speaks in it
-    "rich": ("cli", "progress"),
+    "prometheus_client": ("cli.daemon.metrics",),
+    "pydantic": ("config", "daemon.server", DEMO_SERVER),  # server: the SDK speaks in it
+    "rich": ("cli", "terminal"),
     "sdnotify": ("daemon.lifecycle",),
 }
 HEAVY = ("google.protobuf", "grpc", "mcp", "mcp_types", "platformdirs", "prometheus_client", "psutil", "rich")
@@ -64,71 +61,91 @@ HEAVY = ("google.protobuf", "grpc", "mcp", "mcp_types", "platformdirs", "prometh
 MODULES = modules()
 
 
-def ranks(layers: tuple[tuple[str, ...], ...]) -> dict[str, int]:
-    return {name: rank for rank, layer in enumerate(layers) for name in layer}
+FLOOR_OF = {place: floor for floor, places in enumerate(FLOORS) for place in places}
 
 
-def ours(module: str) -> set[str]:
+def ours(module: str, *, at_load: bool = False) -> set[str]:
     """The modules of this package that `module` imports, dotted below the package."""
-    found = imports(module, MODULES[module])
+    found = imports(module, MODULES[module], at_load=at_load)
     return {name.removeprefix(f"{PACKAGE}.") for name in found if name.startswith(f"{PACKAGE}.")}
 
 
-def part(module: str) -> str:
-    return module.partition(".")[0]
+def place_of(module: str) -> str | None:
+    """The longest place that fits, if there is one."""
+    parts = module.split(".")
+    prefixes = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((prefix for prefix in prefixes if prefix in FLOOR_OF), None)
 
 
-def room(module: str) -> str:
-    """Of a module of the daemon: its first part below `daemon`."""
-    return part(module.removeprefix("daemon."))
+def is_allowed(module: str, imported: str) -> bool:
+    """Whether the import points down, or stays in its place."""
+    if (module, imported) == DAEMON_ENTRY or (module in GROUP_USERS and imported == "cli"):
+        return True
+    here, there = place_of(module), place_of(imported)
+    return here is not None and there is not None and (here == there or FLOOR_OF[there] < FLOOR_OF[here])
 
 
 def is_daemon(module: str) -> bool:
     return module.startswith("daemon.")
 
 
-def upward(module: str, imported: set[str], rank: dict[str, int]) -> list[str]:
-    """The imports that point up or sideways; what has no place does (its own test says so)."""
-    nowhere = len(rank)
-    return sorted(name for name in imported - {module} if rank.get(name, nowhere) >= rank[module])
+def rooms_of(module: str) -> set[str]:
+    """Itself and all folders that it lies in."""
+    parts = module.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
 
 
 def test_every_module_has_a_place() -> None:
-    """A new module is given its layer here, or it is nobody's."""
-    known = {*ranks(LAYERS), *ALONE, "", "daemon"}
-    assert {part(module) for module in MODULES} <= known
-    assert {room(module) for module in MODULES if is_daemon(module)} <= set(ranks(DAEMON_LAYERS))
+    """A new module or folder is given its floor here, or it is nobody's."""
+    assert [module for module in MODULES if module not in ("", "daemon") and place_of(module) is None] == []
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if part(m) in ranks(LAYERS)])
+def test_every_place_exists() -> None:
+    """The floors name no place that is gone."""
+    existing = set().union(*map(rooms_of, MODULES))
+    assert [place for place in FLOOR_OF if place not in existing] == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in ("", "daemon")])
 def test_imports_run_one_way(module: str) -> None:
-    """A module outside the daemon imports only layers above its own, and the daemon never."""
-    imported = ours(module)
-    if part(module) == "cli":
-        imported -= {DAEMON_ENTRY}
-    assert [name for name in imported if part(name) in ("daemon", *ALONE)] == []
-    assert upward(part(module), {part(name) for name in imported}, ranks(LAYERS)) == []
+    """A module imports only from lower floors and from its own place."""
+    assert sorted(name for name in ours(module) - {module} if not is_allowed(module, name)) == []
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if is_daemon(m)])
-def test_imports_run_one_way_in_the_daemon(module: str) -> None:
-    """A module of the daemon imports only layers above its own, and what is shared with the client."""
-    imported = ours(module)
-    inside = {room(name) for name in imported if is_daemon(name)}
-    assert [name for name in imported if not is_daemon(name) and part(name) not in SHARED] == []
-    assert upward(room(module), inside, ranks(DAEMON_LAYERS)) == []
+@pytest.mark.parametrize("module", [module for module in MODULES if is_daemon(module)])
+def test_daemon_side_knows_nothing_of_the_clients(module: str) -> None:
+    """A module of the daemon imports only the daemon's own, and what both sides share."""
+    strangers = [name for name in ours(module) if not is_daemon(name) and not rooms_of(name) & {*SHARED}]
+    assert strangers == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not is_daemon(module)])
+def test_client_side_knows_nothing_of_the_daemon(module: str) -> None:
+    """But for the one lazy step of `llm-mcp daemon`."""
+    found = {name for name in ours(module) if is_daemon(name)}
+    assert found <= ({DAEMON_ENTRY[1]} if module == DAEMON_ENTRY[0] else set())
+    assert [name for name in ours(module, at_load=True) if is_daemon(name)] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Also within a place, and lazily; but a package may be asked for what it names (`__init__`)."""
+    graph = {module: ours(module) & set(MODULES) - {module} for module in MODULES}
+    for module in GROUP_USERS:
+        graph[module].discard("cli")
+    packages = {module for module, path in MODULES.items() if path.name == "__init__.py"}
+    graph = {
+        module: {name for name in names if name not in packages or not module.startswith(f"{name}.")}
+        for module, names in graph.items()
+    }
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"imported in a circle: {' → '.join(error.args[1])}")
 
 
 def test_demo_server_stands_alone() -> None:
     """The demo's MCP server is a server like any other: it imports nothing of ours."""
-    assert [name for module in ALONE if module in MODULES for name in ours(module)] == []
-
-
-@pytest.mark.parametrize("module", [m for m in MODULES if part(m) == "cli"])
-def test_step_to_the_daemon_is_lazy(module: str) -> None:
-    """Loading the command line does not load the daemon."""
-    loaded = imports(module, MODULES[module], at_load=True)
-    assert [name for name in loaded if name.startswith(f"{PACKAGE}.daemon")] == []
+    assert ours(DEMO_SERVER) == set()
 
 
 @pytest.mark.parametrize("third_party", HOMES)

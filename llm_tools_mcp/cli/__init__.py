@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 # Command → its module here and the first line of its help, so that `--help` loads no module.
 _COMMANDS = {
-    "demo": ("demo", "See it work: a real prompt, through the daemon, to a real MCP server."),
-    "add": ("servers", "Add a server to mcp.json: a command that is run, or a URL."),
-    "add-json": ("servers", "Add a server to mcp.json as its entry stands there."),
-    "import": ("importing", "Take over the servers of other MCP clients."),
-    "list": ("listing", "Show the configured servers and their state."),
-    "get": ("servers", "Show a server's entry in mcp.json."),
-    "remove": ("servers", "Remove a server from mcp.json."),
-    "enable": ("servers", "Use a server again that was disabled."),
-    "disable": ("servers", "Keep a server in mcp.json, but do not use it."),
-    "tools": ("tools", "Show the tools that the configured servers offer."),
-    "call": ("call", "Call a tool from the shell."),
-    "doctor": ("doctor", "Look for what is wrong, and say what to type about it."),
-    "status": ("status", "Show the state of the daemon and of its servers."),
-    "metrics": ("metrics", "Print OpenMetrics for Prometheus: calls, errors, latency."),
-    "health": ("daemon", "Ask the daemon whether it can serve; exit 1 if not."),
-    "logs": ("logs", "Show the log of the daemon or of a server."),
-    "start": ("daemon", "Start the daemon, through its owner."),
-    "stop": ("daemon", "Stop the daemon; calls in flight finish first."),
-    "restart": ("daemon", "Restart the daemon, or one server."),
-    "service": ("service", "Hand the daemon to systemd or launchd, or take it back."),
-    "completion": ("completion", "Print what makes a shell complete llm-mcp."),
-    "daemon": ("daemon", "Run the daemon in the foreground: what the units execute."),
+    "demo": ("help.demo", "See it work: a real prompt, through the daemon, to a real MCP server."),
+    "add": ("servers.entries", "Add a server to mcp.json: a command that is run, or a URL."),
+    "add-json": ("servers.entries", "Add a server to mcp.json as its entry stands there."),
+    "import": ("servers.importing", "Take over the servers of other MCP clients."),
+    "list": ("servers.listing", "Show the configured servers and their state."),
+    "get": ("servers.entries", "Show a server's entry in mcp.json."),
+    "remove": ("servers.entries", "Remove a server from mcp.json."),
+    "enable": ("servers.entries", "Use a server again that was disabled."),
+    "disable": ("servers.entries", "Keep a server in mcp.json, but do not use it."),
+    "tools": ("tools.tools", "Show the tools that the configured servers offer."),
+    "call": ("tools.call", "Call a tool from the shell."),
+    "doctor": ("help.doctor", "Look for what is wrong, and say what to type about it."),
+    "status": ("daemon.status", "Show the state of the daemon and of its servers."),
+    "metrics": ("daemon.metrics", "Print OpenMetrics for Prometheus: calls, errors, latency."),
+    "health": ("daemon.life", "Ask the daemon whether it can serve; exit 1 if not."),
+    "logs": ("daemon.logs", "Show the log of the daemon or of a server."),
+    "start": ("daemon.life", "Start the daemon, through its owner."),
+    "stop": ("daemon.life", "Stop the daemon; calls in flight finish first."),
+    "restart": ("daemon.life", "Restart the daemon, or one server."),
+    "service": ("daemon.service", "Hand the daemon to systemd or launchd, or take it back."),
+    "completion": ("help.completion", "Print what makes a shell complete llm-mcp."),
+    "daemon": ("daemon.life", "Run the daemon in the foreground: what the units execute."),
 }
 _INTERRUPTED = 130  # exit status, as a shell's
 
@@ -100,7 +100,7 @@ def readable_errors() -> Iterator[None]:
         click.echo(err=True)
         raise SystemExit(_INTERRUPTED) from None
     except McpError as error:
-        from llm_tools_mcp.plain import plain
+        from llm_tools_mcp.terminal.plain import plain
 
         raise click.ClickException(plain(str(error))) from error  # names in a config are anything
     except OSError as error:
@@ -119,7 +119,7 @@ def main() -> None:
 
 def _run() -> NoReturn:
     if "_LLM_MCP_COMPLETE" in os.environ:
-        importlib.import_module(".shells", __name__)  # click learns how our script for bash asks
+        importlib.import_module(".help.shells", __name__)  # click learns how our script for bash asks
     try:
         with readable_errors():
             sys.exit(group(prog_name="llm-mcp", standalone_mode=False))

@@ -15,9 +15,9 @@ from typing import Any
 
 from llm_tools_mcp import config, paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
+from llm_tools_mcp.terminal.screen import clean_line
 
 from .command import did_you_mean
-from .screen import clean_line
 
 Entry = dict[str, Any]
 

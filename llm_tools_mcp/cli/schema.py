@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
+from llm_tools_mcp.terminal.screen import clean_line
+
 from .command import did_you_mean
-from .screen import clean_line
 
 Schema = Mapping[str, Any]
 

@@ -30,20 +30,21 @@ from llm_tools_mcp import __version__, paths, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
 
-from . import orphans, rpc
-from .acceptor import Acceptor
 from .distribution import Distribution
-from .http2 import Connection as ClientConnection
+from .front import rpc
+from .front.acceptor import Acceptor
+from .front.http2 import Connection as ClientConnection
+from .front.servicer import Servicer
 from .lifecycle import Lifecycle, Notifier, drain
 from .listeners import Listeners, Origin, listen
 from .log import Logs
-from .pool import Pool
-from .servicer import Servicer
-from .session import Session
-from .tool_cache import ToolCache
+from .pool.pool import Pool
+from .pool.session import Session
+from .pool.tool_cache import ToolCache
+from .server import orphans
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .server.connection import Connection
 
 _log = logging.getLogger("llm_tools_mcp.daemon")  # not __name__: under `python -m` that is __main__
 
@@ -177,7 +178,7 @@ class Daemon:
 
 def _load_connections() -> ModuleType:
     """The MCP SDK's side of the house, after READY and in a thread: it costs 0.4 s."""
-    module = importlib.import_module("llm_tools_mcp.daemon.connection")
+    module = importlib.import_module("llm_tools_mcp.daemon.server.entry")
     # What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

@@ -15,9 +15,9 @@ from contextlib import AsyncExitStack, suppress
 
 import sdnotify
 
-from .acceptor import Acceptor
+from .front.acceptor import Acceptor
 from .listeners import Listeners, Origin
-from .pool import Pool
+from .pool.pool import Pool
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         {
             "every": entry(everything_server()),
             "names": entry(naming_server("alpha", "beta")),
-            "demo": {"command": str(BIN / "python"), "args": ["-m", "llm_tools_mcp.demo_server"]},
+            "demo": {"command": str(BIN / "python"), "args": ["-m", "llm_tools_mcp.cli.help.demo_server"]},
         }
     )
     (home.work / "folder").mkdir()

@@ -22,12 +22,12 @@ from llm_tools_mcp import config, v1
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon import connection
 from llm_tools_mcp.daemon.failure import ServerFailure
-from llm_tools_mcp.daemon.orphans import MARK_VARIABLE, owner_mark
-from llm_tools_mcp.daemon.pool import Pool
-from llm_tools_mcp.daemon.results import JsonObject, write_result
-from llm_tools_mcp.daemon.session import Session
-from llm_tools_mcp.daemon.statistics import State
-from llm_tools_mcp.daemon.tool_cache import ToolCache
+from llm_tools_mcp.daemon.pool.pool import Pool
+from llm_tools_mcp.daemon.pool.session import Session
+from llm_tools_mcp.daemon.pool.statistics import State
+from llm_tools_mcp.daemon.pool.tool_cache import ToolCache
+from llm_tools_mcp.daemon.server.orphans import MARK_VARIABLE, owner_mark
+from llm_tools_mcp.daemon.server.results import JsonObject, write_result
 from tests.programs import GONE, is_alive
 from tests.servers import entry, faulty_server
 

@@ -17,9 +17,9 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import Event
 
-from llm_tools_mcp.daemon.acceptor import Acceptor
-from llm_tools_mcp.daemon.http2 import Connection
-from llm_tools_mcp.daemon.rpc import Code, Method, RpcError, Server, Write, unary
+from llm_tools_mcp.daemon.front.acceptor import Acceptor
+from llm_tools_mcp.daemon.front.http2 import Connection
+from llm_tools_mcp.daemon.front.rpc import Code, Method, RpcError, Server, Write, unary
 
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),

@@ -1,4 +1,7 @@
-"""What goes wrong around the servers of a whole daemon (DESIGN §9, rows 10 to 12, 14, 15, 19, 20)."""
+"""What goes wrong around the servers of a whole daemon.
+
+Rows 10 to 12, 14, 15, 19, 20 of the failures in docs/architecture.md.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ import psutil
 import pytest
 
 from llm_tools_mcp import paths, v1
-from llm_tools_mcp.client import make_call
-from llm_tools_mcp.daemon.orphans import MARK_VARIABLE
+from llm_tools_mcp.client.channel import make_call
+from llm_tools_mcp.daemon.server.orphans import MARK_VARIABLE
 from llm_tools_mcp.errors import McpError, ToolCallError
 from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub
 from tests.daemon.live import blocking, python

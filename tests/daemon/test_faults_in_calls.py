@@ -1,4 +1,7 @@
-"""What dies or grows while a call or a listing is under way (DESIGN §9, rows 11, 13, 15, 16, 20)."""
+"""What dies or grows while a call or a listing is under way.
+
+Rows 11, 13, 15, 16, 20 of the failures in docs/architecture.md.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind
 from tests.daemon.live import Live, variant, with_live
 from tests.daemon.running import running
-from tests.daemon.test_faults_stdio import failure_of
+from tests.daemon.server.test_faults_stdio import failure_of
 from tests.home import BIN, Home
 from tests.servers import entry, everything_server, faulty_server
 from tests.waiting import wait_until, wait_until_async

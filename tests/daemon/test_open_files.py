@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from llm_tools_mcp.client import DaemonClient
+from llm_tools_mcp.client.channel import DaemonClient
 from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Legacy, serving
 from tests.home import BIN, Home

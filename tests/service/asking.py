@@ -14,8 +14,8 @@ import sys
 import threading
 from typing import Any
 
-from llm_tools_mcp import activation
-from llm_tools_mcp.client import DaemonClient, make_call, make_caller
+from llm_tools_mcp.client import activation
+from llm_tools_mcp.client.channel import DaemonClient, make_call, make_caller
 from llm_tools_mcp.config import read_config
 
 

@@ -1,0 +1,157 @@
+"""What may be typed next: servers, tools and their arguments. Starts nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    import click
+
+    from llm_tools_mcp import v1
+
+    from .schema import Argument
+
+T = TypeVar("T")
+
+
+def server_names(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Of the config."""
+    servers: list[str] = _quietly(lambda: list(_servers(context)), [])
+    return [CompletionItem(name) for name in servers if _fits(name, incomplete)]
+
+
+def tool_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Of the server that was typed already, as far as the daemon that runs knows them."""
+    tools = _tools(context)
+    return [
+        CompletionItem(t.name, help=_first_line(t.description)) for t in tools if _fits(t.name, incomplete)
+    ]
+
+
+def argument_words(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """KEY= of the tool that was typed already, without keys that were given; or a VALUE."""
+    before: list[str] = list(context.params.get("arguments") or ())
+    arguments: list[Argument] = _quietly(lambda: _arguments(context), [])
+    name, text, start = _split_word(before, incomplete)
+    if text is not None:
+        return _values([a for a in arguments if a.name == name], text, start)
+    given = {word.partition("=")[0] for word in before}
+    wanted = [a for a in arguments if a.name not in given or a.kind.startswith("array")]
+    return [CompletionItem(f"{a.name}=", help=a.kind) for a in wanted if _fits(a.name, incomplete)]
+
+
+def json_or_file(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """@FILE."""
+    return [_file(incomplete[1:])] if incomplete.startswith("@") else []
+
+
+def names_or_file(names: Iterable[str]) -> Callable[..., list[CompletionItem]]:
+    """One of the names, or a file where none fits."""
+
+    def complete(
+        _context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        fitting = [CompletionItem(name) for name in names if _fits(name, incomplete)]
+        return fitting or [_file(incomplete)]
+
+    return complete
+
+
+def _split_word(before: list[str], incomplete: str) -> tuple[str, str | None, str]:
+    """Name, text of the value (None: the name is not complete), and what a completed value begins with.
+
+    Bash splits words at `=`, and the completion of `llm` tells us of the parts.
+    """
+    if before and incomplete.startswith("="):
+        return before[-1], incomplete[1:], ""
+    if len(before) > 1 and before[-1] in ("=", "=@"):
+        return before[-2], before[-1][1:] + incomplete, ""
+    name, separator, text = incomplete.partition("=")
+    return name, text if separator else None, f"{name}="
+
+
+def _values(arguments: list[Argument], text: str, start: str) -> list[CompletionItem]:
+    """What the schema lets choose from, else files: of @FILE, and where a text is asked for."""
+    if text.startswith("@"):
+        return [_file(text[1:])]
+    kinds = [kind for a in arguments for kind in a.kind.split(" or ")]
+    choices = [choice for kind in kinds for choice in _choices(kind)]
+    if choices:
+        return [CompletionItem(f"{start}{choice}") for choice in choices if _fits(choice, text)]
+    return [_file(text)] if "string" in kinds or "array of string" in kinds else []
+
+
+def _choices(kind: str) -> list[str]:
+    """Of a kind in the words of `schema`: a JSON string is one that may be chosen."""
+    if kind == "boolean":
+        return ["true", "false"]
+    return [str(_quietly(lambda: json.loads(kind), kind))] if kind.startswith('"') else []
+
+
+def _file(start: str) -> CompletionItem:
+    """The shell completes it."""
+    return CompletionItem(start, type="file")
+
+
+def _arguments(context: click.Context) -> list[Argument]:
+    from .schema import arguments_of
+
+    wanted = context.params.get("tool")
+    schemas = [tool.input_schema for tool in _tools(context) if tool.name == wanted]
+    return [argument for text in schemas for argument in arguments_of(json.loads(text))]
+
+
+def _fits(name: str, incomplete: str) -> bool:
+    return name.startswith(incomplete)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0][:80]
+
+
+def _servers(context: click.Context) -> dict[str, Any]:
+    from .editing import config_file, servers_of
+
+    return servers_of(config_file(context.params.get("config_path")))
+
+
+def _tools(context: click.Context) -> list[v1.Tool]:
+    def ask() -> list[v1.Tool]:
+        return known_tools(context.params.get("config_path")).get(context.params.get("server") or "", [])
+
+    return _quietly(ask, [])
+
+
+def known_tools(config_path: str | None) -> dict[str, list[v1.Tool]]:
+    """What the daemon knows of each server of a config; nothing where none runs."""
+    from llm_tools_mcp import paths
+    from llm_tools_mcp.client.channel import DaemonClient, make_caller
+    from llm_tools_mcp.config import read_config
+    from llm_tools_mcp.service import installed_service
+
+    from .running import is_running
+
+    if not is_running(installed_service()):
+        return {}
+    caller = make_caller(read_config(config_path))
+    with DaemonClient(paths.socket_path()) as client:
+        # Of servers that are not asked for only what is known already is sent, and none is called so.
+        return {answer.server: list(answer.tools) for answer in client.tools(caller, ["\0"])}
+
+
+def _quietly(ask: Callable[[], T], otherwise: T) -> T:
+    """Somebody is in the middle of typing: an error has no place on the screen."""
+    try:
+        return ask()
+    except Exception:  # noqa: BLE001 - whatever it is
+        return otherwise

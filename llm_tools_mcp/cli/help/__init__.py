@@ -1,0 +1,1 @@
+"""Finding one's way: what is wrong, a demonstration, completion."""

@@ -1,0 +1,174 @@
+"""What `doctor` finds in mcp.json: who may write it, its keys and names, its commands, and who connects."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import shlex
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_tools_mcp.cli.editing import check, repeated_keys, unknown_key, wrong_name
+from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
+from llm_tools_mcp.terminal.screen import clean_line
+
+from .finding import BAD, NOTE, OK, Finding
+
+if TYPE_CHECKING:
+    from llm_tools_mcp.config import Config, ConfigSource, ServerDefinition
+
+_NODE = "install Node.js: https://nodejs.org"
+_UV = "install uv: https://docs.astral.sh/uv"
+_INSTALL = {
+    **dict.fromkeys(("npx", "npm", "node"), _NODE),
+    **dict.fromkeys(("uvx", "uv"), _UV),
+    **dict.fromkeys(("bunx", "bun"), "install Bun: https://bun.sh"),
+    "deno": "install Deno: https://deno.com",
+    "docker": "install Docker: https://docs.docker.com/get-docker",
+    "podman": "install Podman: https://podman.io",
+    "pipx": "install pipx: https://pipx.pypa.io",
+}
+# Where installers put commands and a PATH often does not reach: cron, desktop launchers, other shells.
+_USUAL_FOLDERS = (
+    *("~/.local/bin", "~/bin", "~/.cargo/bin", "~/go/bin", "~/.bun/bin", "~/.deno/bin", "~/.volta/bin"),
+    *("~/.nvm/versions/node/*/bin", "/usr/local/bin", "/opt/homebrew/bin"),
+    *("/home/linuxbrew/.linuxbrew/bin", "/snap/bin"),
+)
+
+
+def look_at_config(config_path: str | None, *, connect: bool) -> Iterator[Finding]:
+    from llm_tools_mcp.config import read_config
+
+    try:
+        source = read_config(config_path)
+        parsed = check(Path(source.path), source.text)
+    except ConfigNotFound as error:
+        beginning = "llm mcp add NAME -- COMMAND ARGS…\nllm mcp import    # what other clients have"
+        yield Finding(NOTE, f"there is no config at {error.path}", beginning)
+        return
+    except ConfigError as error:
+        yield Finding(BAD, str(error), error.repair or _edit(error.path))
+        return
+    yield Finding(OK, f"{source.path}: {_counted(len(parsed.servers), 'server')}")
+    for warning in source.warnings:
+        yield Finding(NOTE, warning)
+    yield from _permissions(Path(source.path))
+    yield from _keys(source, parsed)
+    yield from _names(parsed.servers)
+    yield from _servers(source, parsed, connect=connect)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _permissions(path: Path) -> Iterator[Finding]:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return
+    word = shlex.quote(str(path))
+    if status.st_mode & stat.S_IWGRP:
+        yield Finding(NOTE, f"{path} can be written by its group, and it names commands", f"chmod g-w {word}")
+    if status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        yield Finding(NOTE, f"{path} can be read by others; it may hold tokens", f"chmod 600 {word}")
+
+
+# --- keys and names ---------------------------------------------------------------------------------
+
+
+def _keys(source: ConfigSource, parsed: Config) -> Iterator[Finding]:
+    for key in dict.fromkeys(repeated_keys(source.text)):
+        text = f"the key {key!r} appears twice in one object, and only the last one counts"
+        yield Finding(BAD, text, _edit(source.path))
+    if "servers" in json.loads(source.text):
+        text = (
+            "the key 'servers', as VS Code writes it, is not read beside 'mcpServers': "
+            "import what it holds, and delete it"
+        )
+        take_over = f"llm mcp import {shlex.quote(source.path)}"
+        yield Finding(NOTE, text, f"{take_over}\n{_edit(source.path)}")
+    for unknown in parsed.unknown_keys:
+        yield Finding(NOTE, unknown_key(unknown), _edit(source.path))
+
+
+def _edit(path: str) -> str:
+    return f"${{EDITOR:-nano}} {shlex.quote(path)}"
+
+
+def _names(names: Iterable[str]) -> Iterator[Finding]:
+    for name in names:
+        if wrong := wrong_name(name):
+            yield Finding(NOTE, f"the server name {name[:60]!a} {wrong}", "rename it in the config")
+
+
+# --- servers ----------------------------------------------------------------------------------------
+
+
+def _servers(source: ConfigSource, parsed: Config, *, connect: bool) -> Iterator[Finding]:
+    told = set()
+    for name, definition in parsed.servers.items():
+        if isinstance(definition, ConfigError):
+            told.add(name)
+            yield Finding(BAD, definition.detail, definition.repair)
+        elif definition.transport.value == "stdio" and (missing := _missing(name, definition)):
+            told.add(name)
+            yield missing
+    if connect and parsed.servers:
+        yield from _connections(source, told)
+
+
+def _missing(name: str, definition: ServerDefinition) -> Finding | None:
+    """`command` is absolute where it was found on the PATH of the server."""
+    command = definition.command
+    if "/" not in command:
+        return _not_on_the_path(name, command)
+    path = Path(definition.cwd, command)
+    if not path.is_file():
+        return Finding(BAD, f"server {name!r}: there is no file {path}", "correct its command in the config")
+    if not os.access(path, os.X_OK):
+        return Finding(BAD, f"server {name!r}: {path} cannot be run", f"chmod +x {shlex.quote(str(path))}")
+    return None
+
+
+def _not_on_the_path(name: str, command: str) -> Finding:
+    text = f"server {name!r}: its command {command!r} is not on the PATH"
+    elsewhere = _found_elsewhere(command)
+    if elsewhere:
+        folder = shlex.quote(str(elsewhere.parent))
+        return Finding(BAD, f"{text}; it is {elsewhere}", f"export PATH={folder}:$PATH")
+    general = f"write its absolute path into the config, or install {command}"
+    return Finding(BAD, text, _INSTALL.get(command, general))
+
+
+def _found_elsewhere(command: str) -> Path | None:
+    patterns = (os.path.expanduser(f"{folder}/{glob.escape(command)}") for folder in _USUAL_FOLDERS)  # noqa: PTH111
+    found = (Path(path) for pattern in patterns for path in sorted(glob.glob(pattern)))  # noqa: PTH207
+    return next((path for path in found if os.access(path, os.X_OK)), None)
+
+
+def _connections(source: ConfigSource, told: set[str]) -> Iterator[Finding]:
+    from llm_tools_mcp.client.tools import Daemon
+    from llm_tools_mcp.terminal.progress import Display
+
+    try:
+        with Display().listing() as on_answer:
+            listing = Daemon().list_tools(source, [], refresh=True, on_answer=on_answer)
+    except McpError as error:
+        yield Finding(BAD, str(error), "llm mcp logs")
+        return
+    counts: dict[str, int] = {}
+    for offer in listing.offers:
+        counts[offer.server] = counts.get(offer.server, 0) + 1
+    yield from _connected(counts)
+    for failed in listing.failed:
+        if failed.server not in told:
+            logs = f"llm mcp logs {shlex.quote(clean_line(failed.server))}"
+            yield Finding(BAD, f"{clean_line(failed.server)}: {failed.reason}", logs)
+
+
+def _connected(counts: Mapping[str, int]) -> Iterator[Finding]:
+    for server, count in counts.items():
+        yield Finding(OK, f"{clean_line(server)}: connected, {_counted(count, 'tool')}")

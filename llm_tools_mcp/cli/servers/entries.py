@@ -1,0 +1,302 @@
+"""`llm mcp add`, `add-json`, `get`, `remove`, `enable`, `disable`: the entries of mcp.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from llm_tools_mcp import paths
+from llm_tools_mcp.cli.command import as_json, command, config_option
+from llm_tools_mcp.cli.completers import server_names
+from llm_tools_mcp.cli.editing import (
+    check,
+    config_file,
+    edited,
+    entry_of,
+    servers_of,
+    unknown_key,
+    wrong_name,
+)
+from llm_tools_mcp.cli.secrets import shown_entry
+from llm_tools_mcp.config import mentioned_variables
+from llm_tools_mcp.errors import ConfigError, McpError
+from llm_tools_mcp.terminal.plain import plain
+from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin, styled
+
+if TYPE_CHECKING:
+    from llm_tools_mcp.cli.editing import Entry
+    from llm_tools_mcp.client.tools import Listing
+
+_SHOWN_TOOLS = 8
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/|$)")
+
+_check = click.option(
+    "--check/--no-check", default=True, help="Connect and show its tools.  [default: check]"
+)
+_force = click.option("--force", is_flag=True, help="Replace a server of this name.")
+_name = click.argument("name", shell_complete=server_names)
+
+
+@command(
+    "add",
+    "llm mcp add filesystem -- npx -y @modelcontextprotocol/server-filesystem .",
+    "llm mcp add github -e GITHUB_TOKEN='${GITHUB_TOKEN}' -- docker run -i --rm -e GITHUB_TOKEN ghcr.io/…",
+    "llm mcp add linear https://mcp.linear.app/mcp -H 'Authorization: Bearer ${LINEAR_KEY}'",
+    hint=" (options of the server's command go after --: llm mcp add NAME -- COMMAND ARGS…)",
+)
+@click.argument("name")
+@click.argument("target", nargs=-1, required=True, metavar="URL | -- COMMAND [ARGS]...")
+@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Environment variable of the server.")
+@click.option("-H", "--header", multiple=True, metavar="'NAME: VALUE'", help="HTTP header, for a URL.")
+@click.option(
+    "-t",
+    "--transport",
+    type=click.Choice(["stdio", "http", "sse"]),
+    help="Only where it cannot be inferred.",
+)
+@click.option("--cwd", metavar="FOLDER", help="Where the command runs.  [default: the caller's folder]")
+@_force
+@_check
+@config_option
+@click.pass_context
+def add_command(  # noqa: PLR0913 - its options
+    context: click.Context,
+    *,
+    name: str,
+    target: tuple[str, ...],
+    env: tuple[str, ...],
+    header: tuple[str, ...],
+    transport: str | None,
+    cwd: str | None,
+    force: bool,
+    check: bool,
+    config_path: str | None,
+) -> None:
+    """Add a server to mcp.json: a command that is run, or a URL.
+
+    '${VAR}' in single quotes takes the value from your environment whenever the server starts, so that
+    no secret has to be in the file.
+    """
+    is_remote = transport in ("http", "sse") or (transport is None and _is_url(target))
+    if is_remote:
+        entry = _remote_entry(target, header, transport)
+        _refuse("a command", {"--env": env, "--cwd": cwd})
+    else:
+        if "://" in target[0]:
+            raise click.UsageError("a URL begins with http:// or https://, and stands alone")
+        entry = _command_entry(target, env, cwd)
+        _refuse("a URL", {"--header": header})
+    _add(context, name, entry, force=force, check=check, config_path=config_path)
+
+
+@command(
+    "add-json",
+    'llm mcp add-json time \'{"command": "uvx", "args": ["mcp-server-time"]}\'',
+    "llm mcp add-json time - < time.json",
+)
+@click.argument("name")
+@click.argument("text", metavar="JSON")
+@_force
+@_check
+@config_option
+@click.pass_context
+def add_json_command(
+    context: click.Context, *, name: str, text: str, force: bool, check: bool, config_path: str | None
+) -> None:
+    """Add a server to mcp.json, its entry given as JSON; - reads it from stdin."""
+    try:
+        entry = json.loads(read_stdin() if text == "-" else text)
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"not valid JSON: {error}", param_hint="JSON") from None
+    if not isinstance(entry, dict):
+        raise click.BadParameter("has to be an object", param_hint="JSON")
+    if "mcpServers" in entry or "servers" in entry:
+        raise click.BadParameter(
+            "is a whole config, not a single server; use: llm mcp import FILE", param_hint="JSON"
+        )
+    _add(context, name, entry, force=force, check=check, config_path=config_path)
+
+
+@command("get", "llm mcp get filesystem", "llm mcp get filesystem --json")
+@_name
+@click.option("--reveal", is_flag=True, help="Show secrets too.")
+@config_option
+@as_json
+def get_command(*, name: str, reveal: bool, config_path: str | None, as_json: bool) -> None:
+    """Show a server's entry in mcp.json. Possible secrets are hidden."""
+    path = Path(config_path).expanduser() if config_path else config_file(None)  # as it is: may be a pipe
+    entry = entry_of(servers_of(path), name)
+    shown = entry if reveal or not isinstance(entry, dict) else shown_entry(entry)
+    if as_json:
+        print_json(shown)
+        return
+    click.echo(f"{styled(clean_line(name), bold=True)}  {styled(str(path), dim=True)}")
+    for key, value in shown.items() if isinstance(shown, dict) else [("", shown)]:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        click.echo(f"  {key}: {clean_line(text)}")
+
+
+@command("remove", "llm mcp remove filesystem")
+@_name
+@config_option
+def remove_command(*, name: str, config_path: str | None) -> None:
+    """Remove a server from mcp.json."""
+    path = config_file(config_path)
+    with edited(path) as servers:
+        entry_of(servers, name)
+        del servers[name]
+    click.echo(f"removed {name!r} from {path}")
+
+
+@command("enable", "llm mcp enable filesystem")
+@_name
+@config_option
+def enable_command(*, name: str, config_path: str | None) -> None:
+    """Use a server again that was disabled."""
+    _set_disabled(config_path, name, is_disabled=False)
+
+
+@command("disable", "llm mcp disable filesystem")
+@_name
+@config_option
+def disable_command(*, name: str, config_path: str | None) -> None:
+    """Keep a server in mcp.json, but do not use it."""
+    _set_disabled(config_path, name, is_disabled=True)
+
+
+def _set_disabled(config_path: str | None, name: str, *, is_disabled: bool) -> None:
+    path = config_file(config_path)
+    with edited(path) as servers:
+        entry = entry_of(servers, name)
+        if not isinstance(entry, dict):
+            raise McpError(f"{path}: server {name!r}: Input should be an object")
+        was_disabled = entry.pop("disabled", None) is True
+        if is_disabled:
+            entry["disabled"] = True
+    word = "disabled" if is_disabled else "enabled"
+    click.echo(f"{name!r} is {word} already" if was_disabled == is_disabled else f"{word} {name!r} in {path}")
+
+
+# --- what is typed → an entry -----------------------------------------------------------------------
+
+
+def _is_url(target: tuple[str, ...]) -> bool:
+    return len(target) == 1 and target[0].lower().startswith(("http://", "https://"))
+
+
+def _remote_entry(target: tuple[str, ...], headers: tuple[str, ...], transport: str | None) -> Entry:
+    if not _is_url(target) and not (len(target) == 1 and target[0].startswith("${")):
+        raise click.UsageError("a URL is expected here, such as https://example.com/mcp")
+    entry: Entry = {"type": transport} if transport else {}
+    entry["url"] = target[0]
+    if headers:
+        entry["headers"] = _pairs(headers, ":", "--header", "'NAME: VALUE'")
+    return entry
+
+
+def _command_entry(target: tuple[str, ...], env: tuple[str, ...], cwd: str | None) -> Entry:
+    program, *args = target
+    if not program.strip():
+        raise click.UsageError("the command is empty")
+    if not args and _HOST_AND_PORT.match(program):
+        raise click.UsageError("a URL begins with http:// or https://")
+    if " " in program and not args and not Path(program).exists():
+        raise click.UsageError(f"the command is one word with spaces in it; without the quotes: -- {program}")
+    entry: Entry = {"command": program}
+    if args:
+        entry["args"] = args
+    if env:
+        entry["env"] = _pairs(env, "=", "--env", "NAME=VALUE")
+    if cwd:
+        entry["cwd"] = cwd if cwd.startswith(("~", "$")) else str(Path(paths.current_folder(), cwd))
+    return entry
+
+
+def _pairs(texts: tuple[str, ...], separator: str, option: str, form: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, found, value = text.partition(separator)
+        if not found or not name.strip():
+            raise click.BadParameter(f"is written {form}", param_hint=option)  # not what was typed: a secret
+        pairs[name.strip()] = value.strip() if separator == ":" else value
+    return pairs
+
+
+def _refuse(what: str, options: dict[str, Any]) -> None:
+    for option, value in options.items():
+        if value:
+            raise click.UsageError(f"{option} is for {what}")
+
+
+# --- adding -----------------------------------------------------------------------------------------
+
+
+def _add(
+    context: click.Context, name: str, entry: Entry, *, force: bool, check: bool, config_path: str | None
+) -> None:
+    if wrong := wrong_name(name):
+        raise click.BadParameter(wrong, param_hint="NAME")
+    path = config_file(config_path)
+    with edited(path) as servers:
+        if name in servers and not force:
+            raise McpError(f"{path} has a server {name!r} already; to replace it: --force")
+        servers[name] = entry
+        unknown = _check_entry(path, name, entry)
+    click.echo(f"added {name!r} to {path}")
+    for key in unknown:
+        click.echo(f"Warning: {key}", err=True)
+    if entry.get("disabled") is True:
+        click.echo(f"it is disabled; to enable it: llm mcp enable {shlex.quote(name)}")
+    elif check and not _try(name, config_path):
+        context.exit(1)
+
+
+def _check_entry(path: Path, name: str, entry: Entry) -> list[str]:
+    """What is said of its unknown keys. Raises ConfigError for what cannot work anywhere.
+
+    With variables that are not set here, who knows.
+    """
+    text = json.dumps({"mcpServers": {name: entry}})
+    parsed = check(path, text)
+    outcome = parsed.servers.get(name)
+    if isinstance(outcome, ConfigError) and mentioned_variables(text) <= os.environ.keys():
+        raise outcome
+    return [unknown_key(key) for key in parsed.unknown_keys]
+
+
+def _try(name: str, config_path: str | None) -> bool:
+    """Connect, and say what came of it."""
+    from llm_tools_mcp.cli.tools.tools import list_tools
+    from llm_tools_mcp.client.tools import Daemon
+    from llm_tools_mcp.terminal.progress import Display
+
+    listing = list_tools(config_path, name, Daemon(), Display(), refresh=True)
+    for failed in listing.failed:
+        click.echo(f"{name!r} is added, but it cannot be used yet: {plain(failed.reason)}", err=True)
+        word = shlex.quote(name)
+        click.echo(f"its log: llm mcp logs {word}   to undo: llm mcp remove {word}", err=True)
+        return False
+    names = [clean_line(offer.tool) for offer in listing.offers if offer.server == name]
+    more = f" and {len(names) - _SHOWN_TOOLS} more" if len(names) > _SHOWN_TOOLS else ""
+    count = f"{len(names)} tool{'' if len(names) == 1 else 's'}"
+    click.echo(f"it offers {count}{': ' if names else ''}{', '.join(names[:_SHOWN_TOOLS])}{more}")
+    _tell_renamed(listing)
+    return True
+
+
+def _tell_renamed(listing: Listing) -> None:
+    """Tools of the other servers are called otherwise now, too."""
+    shared = sorted({offer.tool for offer in listing.offers} & {offer.tool for offer in listing.others})
+    if not shared:
+        return
+    first, *others = shared
+    names = [offer.name for offer in (*listing.others, *listing.offers) if offer.tool == first]
+    click.echo(f"several servers have a tool {first!r}: for the model they are {', '.join(names)} now")
+    if others:
+        click.echo(f"and so on for {len(others)} more; to see them: llm mcp tools")

@@ -1,0 +1,190 @@
+"""`llm mcp import`: take over the servers of other MCP clients."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from llm_tools_mcp.cli.command import command, config_option, did_you_mean
+from llm_tools_mcp.cli.completers import names_or_file
+from llm_tools_mcp.cli.editing import Entry, check, config_file, edited, servers_of, wrong_name
+from llm_tools_mcp.cli.secrets import shown_command, whole_command
+from llm_tools_mcp.config.secrecy import HIDDEN
+from llm_tools_mcp.errors import ConfigError, McpError
+from llm_tools_mcp.terminal.screen import clean_line, print_remarks, styled
+
+from .clients import CLIENTS, servers_of_client, servers_of_file
+from .translation import Found
+
+
+@command(
+    "import",
+    "llm mcp import                          # whatever is found",
+    "llm mcp import claude-desktop cursor",
+    "llm mcp import ~/project/.mcp.json --dry-run",
+)
+@click.argument("sources", nargs=-1, metavar="[CLIENT|FILE]...", shell_complete=names_or_file(CLIENTS))
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be added.")
+@click.option("--force", is_flag=True, help="Replace servers that have the same name and differ.")
+@click.option("--reveal", is_flag=True, help="Show secrets too.")
+@config_option
+@click.pass_context
+def import_command(
+    context: click.Context,
+    *,
+    sources: tuple[str, ...],
+    yes: bool,
+    dry_run: bool,
+    force: bool,
+    reveal: bool,
+    config_path: str | None,
+) -> None:
+    """Take over the servers of other MCP clients into mcp.json; shows them, and asks.
+
+    CLIENT is claude-desktop, claude-code, cursor, vscode, windsurf, gemini or codex; without any, all of them
+    are looked for, also in the current folder. FILE may be of any client, in JSON or TOML.
+    """
+    path = config_file(config_path)
+    present = servers_of(path)
+    found = [_checked(server) for server in _found(sources)]
+    if not found:
+        click.echo(f"nothing found for {', '.join(sources or CLIENTS)}")
+        return
+    wanted = _show(found, present, force=force, reveal=reveal)
+    what = _summary(wanted, present)
+    if not wanted:
+        click.echo("\nnothing to add")
+    elif dry_run:
+        click.echo(f"\nwould {what} in {path}")
+    elif yes or _confirm(f"\n{what.capitalize()} in {path}?"):
+        with edited(path) as servers:
+            servers.update({name: wanted[name] for name in wanted if servers.get(name) == present.get(name)})
+        did = _summary(wanted, present, "added", "replaced")
+        click.echo(f"{did} in {path}; to connect and see their tools: llm mcp tools")
+    else:
+        context.exit(1)
+
+
+def _found(sources: Sequence[str]) -> list[Found]:
+    found: list[Found] = []
+    for source in sources:
+        if source in CLIENTS:
+            found += servers_of_client(CLIENTS[source])
+        elif "/" in source or Path(source).expanduser().is_file():
+            found += servers_of_file(Path(source).expanduser())
+        else:
+            names = ", ".join(CLIENTS)
+            raise McpError(
+                f"there is no file and no client {source!r}{did_you_mean(source, CLIENTS)}; clients: {names}"
+            )
+    return found if sources else _everywhere()
+
+
+def _everywhere() -> list[Found]:
+    """A file that cannot be read is no reason to leave the others out."""
+    found: list[Found] = []
+    for client in CLIENTS.values():
+        try:
+            found += servers_of_client(client)
+        except ConfigError as error:
+            click.echo(f"Warning: {error}", err=True)
+    return found
+
+
+def _checked(server: Found) -> Found:
+    """One that mcp.json cannot hold as it is would spoil the whole of it."""
+    if server.entry is None:
+        return server
+    reason = wrong_name(server.name)
+    if reason:
+        return replace(server, entry=None, notes=(f"its name {reason}",))
+    enabled = {key: value for key, value in server.entry.items() if key != "disabled"}
+    try:
+        check(server.source, json.dumps({"mcpServers": {server.name: enabled}}))
+    except ConfigError as error:
+        return replace(server, entry=None, notes=(error.reason,))
+    return server
+
+
+class _Verdict(NamedTuple):
+    word: str
+    reasons: tuple[str, ...] = ()
+
+
+def _show(found: Sequence[Found], present: Entry, *, force: bool, reveal: bool) -> Entry:
+    """Each server whole, for its command will run, and remarks; returns what is to be added."""
+    wanted: dict[str, Found] = {}
+    remarks = []
+    is_hidden = False
+    width = max(len(clean_line(server.name)) for server in found)
+    for server in found:
+        verdict = _verdict(server, present, wanted, force=force)
+        if verdict.word in ("add", "replace"):
+            wanted[server.name] = server
+        name = styled(f"{clean_line(server.name):{width}}", bold=True)
+        click.echo(f"{name}  {verdict.word:8}  {styled(_short(server.source), dim=True)}")
+        shown = list(_lines(server.entry, reveal=reveal)) if server.entry else []
+        for line in shown:
+            click.echo(f"{'':{width}}  {clean_line(line)}")
+        remarks.append((server.name, "; ".join(verdict.reasons)))
+        is_hidden = is_hidden or any(HIDDEN in line for line in shown)
+    if is_hidden:
+        click.echo(f"\n{HIDDEN} may be a secret; to see it too: --reveal")
+    print_remarks(remarks)
+    return {name: server.entry for name, server in wanted.items()}
+
+
+def _lines(entry: Entry, *, reveal: bool) -> Iterator[str]:
+    """What would run, or be asked, and what it is given."""
+    yield whole_command(entry) if reveal else shown_command(entry)
+    for key in ("env", "headers"):
+        if given := entry.get(key):
+            pairs = (f"{name}={value}" for name, value in given.items())
+            yield f"{key}: {', '.join(pairs if reveal else given)}"
+    if cwd := entry.get("cwd"):
+        yield f"cwd: {cwd}"
+
+
+def _verdict(server: Found, present: Entry, wanted: dict[str, Found], *, force: bool) -> _Verdict:
+    if server.entry is None:
+        return _Verdict("skip", server.notes)
+    if first := wanted.get(server.name):
+        if first.entry == server.entry:
+            return _Verdict("same")
+        return _Verdict(
+            "conflict", (f"{_short(first.source)} has another one of this name, and comes first",)
+        )
+    if server.name in present and present[server.name] == server.entry:
+        return _Verdict("have it")
+    if server.name in present and not force:
+        return _Verdict("conflict", ("the config has another one of this name; to replace it: --force",))
+    return _Verdict("replace" if server.name in present else "add", server.notes)
+
+
+def _short(path: Path) -> str:
+    home = str(Path.home())
+    text = str(path)
+    return f"~{text[len(home) :]}" if text.startswith(f"{home}/") else text
+
+
+def _summary(wanted: Entry, present: Entry, add: str = "add", replace: str = "replace") -> str:
+    replaced = sum(name in present for name in wanted)
+    steps = {add: len(wanted) - replaced, replace: replaced}
+    return " and ".join(f"{step} {_count(number)}" for step, number in steps.items() if number)
+
+
+def _count(number: int) -> str:
+    return f"{number} server{'' if number == 1 else 's'}"
+
+
+def _confirm(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise McpError("there is no terminal to ask on; to go ahead: --yes, to look only: --dry-run")
+    return click.confirm(question, default=False)

@@ -1,0 +1,124 @@
+"""`llm mcp list`: what is configured, and in what state it is. Starts nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from llm_tools_mcp.cli.command import as_json, command, config_option
+from llm_tools_mcp.cli.editing import check, config_file
+from llm_tools_mcp.cli.running import is_running
+from llm_tools_mcp.cli.tools.tools import read_source
+from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
+from llm_tools_mcp.service import installed_service
+from llm_tools_mcp.terminal.columns import print_columns
+from llm_tools_mcp.terminal.screen import clean_line, duration, print_json, print_remarks, size, styled
+
+if TYPE_CHECKING:
+    from llm_tools_mcp import v1
+
+
+@command("list", "llm mcp list", "llm mcp list --json | jq -r '.servers[] | select(.error != \"\").name'")
+@config_option
+@as_json
+def list_command(*, config_path: str | None, as_json: bool) -> None:
+    """Show the configured servers: transport, state, tools, the last error. Starts nothing."""
+    found = rows(config_path)
+    if as_json:
+        print_json({"config": str(config_file(config_path)), "servers": found})
+        return
+    if not found:
+        click.echo("no servers; to add one: llm mcp add NAME -- COMMAND ARGS…, or: llm mcp import")
+        return
+    print_columns([_cells(row) for row in found], ["TRANSPORT", "TOOLS>"], {"NAME": "bold"})
+    print_remarks((row["name"], row["error"]) for row in found)
+    spread = [clean_line(row["name"]) for row in found if len(row["folders"]) > 1]
+    if spread:
+        click.echo(
+            f"\n{styled(', '.join(spread), bold=True)}: one process for each folder that uses it. "
+            "Where the folder does not matter, a `cwd` in its entry makes all share one."
+        )
+
+
+def rows(config_path: str | None) -> list[dict[str, Any]]:
+    """A row for each server of a config, in its order. Raises ConfigError, DaemonError."""
+    path = config_file(config_path)
+    try:
+        source = read_source(config_path)
+    except ConfigNotFound:
+        if config_path:
+            raise
+        return []
+    from llm_tools_mcp.cli.editing import servers_of
+
+    parsed = check(path, source.text).servers
+    live, known = _live(), _known(config_path)
+    return [
+        _row(name, entry, parsed.get(name), live.get(name, []), known.get(name))
+        for name, entry in servers_of(path).items()
+    ]
+
+
+def _row(
+    name: str, entry: Any, parsed: Any, sessions: list[v1.ServerStatus], tools: int | None
+) -> dict[str, Any]:
+    error = parsed.reason if isinstance(parsed, ConfigError) else ""
+    state = "disabled" if parsed is None else "failed" if error else "stopped"
+    best = max(sessions, key=lambda session: (session.pid > 0, -session.idle_seconds), default=None)
+    if best is not None and not error and parsed is not None:
+        from llm_tools_mcp.cli.running import server_state
+
+        state, error = server_state(best), best.last_error
+    is_live = best is not None and state == "ready"
+    return {
+        "name": name,
+        "transport": _transport(parsed, entry),
+        "state": state,
+        "tools": tools,
+        "memory_bytes": sum(session.memory_bytes for session in sessions),
+        "idle_seconds": round(best.idle_seconds, 1) if best is not None and is_live else None,
+        "copies": sum(session.pid > 0 for session in sessions),
+        "folders": sorted({session.cwd for session in sessions if session.pid}),
+        "error": error,
+    }
+
+
+def _transport(parsed: Any, entry: Any) -> str:
+    if parsed is not None and not isinstance(parsed, ConfigError):
+        return str(parsed.transport.value)
+    return "stdio" if isinstance(entry, dict) and "command" in entry else "http"
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "NAME": clean_line(row["name"]),
+        "TRANSPORT": row["transport"],
+        "STATE": row["state"],
+        "TOOLS>": "-" if row["tools"] is None else str(row["tools"]),
+        "MEMORY>": size(row["memory_bytes"]) if row["memory_bytes"] else "-",
+        "IDLE>": "-" if row["idle_seconds"] is None else duration(row["idle_seconds"]),
+    }
+
+
+def _live() -> dict[str, list[v1.ServerStatus]]:
+    """Sessions by name; none where no daemon runs."""
+    from llm_tools_mcp.cli.running import ask_status
+
+    if not is_running(installed_service()):
+        return {}
+    found: dict[str, list[v1.ServerStatus]] = {}
+    for session in ask_status().servers:
+        for name in (session.server, *session.also_called):
+            found.setdefault(name, []).append(session)
+    return found
+
+
+def _known(config_path: str | None) -> dict[str, int]:
+    """How many tools each server has, as far as the daemon knows."""
+    from llm_tools_mcp.cli.completers import known_tools
+
+    try:
+        return {server: len(tools) for server, tools in known_tools(config_path).items() if tools}
+    except McpError:
+        return {}

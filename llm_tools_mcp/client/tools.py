@@ -1,0 +1,227 @@
+"""List and call tools through the daemon, whatever state it is in: running, gone, or being replaced."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_tools_mcp import naming, paths, v1
+from llm_tools_mcp.config import ConfigSource
+from llm_tools_mcp.errors import DaemonUnreachable, McpError, UnknownTool
+
+from .activation import await_answer, ensure_daemon
+from .channel import AsyncDaemonClient, DaemonClient, make_call, make_caller
+from .outcome import OnEvent
+
+# A daemon that drains or is being replaced may refuse once or twice before its successor answers.
+_ATTEMPTS = 5
+# A killed daemon accepts until the kernel has cleared it away.
+_PAUSE_SECONDS = 0.05
+
+OnAnswer = Callable[[v1.ServerTools], None]
+
+_PROTOCOLS = {
+    None: v1.Protocol.PROTOCOL_UNSPECIFIED,
+    "auto": v1.Protocol.PROTOCOL_AUTO,
+    "legacy": v1.Protocol.PROTOCOL_LEGACY,
+    "modern": v1.Protocol.PROTOCOL_MODERN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A tool as it is offered to a model: `name` is unique, `tool` is the server's own name of it."""
+
+    name: str
+    server: str
+    tool: str
+    description: str
+    schema_text: str = field(repr=False)
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        schema = json.loads(self.schema_text or "{}")
+        return schema if isinstance(schema, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A server whose tools are missing, and why."""
+
+    server: str
+    reason: str
+    traceback: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a config offers now. `offers` is in config order, then server order.
+
+    `others` are the last known tools of servers that were not asked for: names depend on them.
+    """
+
+    caller: v1.Caller = field(repr=False)
+    protocol: v1.Protocol.ValueType
+    offers: tuple[Offer, ...]
+    failed: tuple[Failed, ...]
+    others: tuple[Offer, ...] = ()
+
+    def call(self, offer: Offer, arguments: Mapping[str, Any]) -> v1.CallToolRequest:
+        return make_call(self.caller, offer.server, offer.tool, arguments, self.protocol)
+
+
+class Daemon:
+    """The way to the daemon for as long as this process lives; each use makes sure that one answers."""
+
+    def __init__(self) -> None:
+        self._client: DaemonClient | None = None
+
+    def client(self) -> DaemonClient:
+        """A client of a daemon that accepts, started if need be. Raises DaemonError."""
+        socket = ensure_daemon()
+        if self._client is None or self._client.socket != socket:
+            client = DaemonClient(socket)
+            try:
+                await_answer(client.health)
+            except McpError:
+                client.close()  # its connection would hold up a daemon that drains
+                raise
+            self._client = client
+        return self._client
+
+    def list_tools(
+        self,
+        source: ConfigSource,
+        servers: Sequence[str] = (),
+        globs: str = "",
+        prefix: str = "",
+        mode: str | None = None,
+        *,
+        refresh: bool = False,
+        on_answer: OnAnswer | None = None,
+    ) -> Listing:
+        """The tools of a config. Raises ConfigError, DaemonError, and UnknownTool for an unknown server.
+
+        `on_answer` is told of each server as it becomes known, of one that has to be waited for twice.
+        """
+        protocol = protocol_of(mode)
+        caller = make_caller(source)
+        answers = self._answers(
+            lambda: self.client().tools(caller, servers, protocol, refresh=refresh), on_answer or _ignore
+        )
+        _check_servers(answers, source)
+        offers = _offers(answers, prefix)
+        wanted = [offer for offer in offers if not servers or offer.server in servers]
+        return Listing(
+            caller,
+            protocol,
+            tuple(offer for offer in wanted if naming.matches(globs, offer.tool, offer.name)),
+            tuple(_failed(answer) for answer in answers if answer.state == v1.ServerTools.FAILED),
+            tuple(offer for offer in offers if servers and offer.server not in servers),
+        )
+
+    def _answers(
+        self, ask: Callable[[], Iterator[v1.ServerTools]], on_answer: OnAnswer
+    ) -> list[v1.ServerTools]:
+        """The last word of each server, in config order. Listing is safe to repeat."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            answers = []
+            try:
+                for answer in ask():
+                    answers.append(answer)
+                    on_answer(answer)
+            except DaemonUnreachable:
+                if attempt == _ATTEMPTS:
+                    raise
+                self.forget_client()
+                time.sleep(attempt * _PAUSE_SECONDS)
+                continue
+            final = [answer for answer in answers if answer.state != v1.ServerTools.STARTING]
+            return sorted(final, key=lambda answer: answer.position)
+        raise AssertionError("unreachable")
+
+    def forget_client(self) -> None:
+        """The next use connects anew."""
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+    def call(self, request: v1.CallToolRequest, on_event: OnEvent) -> v1.ToolResult:
+        """Run one tool call; Ctrl-C cancels it. Raises ToolCallError, DaemonError."""
+        try:
+            return self.client().call(request, on_event)
+        except DaemonUnreachable:  # certainly not sent: the daemon went away just now
+            self.forget_client()
+            return self.client().call(request, on_event)
+
+    async def call_async(self, request: v1.CallToolRequest, on_event: OnEvent) -> v1.ToolResult:
+        """As `call`, for an event loop: concurrent, and cancelled with its task."""
+        import asyncio
+
+        for last in (False, True):
+            socket = await asyncio.to_thread(ensure_daemon)
+            client = AsyncDaemonClient(socket)
+            try:
+                return await client.call(request, on_event)
+            except DaemonUnreachable:
+                if last:
+                    raise
+            finally:
+                await client.aclose()
+        raise AssertionError("unreachable")
+
+
+def _ignore(_: v1.ServerTools) -> None:
+    """Nobody watches."""
+
+
+def protocol_of(mode: str | None) -> v1.Protocol.ValueType:
+    """Raises McpError for a mode that there is not."""
+    if mode not in _PROTOCOLS:
+        raise McpError(f"unknown mode {mode!r}; there are: auto, legacy, modern")
+    return _PROTOCOLS[mode]
+
+
+def _check_servers(answers: Sequence[v1.ServerTools], source: ConfigSource) -> None:
+    unknown = [a.server for a in answers if a.failure.kind == v1.Failure.UNKNOWN_SERVER]
+    if unknown:
+        if off := [name for name in configured_names(source) if name in unknown]:
+            raise UnknownTool(_disabled(off[0], source))
+        known = ", ".join(a.server for a in answers if a.server not in unknown) or "none"
+        raise UnknownTool(f"no MCP server is called {', '.join(map(repr, unknown))}; the config has: {known}")
+
+
+def configured_names(source: ConfigSource) -> list[str]:
+    """All that are written there, also those that are not in use."""
+    try:
+        return list(json.loads(source.text)["mcpServers"])
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _disabled(server: str, source: ConfigSource) -> str:
+    enable = f"llm mcp enable{paths.config_option(source.path)} {shlex.quote(server)}"
+    return f"{server!r} is disabled; to enable it: {enable}"
+
+
+def _offers(answers: Sequence[v1.ServerTools], prefix: str) -> list[Offer]:
+    """Named over all servers, so that one that is down or left out renames nothing."""
+    names = naming.exposed_names({a.server: [tool.name for tool in a.tools] for a in answers}, prefix)
+    offers: dict[tuple[str, str], Offer] = {}
+    for answer in answers:
+        if answer.state == v1.ServerTools.FAILED:
+            continue
+        for tool in answer.tools:
+            key = (answer.server, tool.name)
+            if key not in offers:
+                description = tool.description or tool.title
+                offers[key] = Offer(names[key], answer.server, tool.name, description, tool.input_schema)
+    return list(offers.values())
+
+
+def _failed(answer: v1.ServerTools) -> Failed:
+    return Failed(answer.server, answer.failure.message, answer.failure.traceback)

@@ -1,0 +1,1 @@
+"""From the socket to an RPC: `acceptor` lets clients in, `http2` and `rpc` speak gRPC, `servicer` answers."""

@@ -1,0 +1,270 @@
+"""The RPCs of proto/llm_tools_mcp/v1: wire ↔ domain, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import psutil
+
+from llm_tools_mcp import v1
+from llm_tools_mcp.config import Config, ServerDefinition
+from llm_tools_mcp.daemon.failure import Kind, ServerFailure
+from llm_tools_mcp.daemon.pool.pool import Pool
+from llm_tools_mcp.daemon.pool.session import Session
+from llm_tools_mcp.daemon.pool.tool_cache import ToolList
+from llm_tools_mcp.daemon.server.results import write_result
+from llm_tools_mcp.errors import ConfigError
+
+from .configs import ParsedConfigs, usable
+from .events import EventWriter
+from .rpc import AnswerTooLarge, Code, RpcError, Write
+
+_log = logging.getLogger(__name__)
+
+
+class Servicer:
+    """`health` describes the daemon, `shut_down` begins its drain, `is_outdated` asks the disk."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        health: Callable[[], v1.HealthResponse],
+        connections: Callable[[], int],
+        socket: str,
+        shut_down: Callable[[str], None],
+        is_outdated: Callable[[], bool],
+    ) -> None:
+        self._pool = pool
+        self._configs = ParsedConfigs()
+        self._health = health
+        self._connections = connections
+        self._socket = socket
+        self._shut_down = shut_down
+        self._is_outdated = is_outdated
+
+    def forget_configs(self) -> None:
+        self._configs = ParsedConfigs()
+
+    # --- tools --------------------------------------------------------------------------------------
+
+    async def GetAllTools(self, request: v1.GetAllToolsRequest, write: Write) -> None:
+        if self._is_outdated():
+            self._shut_down("a newer version is installed")
+            raise RpcError(Code.UNAVAILABLE, "a newer version is installed; connect again")
+        parsed = self._parsed(request.caller, request.protocol)
+        if request.caller.config_path:
+            self._pool.claim(request.caller.config_path, request.caller.config, usable(parsed))
+        listing = _Listing(self._pool, parsed, request)
+        try:
+            async for answer in listing.answers():
+                await write(answer)
+        finally:
+            await listing.aclose()
+
+    def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
+        try:
+            return self._configs.get(caller, protocol)
+        except ConfigError as error:
+            raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
+
+    # --- calls --------------------------------------------------------------------------------------
+
+    async def CallTool(self, request: v1.CallToolRequest, write: Write) -> None:
+        events = EventWriter(write)
+        try:
+            last = v1.CallToolEvent()
+            try:
+                await self._call(request, events.put, last.result)
+            except Exception as error:  # noqa: BLE001 - the caller must hear of it
+                last.failure.CopyFrom(_failure(error))
+            await events.flush()
+            try:
+                await write(last)
+            except AnswerTooLarge as error:
+                failure = ServerFailure(Kind.TOO_LARGE, f"its result {error.excess}")
+                await write(v1.CallToolEvent(failure=failure.to_wire()))
+        finally:
+            events.cancel()
+
+    async def _call(
+        self,
+        request: v1.CallToolRequest,
+        forward: Callable[[v1.Progress | v1.LogMessage], None],
+        wire: v1.ToolResult,
+    ) -> None:
+        """Writes the result in place."""
+        definition = self._definition(request)
+        try:
+            arguments = json.loads(request.arguments or "{}")
+        except (ValueError, RecursionError) as error:
+            raise ServerFailure(Kind.REJECTED, "the arguments are no JSON, or nested too deeply") from error
+        if not isinstance(arguments, dict):
+            raise ServerFailure(Kind.REJECTED, "the arguments are not a JSON object")
+        if not definition.offers(request.tool):
+            raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
+        result = await self._pool.call(definition, request.tool, arguments, forward)
+        write_result(result, wire)
+
+    def _definition(self, request: v1.CallToolRequest) -> ServerDefinition:
+        servers = self._configs.get(request.caller, request.protocol).servers
+        definition = servers.get(request.server)
+        if definition is None:
+            known = ", ".join(servers) or "none"
+            text = f"no server {request.server!r} is configured (there are: {known})"
+            raise ServerFailure(Kind.UNKNOWN_SERVER, text)
+        if isinstance(definition, ConfigError):
+            raise definition
+        return definition
+
+    # --- the daemon ---------------------------------------------------------------------------------
+
+    async def Health(self, request: v1.HealthRequest) -> v1.HealthResponse:
+        return self._health()
+
+    async def Status(self, request: v1.StatusRequest) -> v1.StatusResponse:
+        return v1.StatusResponse(
+            health=self._health(),
+            servers=[_status(session) for session in self._pool.sessions() if not session.is_over],
+            connections=self._connections(),
+            calls_in_flight=self._pool.in_use,
+            memory_bytes=psutil.Process().memory_info().rss,
+            socket=self._socket,
+        )
+
+    async def RestartServer(self, request: v1.RestartServerRequest) -> v1.RestartServerResponse:
+        """With a caller: of the connections of this name only the caller's own."""
+        if not request.HasField("caller"):
+            return v1.RestartServerResponse(stopped=self._pool.restart(request.server))
+        parsed = self._parsed(request.caller, v1.Protocol.PROTOCOL_UNSPECIFIED)
+        own = {definition.identity for definition in usable(parsed)}
+        return v1.RestartServerResponse(stopped=self._pool.restart(request.server, own))
+
+    async def Shutdown(self, request: v1.ShutdownRequest) -> v1.ShutdownResponse:
+        self._shut_down("asked to stop")
+        return v1.ShutdownResponse(pid=self._health().pid)
+
+
+class _Listing:
+    """One GetAllTools: known lists at once, then each server that had to be asked, as it answers."""
+
+    def __init__(self, pool: Pool, parsed: Config, request: v1.GetAllToolsRequest) -> None:
+        self._pool = pool
+        self._servers = list(parsed.servers.items())
+        self._wanted = set(request.servers)
+        self._refresh = request.refresh
+        self._asked: dict[asyncio.Task[ToolList], int] = {}
+
+    async def answers(self) -> AsyncIterator[v1.ServerTools]:
+        for position in range(len(self._servers)):
+            yield self._at_once(position)
+        for name in self._wanted - {name for name, _ in self._servers}:
+            text = f"no server {name!r} is configured"
+            failure = v1.Failure(kind=Kind.UNKNOWN_SERVER, message=text)
+            yield v1.ServerTools(
+                server=name, position=len(self._servers), state=v1.ServerTools.FAILED, failure=failure
+            )
+        while self._asked:
+            done, _ = await asyncio.wait(self._asked, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield self._answer(self._asked.pop(task), task)
+
+    def _at_once(self, position: int) -> v1.ServerTools:
+        name, definition = self._servers[position]
+        if isinstance(definition, ConfigError):
+            failure = v1.Failure(kind=Kind.CONFIG, message=definition.reason)
+            return v1.ServerTools(
+                server=name, position=position, state=v1.ServerTools.FAILED, failure=failure
+            )
+        known = self._pool.known_tools(definition)
+        if self._wanted and name not in self._wanted:
+            return self._message(position, v1.ServerTools.SKIPPED, known)
+        if known is not None and not self._refresh:
+            self._pool.refresh_if_stale(definition, known)
+            return self._message(position, v1.ServerTools.CACHED, known)
+        self._asked[asyncio.ensure_future(self._pool.list_tools(definition))] = position
+        return self._message(position, v1.ServerTools.STARTING, None)
+
+    def _answer(self, position: int, task: asyncio.Task[ToolList]) -> v1.ServerTools:
+        try:
+            return self._message(position, v1.ServerTools.LISTED, task.result())
+        except ServerFailure as failure:
+            wire = failure.to_wire()
+        except Exception as error:  # noqa: BLE001 - one server must not cost the others
+            _log.exception("listing the tools of %s failed", self._servers[position][0])
+            wire = v1.Failure(kind=Kind.START_FAILED, message=_internal(error))
+        definition = self._servers[position][1]
+        known = None if isinstance(definition, ConfigError) else self._pool.known_tools(definition)
+        answer = self._message(position, v1.ServerTools.FAILED, known)
+        answer.failure.CopyFrom(wire)
+        return answer
+
+    def _message(
+        self, position: int, state: v1.ServerTools.State.ValueType, known: ToolList | None
+    ) -> v1.ServerTools:
+        name, definition = self._servers[position]
+        tools = known.tools if known is not None else ()
+        if isinstance(definition, ServerDefinition) and (definition.include or definition.exclude):
+            tools = tuple(tool for tool in tools if definition.offers(tool.name))
+        return v1.ServerTools(server=name, position=position, state=state, tools=tools)
+
+    async def aclose(self) -> None:
+        """The client has gone: nobody waits any more. What is starting goes on."""
+        for task in self._asked:
+            task.cancel()
+        if self._asked:
+            await asyncio.wait(self._asked)
+
+
+def _failure(error: Exception) -> v1.Failure:
+    """Why a call has no result."""
+    if isinstance(error, ServerFailure):
+        return error.to_wire()
+    if isinstance(error, ConfigError):
+        return v1.Failure(kind=Kind.CONFIG, message=str(error))
+    _log.error("a tool call failed in the daemon", exc_info=error)
+    return v1.Failure(kind=Kind.REJECTED, message=_internal(error))
+
+
+def _internal(error: Exception) -> str:
+    return f"internal error in the daemon ({type(error).__name__}); its log has more: llm mcp logs"
+
+
+def _status(session: Session) -> v1.ServerStatus:
+    definition, statistics = session.definition, session.statistics
+    name, *others = session.names
+    return v1.ServerStatus(
+        server=name,
+        also_called=others,
+        state=session.state.value,
+        transport=definition.transport.value,
+        target=definition.target,
+        cwd=definition.cwd,
+        pid=session.pid,
+        memory_bytes=_memory(session.pid),
+        tools=session.tool_count,
+        calls=statistics.calls,
+        errors=statistics.errors,
+        restarts=max(0, statistics.starts - 1),
+        calls_in_flight=session.in_use,
+        latency_p50_seconds=statistics.quantile(0.5),
+        latency_p95_seconds=statistics.quantile(0.95),
+        idle_seconds=session.idle_seconds,
+        last_error=session.last_error,
+        protocol_version=session.protocol_version,
+    )
+
+
+def _memory(pid: int) -> int:
+    """Resident bytes of the server and the processes below it; 0 where there is none."""
+    if not pid:
+        return 0
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        return sum(member.memory_info().rss for member in family)
+    except psutil.Error:
+        return 0

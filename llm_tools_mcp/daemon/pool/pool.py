@@ -1,0 +1,248 @@
+"""All servers: which session serves a definition, which one makes room, what is known of their tools.
+
+Every decision is a synchronous step; what awaits comes after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any
+
+from llm_tools_mcp import v1
+from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.daemon.failure import ServerFailure
+from llm_tools_mcp.daemon.server.results import JsonObject
+
+from .claims import Claims
+from .session import Connect, OnEvent, Session
+from .statistics import State
+from .tool_cache import ToolCache, ToolList
+
+_log = logging.getLogger(__name__)
+
+MAX_LIVE = 16
+# Sessions that are stopped are kept for their statistics and backoff, but not for ever.
+_MAX_KNOWN = 256
+_STALE_SECONDS = 24 * 3600.0
+
+
+class Pool:
+    """Sessions by identity. `on_change` is told whenever work begins or ends."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        cache: ToolCache,
+        *,
+        clock: Callable[[], float],
+        on_change: Callable[[], None],
+        max_live: int = MAX_LIVE,
+    ) -> None:
+        self._connect = connect
+        self._cache = cache
+        self._clock = clock
+        self._on_change = on_change
+        self._max_live = max_live
+        self._sessions: OrderedDict[str, list[Session]] = OrderedDict()
+        self._claims = Claims()
+        self._refreshing: dict[str, asyncio.Task[None]] = {}
+        self._expiry: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    # --- using servers ------------------------------------------------------------------------------
+
+    async def call(
+        self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
+    ) -> JsonObject:
+        """Run one tool call; its result as the server gave it. Raises ServerFailure."""
+        session = self._take(definition)
+        try:
+            return await session.call(definition, tool, arguments, on_event)
+        finally:
+            self._settle(session)
+
+    def known_tools(self, definition: ServerDefinition) -> ToolList | None:
+        """The last known list, without starting anything."""
+        return self._cache.get(definition.cache_key)
+
+    async def list_tools(self, definition: ServerDefinition) -> ToolList:
+        """Ask the server for its tools, now. Raises ServerFailure."""
+        session = self._take(definition)
+        try:
+            tools = await session.list_tools(definition)
+        finally:
+            self._settle(session)
+        return self._cache.listed(tools, is_legacy=session.is_legacy)
+
+    def refresh_if_stale(self, definition: ServerDefinition, known: ToolList) -> None:
+        """Ask again in the background where the known list is old."""
+        if 0 <= self._cache.age(known) <= _STALE_SECONDS or definition.cache_key in self._refreshing:
+            return
+        task = asyncio.create_task(self._refresh(definition), name=f"refresh of {definition.name}")
+        self._refreshing[definition.cache_key] = task
+        task.add_done_callback(lambda _: self._refreshing.pop(definition.cache_key, None))
+
+    async def _refresh(self, definition: ServerDefinition) -> None:
+        try:
+            await self.list_tools(definition)
+        except ServerFailure as failure:
+            _log.info("the old tool list of %s stays: %s", definition.name, failure)
+
+    # --- which session ------------------------------------------------------------------------------
+
+    def _take(self, definition: ServerDefinition) -> Session:
+        """The least busy session of this identity; one more while `instances` allows and all are busy."""
+        sessions = self._sessions.setdefault(definition.identity, [])
+        self._sessions.move_to_end(definition.identity)
+        best = min(sessions, key=_reluctance, default=None)
+        if best is None or (best.in_use and len(sessions) < definition.instances):
+            best = self._new_session(definition)
+            sessions.append(best)
+        best.adopt(definition)
+        if not best.is_live:
+            self._make_room(1)
+        self._on_change()
+        return best
+
+    def _new_session(self, definition: ServerDefinition) -> Session:
+        known = self._cache.get(definition.cache_key)
+        return Session(
+            definition,
+            self._connect,
+            clock=self._clock,
+            is_legacy=known is not None and known.is_legacy,
+            on_tools=self._store_tools,
+        )
+
+    def _store_tools(self, session: Session, tools: list[v1.Tool]) -> None:
+        for key in session.cache_keys:
+            self._cache.put(key, tuple(tools), is_legacy=session.is_legacy)
+
+    def sessions(self) -> list[Session]:
+        return [session for group in self._sessions.values() for session in group]
+
+    @property
+    def in_use(self) -> int:
+        """Calls and listings under way."""
+        return sum(session.in_use for session in self.sessions())
+
+    @property
+    def is_busy(self) -> bool:
+        return any(session.is_busy for session in self.sessions())
+
+    # --- config changes -----------------------------------------------------------------------------
+
+    def claim(self, path: str, text: str, definitions: Iterable[ServerDefinition]) -> None:
+        """A prompt uses this config: what a change of it has replaced ends once it is unused."""
+        wanted = list(definitions)
+        unwanted = self._claims.note(path, text, wanted)
+        for definition in wanted:
+            for session in self._sessions.get(definition.identity, ()):
+                session.is_retired = False
+        for identity in unwanted:
+            for session in self._sessions.get(identity, ()):
+                session.is_retired = True
+                self._end_if_retired(session)
+
+    # --- making room --------------------------------------------------------------------------------
+
+    def _settle(self, session: Session) -> None:
+        """After each piece of work: end it if it is retired, and live ones over the limit."""
+        self._end_if_retired(session)
+        self._make_room(0)
+        self._expect_expiry(session)
+        self._on_change()
+
+    def _end_if_retired(self, session: Session) -> None:
+        if session.is_retired and session.is_live and not session.is_used:
+            self._end(session, "its config has changed")
+
+    def _make_room(self, wanted: int) -> None:
+        """Never a busy one: then there are more than the limit, for a while."""
+        if sum(map(len, self._sessions.values())) + wanted <= self._max_live:
+            return
+        live = [session for session in self.sessions() if session.is_live]
+        excess = len(live) + wanted - self._max_live
+        if excess > 0:
+            idle = [session for session in _eviction_order(live) if not session.is_busy]
+            for session in idle[:excess]:
+                self._end(session, f"more than {self._max_live} servers are live")
+
+    def expire(self) -> None:
+        """End what was unused for longer than its `idleTimeout`, and forget what is over."""
+        self._cancel_expiry()
+        for session in self.sessions():
+            self._end_if_expired(session)
+            self._settle(session)  # a start or a listing may have ended that nobody waited for
+        self._forget()
+
+    def _forget(self) -> None:
+        """What no config wants any more, and of the rest the longest unused."""
+        surplus = len(self._sessions) - _MAX_KNOWN
+        for position, (identity, group) in enumerate(list(self._sessions.items())):
+            is_unused = not any(session.has_owner or session.is_busy for session in group)
+            if all(session.is_over for session in group) or (position < surplus and is_unused):
+                del self._sessions[identity]
+
+    def _end_if_expired(self, session: Session) -> None:
+        limit = session.definition.idle_timeout
+        if limit and session.is_live and not session.is_busy and session.idle_seconds >= limit:
+            self._end(session, "it was unused for its idleTimeout")
+
+    def _expect_expiry(self, session: Session) -> None:
+        """One timer for all. It may ring early, when a session was used since, and is set anew then."""
+        limit = session.definition.idle_timeout
+        if not limit or self._closed or not session.is_live:
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(0.05, limit - session.idle_seconds)
+        if self._expiry is None or due < self._expiry.when():
+            self._cancel_expiry()
+            self._expiry = loop.call_at(due, self.expire)
+
+    def _cancel_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def restart(self, name: str, identities: Container[str] | None = None) -> int:
+        """End the connections of servers of this name (of these identities); returns how many there were."""
+        return sum(
+            self._end(session, "a restart was asked for")
+            for identity, group in self._sessions.items()
+            for session in group
+            if name in session.names and (identities is None or identity in identities)
+        )
+
+    def _end(self, session: Session, why: str) -> bool:
+        if was_live := session.stop():
+            _log.info("stopping %s: %s", session.definition.name, why)
+        return was_live
+
+    async def aclose(self) -> None:
+        """End everything, and wait until no process is left. Harmless when repeated."""
+        self._closed = True
+        self._cancel_expiry()
+        for task in list(self._refreshing.values()):
+            task.cancel()
+        await asyncio.gather(*(session.aclose() for session in self.sessions()))
+        self._sessions.clear()
+
+
+def _reluctance(session: Session) -> tuple[bool, int, bool]:
+    return (session.state is State.BACKING_OFF, session.in_use, session.state is not State.READY)
+
+
+def _eviction_order(live: list[Session]) -> list[Session]:
+    """First copies of a server, of which another of the same name stays; then the least recently used."""
+    latest_first = sorted(live, key=lambda session: (session.is_busy, session.last_used), reverse=True)
+    seen: set[str] = set()
+    copies: list[Session] = []
+    others: list[Session] = []
+    for session in latest_first:
+        (copies if session.definition.name in seen else others).append(session)
+        seen.add(session.definition.name)
+    return copies[::-1] + others[::-1]

@@ -1,0 +1,311 @@
+"""One server as the daemon keeps it: connected when wanted, reconnected when lost, ended when unused.
+
+Each connection has an owner (see there). Calls run in their callers' tasks. What a synchronous step
+decides (state, in-flight counts) needs no lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from llm_tools_mcp import v1
+from llm_tools_mcp.config import Protocol as McpProtocol
+from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.daemon.failure import Kind, NotSent, ServerFailure
+from llm_tools_mcp.daemon.server.results import JsonObject
+from llm_tools_mcp.daemon.server.sanitize import redactor
+
+from .backoff import Backoff
+from .deadline import Deadline
+from .listing import Listing
+from .owner import Owner
+from .statistics import State, Statistics
+
+if TYPE_CHECKING:
+    from llm_tools_mcp.daemon.server.connection import Connection
+
+_log = logging.getLogger(__name__)
+
+OnEvent = Callable[["v1.Progress | v1.LogMessage"], None]
+
+
+class Connect(Protocol):
+    """Opens a connection to a server; `connection.connect` with the composition root's parameters bound."""
+
+    def __call__(
+        self, definition: ServerDefinition, session: Session, protocol: McpProtocol
+    ) -> AbstractAsyncContextManager[Connection]: ...
+
+
+class Session:
+    """A server of one identity. `on_tools` receives each list that the server gave."""
+
+    def __init__(
+        self,
+        definition: ServerDefinition,
+        connect: Connect,
+        *,
+        clock: Callable[[], float],
+        is_legacy: bool,
+        on_tools: Callable[[Session, list[v1.Tool]], None],
+    ) -> None:
+        self.definition = definition
+        # Configs may call the same server by several names, and look for its tools under several keys.
+        self.names = {definition.name: None}  # in the order of their first use
+        self.cache_keys = {definition.cache_key}
+        self.statistics = Statistics()
+        self.last_error = ""
+        self.tool_count = 0
+        self.backoff = Backoff(clock)
+        self.is_legacy = is_legacy
+        self.in_use = 0
+        self.is_retired = False
+        self.last_used = clock()
+        self._connect = connect
+        self._clock = clock
+        self._on_tools = on_tools
+        self._cleaned = redactor(definition.secrets)
+        self._owner: Owner | None = None
+        self._owners: set[asyncio.Task[None]] = set()
+        self._listing = Listing(definition.name)
+        self._listeners: list[OnEvent] = []
+        self._closed = False
+
+    def adopt(self, definition: ServerDefinition) -> None:
+        """The latest caller's word on timeouts and names; what was started stays as it is."""
+        self.definition = definition
+        self.names[definition.name] = None
+        self.cache_keys.add(definition.cache_key)
+
+    # --- what it is ---------------------------------------------------------------------------------
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection, if there is one that can be used."""
+        return self._owner.connection if self._owner is not None else None
+
+    @property
+    def state(self) -> State:
+        if self.connection is not None:
+            return State.READY
+        if self._owner is not None and self._owner.is_starting:
+            return State.STARTING
+        if self.backoff.pause:
+            return State.BACKING_OFF
+        return State.STOPPING if self._owners else State.STOPPED
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it holds a connection, or is about to."""
+        return self.state in (State.READY, State.STARTING)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether somebody waits for an answer of it."""
+        return self.in_use > 0 or self._listing.is_under_way
+
+    @property
+    def is_busy(self) -> bool:
+        """A start goes on though nobody waits: the next prompt has its tools."""
+        return self.is_used or self.state is State.STARTING
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether a connection exists, or one that ends has processes left."""
+        return bool(self._owners)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no config wants it any more, and nothing of it is left."""
+        return self.is_retired and not self.has_owner and not self.is_busy
+
+    @property
+    def pid(self) -> int:
+        return self.connection.pid if self.connection is not None else 0
+
+    @property
+    def protocol_version(self) -> str:
+        return self.connection.protocol_version if self.connection is not None else ""
+
+    @property
+    def idle_seconds(self) -> float:
+        return 0.0 if self.is_busy else self._clock() - self.last_used
+
+    # --- using it -----------------------------------------------------------------------------------
+
+    async def call(
+        self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
+    ) -> JsonObject:
+        """Run one tool call. Raises ServerFailure.
+
+        The call is sent at most once; it is tried again only where it certainly did not run (NotSent).
+        """
+        self.statistics.calls += 1
+        try:
+            with self._used():
+                try:
+                    result = await self._send(definition, tool, arguments, on_event)
+                except NotSent:
+                    result = await self._send(definition, tool, arguments, on_event)
+        except Exception:  # a caller that gives up is no error of the server's
+            self.statistics.errors += 1
+            raise
+        self.backoff.note_success()
+        return result
+
+    async def list_tools(self, definition: ServerDefinition) -> list[v1.Tool]:
+        """Ask the server for its tools. Raises ServerFailure."""
+        with self._used():
+            connection = await self._connected(definition.connect_timeout)
+            return await self._listing.shared(lambda: self._list(connection))
+
+    async def _list(self, connection: Connection) -> list[v1.Tool]:
+        seconds = self.definition.connect_timeout
+        with Deadline(seconds):
+            tools = await connection.list_tools()
+            self.tool_count = len(tools)
+            self._on_tools(self, tools)
+            return tools
+        raise ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")
+
+    async def _send(
+        self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
+    ) -> JsonObject:
+        connection = await self._connected(definition.connect_timeout)
+        began = self._clock()
+        seconds = definition.timeout
+        deadline = Deadline(seconds)
+
+        def on_progress(progress: v1.Progress) -> None:
+            deadline.restart()
+            on_event(progress)
+
+        self._listeners.append(on_event)
+        try:
+            with deadline:
+                result = await connection.call_tool(tool, arguments, on_progress)
+                self.statistics.latencies.append(self._clock() - began)
+                return result
+        finally:
+            self._listeners.remove(on_event)
+        if connection.is_stuck and self.in_use == 1:
+            connection.lose("it did not read its input any more")
+        text = f"it took longer than {seconds:g} s and was cancelled (`timeout` in the config sets the limit)"
+        raise ServerFailure(Kind.TIMED_OUT, text)
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        self.in_use += 1
+        try:
+            yield
+        except ServerFailure as failure:
+            failure.clean_with(self._cleaned)
+            raise
+        finally:
+            self.in_use -= 1
+            self.last_used = self._clock()
+
+    def on_message(self, message: v1.LogMessage) -> None:
+        """A log message of the server. It names no call: it is shown to a caller only if there is one."""
+        if len(self._listeners) == 1:
+            self._listeners[0](message)
+
+    def on_tools_changed(self) -> None:
+        """The server says that its list changed: ask again, once for a burst of notices."""
+        self._listing.again(self._list_if_connected)
+
+    async def _list_if_connected(self) -> list[v1.Tool] | None:
+        connection = self.connection
+        return await self._list(connection) if connection is not None else None
+
+    # --- connecting ---------------------------------------------------------------------------------
+
+    async def _connected(self, seconds: float) -> Connection:
+        """The live connection, made if need be. Raises ServerFailure when there is none in time."""
+        while True:
+            connection = self.connection
+            if connection is not None:
+                return connection
+            owner = self._owner if self._owner is not None and self._owner.is_starting else self._start()
+            done, _ = await asyncio.wait([owner.ready], timeout=self.backoff.patience(seconds, owner.age))
+            if not done:
+                text = f"still starting after {owner.age:.0f} s; the start goes on, try again in a moment"
+                raise ServerFailure(Kind.STILL_STARTING, text)
+            if not owner.is_ending or self._closed:
+                return owner.ready.result()
+
+    def _start(self) -> Owner:
+        if self._closed:
+            raise ServerFailure(Kind.STOPPING, "the daemon stops; try again")
+        if self.backoff.pause:
+            raise ServerFailure(Kind.START_FAILED, f"{self.last_error} ({self.backoff.next_try})")
+        self.statistics.starts += 1
+        owner = Owner(
+            self.definition.name,
+            lambda protocol: self._connect(self.definition, self, protocol),
+            self._protocols(),
+            on_ready=self._on_ready,
+            on_over=self._on_over,
+        )
+        self._owner = owner
+        self._owners.add(owner.task)
+        owner.task.add_done_callback(self._owners.discard)
+        return owner
+
+    def _protocols(self) -> tuple[McpProtocol, ...]:
+        configured = self.definition.protocol
+        if configured is not McpProtocol.AUTO:
+            return (configured,)
+        return (McpProtocol.LEGACY,) if self.is_legacy else (McpProtocol.AUTO, McpProtocol.LEGACY)
+
+    def _on_ready(self, owner: Owner, connection: Connection) -> None:
+        self.is_legacy = not connection.is_modern
+        self.backoff.note_start()
+        self.last_used = self._clock()
+        self.last_error = ""
+        _log.info("connected to %s (protocol %s)", self.definition.name, connection.protocol_version)
+        if not owner.is_ending:
+            self._listing.begin(lambda: self._list(connection))  # keeps the known list true
+
+    # --- failing and ending -------------------------------------------------------------------------
+
+    def _on_over(self, owner: Owner, failure: ServerFailure | None) -> None:
+        """The start failed, or the connection cannot be used any more."""
+        if self._owner is owner:
+            self._owner = None
+        if owner.is_ending:
+            return
+        if failure is not None:
+            self._note_failure(failure)
+        else:
+            self.last_error = owner.ready.result().lost_why
+            self.backoff.note_loss(owner.age)
+            _log.warning("lost %s: %s", self.definition.name, self.last_error)
+
+    def _note_failure(self, failure: ServerFailure) -> None:
+        failure.clean_with(self._cleaned)
+        self.last_error = failure.text
+        self.is_legacy = False  # what is remembered of its era may be what is wrong
+        self.backoff.note_failure()
+        _log.warning("%s did not start: %s", self.definition.name, failure)
+
+    def stop(self) -> bool:
+        """Begin to end the connection; a later call starts a new one. Returns whether there was one."""
+        was_live = self.is_live
+        self.backoff.forget()
+        if self._owner is not None:
+            self._owner.end()
+            self._owner = None
+        return was_live
+
+    async def aclose(self) -> None:
+        """End the connection for good, and wait until its processes are gone. Harmless when repeated."""
+        self._closed = True
+        self.stop()
+        self._listing.cancel()
+        if self._owners:
+            await asyncio.wait(self._owners)

@@ -1,0 +1,171 @@
+"""The way into a connection, and why there is none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from pydantic import ValidationError
+
+from llm_tools_mcp import __version__, v1
+from llm_tools_mcp.config import Protocol, ServerDefinition, Transport
+from llm_tools_mcp.daemon.failure import (
+    TOO_MANY_FILES,
+    UNREADABLE,
+    HandshakeLost,
+    Kind,
+    ServerFailure,
+    lacks_files,
+)
+
+from . import sdk
+from .connection import Connection
+from .transport import Link, open_transport, without_quotes
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What flows upwards from a connection."""
+
+    on_log: Callable[[str], None]  # a line of the server's stderr, or about it
+    on_message: Callable[[v1.LogMessage], None]  # notifications/message
+    on_tools_changed: Callable[[], None]  # the server's tool list changed
+
+
+@asynccontextmanager
+async def connect(
+    definition: ServerDefinition, hooks: Hooks, owner: str, protocol: Protocol
+) -> AsyncIterator[Connection]:
+    """Reach the server and shake hands. Raises ServerFailure, with the server's last words."""
+    link = Link(hooks.on_log, definition.secrets)
+    entered = False
+    refusal: ServerFailure | None = None
+    try:
+        async with (
+            open_transport(definition, link, owner) as (read, write),
+            _session(read, write, hooks, link) as session,
+        ):
+            try:
+                await _shake_hands(session, protocol)
+            except Exception as error:
+                refusal = _failure(definition, link, error)  # now: that we leave would pass for the reason
+                raise
+            connection = Connection(session, link)
+            async with anyio.create_task_group() as tasks:
+                _begin_watching(tasks, connection, session, hooks, definition)
+                entered = True
+                try:
+                    yield connection
+                finally:
+                    link.lose("the connection was ended")
+                    tasks.cancel_scope.cancel()
+    except ServerFailure:
+        raise
+    except Exception as error:
+        if entered:  # its calls have failed already; the session only needs to know that it is over
+            _log.debug("the connection to %s broke", definition.name, exc_info=True)
+            return
+        raise refusal or _failure(definition, link, error) from error
+
+
+class _NotStarted(ServerFailure):
+    def __init__(self, text: str) -> None:
+        super().__init__(Kind.START_FAILED, text)
+
+
+def _session(read: Any, write: Any, hooks: Hooks, link: Link) -> sdk.ClientSession:
+    async def on_message(message: object) -> None:
+        if isinstance(message, sdk.mcp_types.ToolListChangedNotification):
+            hooks.on_tools_changed()
+
+    async def on_log(params: sdk.mcp_types.LoggingMessageNotificationParams) -> None:
+        text = params.data if isinstance(params.data, str) else str(params.data)
+        hooks.on_message(v1.LogMessage(level=params.level, text=link.cleaned(text)))
+
+    return sdk.ClientSession(
+        read,
+        write,
+        message_handler=on_message,
+        logging_callback=on_log,
+        log_level="warning",
+        client_info=sdk.mcp_types.Implementation(name="llm-tools-mcp", version=__version__),
+    )
+
+
+async def _shake_hands(session: sdk.ClientSession, protocol: Protocol) -> None:
+    if protocol is Protocol.LEGACY:
+        await session.initialize()
+    elif protocol is Protocol.MODERN:
+        await session.discover()
+    else:
+        await sdk.negotiate_auto(session)
+
+
+def _begin_watching(
+    tasks: TaskGroup,
+    connection: Connection,
+    session: sdk.ClientSession,
+    hooks: Hooks,
+    definition: ServerDefinition,
+) -> None:
+    capability = session.server_capabilities and session.server_capabilities.tools
+    if connection.is_modern:
+        if capability and capability.list_changed:
+            tasks.start_soon(connection.watch_tools, hooks.on_tools_changed)
+    elif definition.transport is not Transport.STDIO:
+        tasks.start_soon(connection.keep_in_touch)
+
+
+# --- why it did not work ----------------------------------------------------------------------------
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The SDK's connect errors arrive as nested groups (its task groups): the errors inside."""
+    inner = getattr(error, "exceptions", None)
+    return [leaf for one in inner for leaf in _leaves(one)] if inner else [error]
+
+
+def _failure(definition: ServerDefinition, link: Link, error: Exception) -> ServerFailure:
+    kind = HandshakeLost if link.ended else _NotStarted
+    return kind(_why(definition, link, error))
+
+
+def _why(definition: ServerDefinition, link: Link, error: Exception) -> str:
+    leaf = next((leaf for leaf in _leaves(error) if isinstance(leaf, ServerFailure)), _leaves(error)[0])
+    if isinstance(leaf, ServerFailure):
+        return leaf.text
+    if link.lost_why:
+        return _with_last_words(link.lost_why, link)
+    if isinstance(leaf, sdk.MCPError) and link.verdict(leaf.error.data):
+        return link.cleaned(leaf.message)
+    if definition.transport is not Transport.STDIO and _is_network_error(leaf):
+        return f"{definition.target} cannot be reached: {_described(leaf, link)}"
+    return _with_last_words(_described(leaf, link), link)
+
+
+def _is_network_error(error: BaseException) -> bool:
+    import httpx2  # loaded by now: see sdk
+
+    return isinstance(error, httpx2.TransportError)
+
+
+def _described(error: BaseException, link: Link) -> str:
+    if lacks_files(error):
+        return TOO_MANY_FILES
+    if isinstance(error, ValidationError):  # its text quotes the server, secrets cut in two included
+        return f"{UNREADABLE} ({error.error_count()} errors)"
+    return link.cleaned(without_quotes(str(error))) or type(error).__name__
+
+
+def _with_last_words(why: str, link: Link) -> str:
+    words = link.last_words()
+    return f"{why}; its last lines were: {words}" if words else why

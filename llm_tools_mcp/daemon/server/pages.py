@@ -1,0 +1,72 @@
+"""A server's whole tool list, page by page, without what does not follow the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+from llm_tools_mcp import v1
+from llm_tools_mcp.daemon.failure import Kind, ServerFailure
+
+from . import sdk
+from .results import tool_to_wire
+
+# A server that never stops paging must not hang a listing.
+_MAX_PAGES = 1000
+# Bytes of a whole list: it is one message of the wire, with some words around it.
+_MAX_BYTES = v1.MAX_MESSAGE_BYTES - 2**20
+
+OnLog = Callable[[str], None]
+Page = tuple[list[v1.Tool], "str | None"]
+
+
+async def all_tools(session: sdk.ClientSession, on_log: OnLog) -> list[v1.Tool]:
+    """In the server's order. Raises the SDK's errors, and ServerFailure for a list that is too long."""
+    tools: list[v1.Tool] = []
+    cursor: str | None = None
+    size = 0
+    for _ in range(_MAX_PAGES):
+        page, cursor = await _page(session, cursor, on_log)
+        tools += page
+        size += sum(tool.ByteSize() for tool in page)
+        if size > _MAX_BYTES:
+            text = (
+                f"its tool list of {size / 2**20:.0f} MiB exceeds the limit of {_MAX_BYTES / 2**20:.0f} MiB"
+            )
+            raise ServerFailure(Kind.TOO_LARGE, text)
+        if not cursor:
+            return tools
+    raise ServerFailure(Kind.REJECTED, f"its tool list has more than {_MAX_PAGES} pages")
+
+
+async def _page(session: sdk.ClientSession, cursor: str | None, on_log: OnLog) -> Page:
+    params = sdk.mcp_types.PaginatedRequestParams(cursor=cursor) if cursor else None
+    try:
+        page = await session.list_tools(params=params)
+    except ValidationError:
+        return await _page_with_faults(session, cursor, on_log)
+    except sdk.MCPError as error:
+        if error.code == sdk.mcp_types.METHOD_NOT_FOUND:
+            return [], None  # a server of prompts or resources
+        raise
+    return [tool_to_wire(tool) for tool in page.tools], page.next_cursor
+
+
+async def _page_with_faults(session: sdk.ClientSession, cursor: str | None, on_log: OnLog) -> Page:
+    """A tool that does not follow the protocol costs itself only."""
+    raw = await sdk.send_raw(session, "tools/list", {"cursor": cursor} if cursor else {})
+    following = raw.get("nextCursor")
+    tools = raw.get("tools")
+    good = _valid(tools if isinstance(tools, list) else [], on_log)
+    return list(map(tool_to_wire, good)), following if isinstance(following, str) else None
+
+
+def _valid(tools: Iterable[Any], on_log: OnLog) -> Iterable[sdk.mcp_types.Tool]:
+    for tool in tools:
+        try:
+            yield sdk.mcp_types.Tool.model_validate(tool, by_name=False)
+        except ValidationError as error:
+            name = tool.get("name") if isinstance(tool, dict) else None
+            on_log(f"the tool {str(name)!r} is left out: {error.error_count()} errors in it")

@@ -1,0 +1,120 @@
+"""What a connection may know about its transport besides the messages, and what a transport may say to it.
+
+A transport that meets a failure of one request answers that request itself, in the server's place: so the
+failure costs this request alone, and what it means (did it run?) is not lost on the way through the SDK.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Any
+
+from llm_tools_mcp.daemon.memory import Trimmer
+from llm_tools_mcp.daemon.server.sanitize import clean_line, redactor
+
+# (read, write) of SessionMessage, as the SDK's dispatcher takes them.
+Streams = tuple[Any, Any]
+
+# Bytes of one message. One over it costs its request or its connection, never the daemon's memory.
+MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+TOO_LONG = f"it sent a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB"
+
+# Of what a server says about itself: the lines that an error may quote, and what a log takes in.
+_QUOTED_LINES = 5
+_LINES_AT_ONCE, _LINES_PER_SECOND = 2000, 100.0
+
+
+class Verdict(str, Enum):
+    """What happened to a request that the server did not answer itself."""
+
+    NOT_SENT = "not-sent"  # no connection could be made
+    SESSION_GONE = "session-gone"  # the server was restarted, and did not run it
+    BROKEN = "broken"  # sent, and the answer was lost
+    REFUSED = "refused"  # answered, but not by the protocol
+
+
+class Link:
+    """One transport's state. `ended`: nothing more will come; `lost` is set when the reason is known too."""
+
+    def __init__(self, on_log: Callable[[str], None], secret_values: Iterable[str] = ()) -> None:
+        self.pid = 0
+        self.ended = False
+        self.lost = asyncio.Event()
+        self.lost_why = ""
+        self.last_lines: deque[str] = deque(maxlen=_QUOTED_LINES)
+        self.received = 0  # bytes
+        self.is_deaf: Callable[[], bool] = lambda: False  # whether the server has closed its input
+        self.unwritten: Callable[[], int] = lambda: 0  # bytes that the server has not read
+        self.redacted = redactor(secret_values)
+        self.note_size = Trimmer().note  # of each message, in bytes
+        self._on_log = on_log
+        self._budget = _Budget()
+        # Signs our own answers: a server must not be able to claim that a call did not run.
+        self._signature = secrets.token_hex(8)
+
+    def lose(self, why: str) -> None:
+        self.ended = True
+        if not self.lost.is_set():
+            self.lost_why = why
+            self.lost.set()
+
+    def cleaned(self, text: str) -> str:
+        """What a server said, as one line that may be shown."""
+        return clean_line(self.redacted(text))
+
+    def log(self, text: str) -> None:
+        """A line about the server; a flood of them is cut."""
+        if skipped := self._budget.skipped_before_this():
+            self._on_log(f"({skipped} lines skipped: it writes too much)")
+        if self._budget.take():
+            self._on_log(self.cleaned(text))
+
+    def said(self, line: str) -> None:
+        """A line of the server's own, from its stderr."""
+        self.last_lines.append(line[:1000])
+        self.log(line)
+
+    def last_words(self) -> str:
+        return " | ".join(filter(None, map(self.cleaned, self.last_lines)))
+
+    # --- answers in the server's place --------------------------------------------------------------
+
+    def error(self, verdict: Verdict, text: str) -> dict[str, Any]:
+        """A JSON-RPC error object that carries a verdict."""
+        return {"code": -32000, "message": text, "data": f"{self._signature} {verdict.value}"}
+
+    def verdict(self, error_data: object) -> Verdict | None:
+        """The verdict of an error, if it is one of ours."""
+        signature, _, verdict = error_data.partition(" ") if isinstance(error_data, str) else ("", "", "")
+        return Verdict(verdict) if signature == self._signature else None
+
+
+class _Budget:
+    """A bucket of lines that fills up again slowly."""
+
+    def __init__(self) -> None:
+        self._left = float(_LINES_AT_ONCE)
+        self._filled_at = time.monotonic()
+        self._skipped = 0
+
+    def take(self) -> bool:
+        if self._left < 1:
+            self._skipped += 1
+            return False
+        self._left -= 1
+        return True
+
+    def skipped_before_this(self) -> int:
+        """How many were skipped, once there is room again."""
+        now = time.monotonic()
+        self._left = min(_LINES_AT_ONCE, self._left + (now - self._filled_at) * _LINES_PER_SECOND)
+        self._filled_at = now
+        if self._left < 1 or not self._skipped:
+            return 0
+        skipped, self._skipped = self._skipped, 0
+        return skipped

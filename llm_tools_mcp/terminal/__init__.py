@@ -1,0 +1,1 @@
+"""What a person sees: text made safe to show, progress, tables."""

@@ -1,0 +1,225 @@
+"""doctor: what is wrong, and what to type about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from tests.daemon.test_handover import NEWER, Installation
+from tests.home import BIN, Home
+from tests.servers import entry, faulty_server
+
+
+def findings(home: Home, *words: str, code: int, **options: Any) -> dict[str, list[str]]:
+    """Texts by level."""
+    done = home.run_cli("doctor", "--json", *words, check=False, **options)
+    assert done.code == code, done
+    found: dict[str, list[str]] = {"ok": [], "note": [], "bad": []}
+    for finding in json.loads(done.stdout):
+        found[finding["level"]].append(finding["text"])
+    return found
+
+
+def test_all_is_well(home: Home) -> None:
+    """Exit code 0: versions, daemon, config, and each server with the number of its tools."""
+    home.write_config({"every": entry(faulty_server("fine"))}).chmod(0o600)
+    found = findings(home, code=0)
+    assert any(text.startswith("every: connected, ") for text in found["ok"])
+    assert any("llm-tools-mcp 1" in text for text in found["ok"])
+    assert found["bad"] == []
+    assert any("the daemon answers" in text for text in findings(home, "--no-connect", code=0)["ok"])
+
+
+def test_faults_are_named_with_what_to_type(home: Home) -> None:
+    """A missing command, an unset variable, a misspelt key, a file that others may write: exit code 1."""
+    home.write_config(
+        {
+            "gone": {"command": "uvx-that-is-not-there"},
+            "unset": {"command": "sh", "env": {"A": "${NOT_SET_ANYWHERE}"}},
+            "key": {**entry(faulty_server("fine")), "includeTool": ["x"]},
+        }
+    ).chmod(0o660)
+    found = findings(home, code=1)
+    assert any(
+        "'gone': its command 'uvx-that-is-not-there' is not on the PATH" in text for text in found["bad"]
+    )
+    assert any("NOT_SET_ANYWHERE" in text for text in found["bad"])
+    assert any(
+        "'includeTool' is unknown and ignored; did you mean 'includeTools'?" in text for text in found["note"]
+    )
+    assert any("can be written by its group" in text for text in found["note"])
+    shown = home.run_cli("doctor", "--no-connect", check=False).stdout
+    assert f"→ chmod g-w {home.config}" in shown
+    assert "→ export NOT_SET_ANYWHERE=…" in shown
+
+
+def test_config_that_everyone_can_write(home: Home) -> None:
+    """It is refused: what to type is what makes it acceptable."""
+    home.write_config({}).chmod(0o666)
+    shown = home.run_cli("doctor", "--no-connect", check=False).stdout
+    assert f"→ chmod o-w {home.config}\n" in shown
+    assert "EDITOR" not in shown
+
+
+def test_broken_config(home: Home) -> None:
+    """One finding, with the place."""
+    home.config.write_text("{")
+    assert any("not valid JSON" in text for text in findings(home, code=1)["bad"])
+
+
+def test_no_config(home: Home) -> None:
+    """Nothing is wrong yet: how to begin."""
+    found = findings(home, code=0)
+    assert any("there is no config" in text for text in found["note"])
+    assert "→ llm mcp add NAME" in home.run_cli("doctor").stdout
+
+
+def test_another_plugin_with_the_same_toolbox(home: Home) -> None:
+    """The toolbox of one would be renamed by llm."""
+    install_plugin(home, "llm-mcp-client", "")
+    done = home.run_cli("doctor", check=False, **from_site(home))
+    assert done.code == 1
+    assert "llm-mcp-client also has a toolbox called MCP" in done.stdout
+    assert "llm uninstall llm-mcp-client" in done.stdout
+
+
+def test_doctor_shows_no_secret(home: Home) -> None:
+    """Neither of the config nor of the environment."""
+    home.write_config(
+        {
+            "web": {
+                "url": "http://u:s3cr3t@127.0.0.1:9/mcp?k=s3cr3t",
+                "headers": {"X": "s3cr3t"},
+                "s3cr3tKey": "s3cr3t",
+            }
+        }
+    )
+    shown = home.run_cli("doctor", check=False)
+    assert "s3cr3t" not in str(shown).replace("s3cr3tKey", "")
+
+
+def test_any_other_plugin_with_the_same_toolbox(home: Home) -> None:
+    """`llm` itself is asked, so that the plugin need not be known."""
+    install_plugin(
+        home,
+        "unheard_of",
+        """
+        import llm
+
+        class MCP(llm.Toolbox):
+            pass
+
+        @llm.hookimpl
+        def register_tools(register):
+            register(MCP)
+        """,
+    )
+    assert any("one of them is MCP_1" in text for text in findings(home, **from_site(home), code=1)["bad"])
+
+
+def test_llm_that_does_not_work(home: Home) -> None:
+    """A plugin that cannot be loaded breaks every prompt: the last line of its traceback."""
+    install_plugin(home, "unloadable", "raise RuntimeError('boom')")
+    found = findings(home, **from_site(home), code=1)["bad"]
+    assert any("llm does not work in this environment: RuntimeError: boom" in text for text in found)
+
+
+def test_plugins_that_are_not_loaded(home: Home) -> None:
+    """LLM_LOAD_PLUGINS may leave this one out."""
+    found = findings(home, env={"LLM_LOAD_PLUGINS": "llm-echo"}, code=0)["note"]
+    assert any("LLM_LOAD_PLUGINS is set and leaves out" in text for text in found)
+
+
+def test_odd_configs_break_nothing_and_are_named(home: Home) -> None:
+    """Keys that stand twice or beside, keys of the other transport, and names that stand in the way."""
+    home.config.write_text(
+        """{"servers": {}, "mcpServers": {"dup": {"command": "gone-1"}, "dup": {"command": "sh"},
+        "": {"command": "sh"}, "-x": {"command": "sh"}, "evil\\u001b[2J\\nname": {"command": "sh"},
+        "web": {"url": "http://127.0.0.1:9/", "instances": 2}}}"""
+    )
+    found = findings(home, "--no-connect", code=1)
+    assert any("the key 'dup' appears twice" in text for text in found["bad"])
+    for expected in (
+        "the key 'servers', as VS Code writes it, is not read",
+        "the server name '' is empty",
+        "the server name '-x' begins with -",
+        "holds control characters",
+        "server 'web': the key 'instances' is for a command alone",
+    ):
+        assert any(expected in text for text in found["note"]), expected
+    assert "\x1b" not in home.run_cli("doctor", "--no-connect", check=False).stdout
+
+
+def test_config_of_vs_code(home: Home) -> None:
+    """Its spelling is known, and what to do about it."""
+    home.config.write_text('{"servers": {"a": {"command": "sh"}}}')
+    assert any("how VS Code spells it: rename that key" in text for text in findings(home, code=1)["bad"])
+    assert home.run_cli("import", str(home.config), "--yes").code == 0
+    assert any("the key 'servers'" in text for text in findings(home, "--no-connect", code=0)["note"])
+
+
+def test_commands_that_cannot_run(home: Home) -> None:
+    """Not there, not executable, not on the PATH but in a usual place; without connecting."""
+    tool = home.folder / ".local" / "bin" / "odd-tool"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    plain = home.folder / "plain"
+    plain.touch()
+    home.write_config(
+        {
+            "absent": {"command": "/nowhere/at/all"},
+            "plain": {"command": str(plain)},
+            "elsewhere": {"command": "odd-tool"},
+            "uv": {"command": "uvx", "env": {"PATH": "/nowhere"}},
+        }
+    )
+    done = home.run_cli("doctor", "--no-connect", check=False)
+    assert done.code == 1
+    assert "server 'absent': there is no file /nowhere/at/all" in done.stdout
+    assert f"chmod +x {plain}" in done.stdout
+    assert f"it is {tool}" in done.stdout
+    assert f"export PATH={tool.parent}:$PATH" in done.stdout
+    assert "'uvx' is not on the PATH" in done.stdout
+
+
+def test_folder_that_others_can_write(home: Home) -> None:
+    """They could replace mcp.json."""
+    home.config_folder.chmod(0o777)
+    assert any("could replace mcp.json" in text for text in findings(home, code=0)["note"])
+
+
+def test_few_open_files(home: Home) -> None:
+    """Every server takes several."""
+    done = home.run("sh", "-c", f"ulimit -n 200; {BIN}/llm-mcp doctor --no-connect")
+    assert "only 200 files may be open at a time" in done.stdout
+
+
+def test_daemon_of_another_version(home: Home, tmp_path: Path) -> None:
+    """One that was upgraded on disk goes over by itself; one of another environment does not."""
+    installation = Installation(tmp_path / "site")
+    home.run_cli("start", env=installation.env)
+    installation.upgrade(NEWER)
+    assert any(f"{NEWER} is installed, and takes over" in text for text in notes(home))
+    home.run_cli("stop")
+    home.run_cli("start", env=installation.env)
+    assert any(f"runs version {NEWER} from another environment" in text for text in notes(home))
+
+
+def notes(home: Home) -> list[str]:
+    return findings(home, "--no-connect", code=0)["note"]
+
+
+def install_plugin(home: Home, name: str, source: str) -> None:
+    """A distribution with an llm plugin, in the folder that `from_site` adds."""
+    info = home.folder / "site" / f"{name}-0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text(f"[llm]\n{name} = {name}\n")
+    (info.parent / f"{name}.py").write_text(dedent(source))
+
+
+def from_site(home: Home) -> dict[str, Any]:
+    return {"env": {"PYTHONPATH": f"{home.folder / 'site'}:{home.env.get('PYTHONPATH', '')}"}}

@@ -1,0 +1,272 @@
+"""Which servers live: limits, idle ones, instances, changed configs, refreshed lists."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.pool.claims import Claims
+from llm_tools_mcp.daemon.pool.statistics import State
+from tests.daemon.live import Live, blocking, failure_of, living, with_live
+from tests.servers import entry, faulty_server
+from tests.waiting import wait_until_async
+
+
+def in_folder(live: Live, name: str, folder: str = "") -> ServerDefinition:
+    """A server of this name for a caller in that folder."""
+    place = live.folder / folder
+    place.mkdir(exist_ok=True)
+    return live.define({name: entry(faulty_server("fine"))}, cwd=place, env={"USER": name})
+
+
+def live_names(live: Live) -> list[str]:
+    return [session.definition.name for session in live.pool.sessions() if session.is_live]
+
+
+# --- limits -----------------------------------------------------------------------------------------
+
+
+def test_limit_ends_copies_first_and_never_a_busy_one(tmp_path: Path) -> None:
+    """Over the limit an idle copy goes first, then the least recently used; never one with a call."""
+
+    async def body() -> None:
+        async with living(tmp_path, max_live=3) as live:
+            go = tmp_path / "go"
+            busy = live.define({"blocking": blocking()})
+            call = asyncio.create_task(live.call(busy, "pid", until=str(go)))
+            await wait_until_async(lambda: live_names(live) == ["blocking"] and live.pool.in_use)
+            await live.call(in_folder(live, "fs", "one"), "pid")
+            await live.call(in_folder(live, "fs", "two"), "pid")
+            await live.call(in_folder(live, "git"), "pid")
+            assert live_names(live) == ["blocking", "fs", "git"]
+            (left,) = [s for s in live.pool.sessions() if s.is_live and s.definition.name == "fs"]
+            assert left.definition.cwd.endswith("two")
+            await live.call(in_folder(live, "time"), "pid")
+            assert live_names(live) == ["blocking", "git", "time"]
+            go.touch()
+            assert int(await call)
+
+    asyncio.run(body())
+
+
+def test_limit_gives_way_to_busy_ones(tmp_path: Path) -> None:
+    """More calls than the limit all run; afterwards the limit holds again."""
+
+    async def body() -> None:
+        async with living(tmp_path, max_live=1) as live:
+            pids = await asyncio.gather(*(live.call(in_folder(live, f"s{n}"), "pid") for n in range(3)))
+            assert len(set(pids)) == 3
+            await wait_until_async(lambda: len(live_names(live)) == 1)
+
+    asyncio.run(body())
+
+
+@with_live
+async def test_unused_server_is_stopped(live: Live) -> None:
+    """After `idleTimeout` without use the process ends, by itself; a call in flight prevents that."""
+    go = live.folder / "go"
+    server = live.define({"blocking": blocking(idleTimeout=0.4)})
+    call = asyncio.create_task(live.call(server, "pid", until=str(go)))
+    await wait_until_async(lambda: live.is_ready(server))
+    live.forward += 100
+    live.pool.expire()
+    assert live.session(server).state is State.READY
+    go.touch()
+    await call
+    await wait_until_async(lambda: live.session(server).state is State.STOPPED)
+    assert live.processes() == []
+
+
+@with_live
+async def test_idle_timeout_of_zero_is_never(live: Live) -> None:
+    """`idleTimeout: 0` keeps a server."""
+    server = live.faulty("fine", idleTimeout=0)
+    await live.call(server, "pid")
+    live.forward += 1e6
+    live.pool.expire()
+    assert live.session(server).state is State.READY
+
+
+@with_live
+async def test_instances_share_the_calls(live: Live) -> None:
+    """`instances: 2`: a call goes to the least busy process, and there are never more than two."""
+    go = live.folder / "go"
+    server = live.define({"blocking": blocking(instances=2)})
+    first = asyncio.create_task(live.call(server, "pid", until=str(go)))
+    await wait_until_async(lambda: live.pool.in_use)
+    second = await live.call(server, "pid")
+    third = asyncio.create_task(live.call(server, "pid", until=str(go)))
+    await wait_until_async(lambda: live.pool.in_use == 2)
+    assert len(live.pool.sessions()) == 2
+    go.touch()
+    assert await first != second
+    assert await third == second
+
+
+@with_live
+async def test_one_instance_is_the_default(live: Live) -> None:
+    """Without `instances` calls at the same time share one process."""
+    server = live.faulty("fine")
+    assert len(set(await asyncio.gather(*(live.call(server, "pid") for _ in range(20))))) == 1
+
+
+@with_live
+async def test_callers_that_mean_the_same_share_it(live: Live) -> None:
+    """A server from two folders is two processes, with a pinned `cwd` one; two tokens share nothing."""
+    here, there = (in_folder(live, "fs", folder) for folder in ("here", "there"))
+    assert await live.call(here, "pid") != await live.call(there, "pid")
+    written = {"fs": entry(faulty_server("fine"), cwd=str(live.folder), env={"TOKEN": "${T}"})}
+    pinned = [live.define(written, cwd=live.folder / folder, env={"T": "1"}) for folder in ("here", "there")]
+    assert await live.call(pinned[0], "pid") == await live.call(pinned[1], "pid")
+    other = live.define(written, env={"T": "2"})
+    assert await live.call(other, "pid") != await live.call(pinned[0], "pid")
+
+
+# --- known lists ------------------------------------------------------------------------------------
+
+
+@with_live
+async def test_known_list_starts_nothing(live: Live) -> None:
+    """What is cached is answered without a process, in another folder too; another env is another entry."""
+    first = in_folder(live, "fs", "one")
+    await live.names(first)
+    await live.pool.aclose()
+    async with living(live.folder) as later:
+        assert later.known(in_folder(later, "fs", "two")) == ["echo", "pid"]
+        assert later.processes() == []
+        assert later.pool.known_tools(in_folder(later, "other")) is None
+        changed = later.define({"fs": entry(faulty_server("fine"), env={"TOKEN": "new"})}, env={"USER": "fs"})
+        assert later.pool.known_tools(changed) is None
+
+
+@with_live
+async def test_old_list_is_refreshed_in_the_background(live: Live) -> None:
+    """An entry older than a day is used, and asked for anew meanwhile; a younger one is left alone."""
+    server = live.faulty("fine")
+    old = live.cache.put(server.cache_key, (), is_legacy=True)
+    live.pool.refresh_if_stale(server, old)
+    assert live.pool.sessions() == []
+    live.forward = 25 * 3600
+    live.pool.refresh_if_stale(server, old)
+    live.pool.refresh_if_stale(server, old)
+    await wait_until_async(lambda: len(live.known(server)) == 2)
+    assert live.session(server).statistics.starts == 1
+
+
+@with_live
+async def test_list_is_known_under_every_key(live: Live) -> None:
+    """A server shared by definitions with different keys tells its list to each of them."""
+    written = entry(faulty_server("fine"))
+    here = live.define({"fs": written})
+    pinned = live.define({"fs": {**written, "cwd": str(live.folder)}})
+    assert here.identity == pinned.identity
+    assert here.cache_key != pinned.cache_key
+    await asyncio.gather(live.names(here), live.names(pinned))
+    assert live.pool.known_tools(here)
+    assert live.pool.known_tools(pinned)
+
+
+# --- config changes ---------------------------------------------------------------------------------
+
+
+@with_live
+async def test_changed_entry_is_replaced_and_nothing_else(live: Live) -> None:
+    """A nested change (env) replaces its server once unused; the call in flight finishes, others stay."""
+    go = live.folder / "go"
+
+    def config(token: str) -> dict[str, Any]:
+        return {
+            "blocking": blocking(env={"TOKEN": token}),
+            "other": entry(faulty_server("fine")),
+        }
+
+    def definitions(servers: dict[str, Any]) -> list[ServerDefinition]:
+        return [live.define({name: written}) for name, written in servers.items()]
+
+    def prompt(servers: dict[str, Any]) -> list[ServerDefinition]:
+        made = definitions(servers)
+        live.pool.claim("/mcp.json", json.dumps({"mcpServers": servers}), made)
+        return made
+
+    old, other = prompt(config("1"))
+    other_pid = await live.call(other, "pid")
+    call = asyncio.create_task(live.call(old, "pid", until=str(go)))
+    await wait_until_async(lambda: live.is_ready(old))
+    new, _ = prompt(config("2"))
+    new_pid = await live.call(new, "pid")
+    assert live.session(old).state is State.READY
+    go.touch()
+    assert await call != new_pid
+    await wait_until_async(lambda: not live.session(old).is_live)
+    assert await live.call(other, "pid") == other_pid
+    prompt({"blocking": config("2")["blocking"]})  # `other` is removed
+    assert not live.session(other).is_live
+    assert live.session(new).is_live
+
+
+@with_live
+async def test_start_that_nobody_wants_any_more_is_broken_off(live: Live) -> None:
+    """A server that hangs at its start ends with its entry, though a start goes on without its prompt."""
+    servers = {"hanging": entry(faulty_server("hang"), connectTimeout=0.1)}
+    hanging = live.define(servers)
+    live.pool.claim("/mcp.json", json.dumps({"mcpServers": servers}), [hanging])
+    assert (await failure_of(live.names(hanging))).kind == Kind.STILL_STARTING
+    live.pool.claim("/other.json", "{}", [])
+    assert live.session(hanging).state is State.STARTING
+    live.pool.claim("/mcp.json", '{"mcpServers": {}}', [])
+    assert live.session(hanging).state is not State.STARTING
+    await wait_until_async(lambda: live.processes() == [])
+
+
+def claims_of(claims: Claims, live: Live, path: str, env: dict[str, str], **servers: Any) -> set[str]:
+    wanted = {name: written for name, written in servers.items() if not written.get("disabled")}
+    made = [live.define({name: written}, env=env) for name, written in wanted.items()]
+    return claims.note(path, json.dumps({"mcpServers": servers}), made)
+
+
+@with_live
+async def test_two_callers_with_other_variables_replace_nothing(live: Live) -> None:
+    """Shells with different tokens use one config in turns: neither ends the other's servers."""
+    claims = Claims()
+    web = {"url": "http://a/mcp", "headers": {"Authorization": "${T}"}}
+    for token in ("1", "2", "1"):
+        assert claims_of(claims, live, "/mcp.json", {"T": token}, web=web) == set()
+    gone = claims_of(claims, live, "/mcp.json", {"T": "1"}, web={**web, "timeout": 5, "url": "http://b/mcp"})
+    assert len(gone) == 2
+
+
+@with_live
+async def test_server_of_two_configs_stays_while_one_wants_it(live: Live) -> None:
+    """What one config drops is kept while another one has it. A timeout is no other server."""
+    claims = Claims()
+    web = {"url": "http://a/mcp"}
+    assert claims_of(claims, live, "/one.json", {}, web=web) == set()
+    assert claims_of(claims, live, "/two.json", {}, web=web) == set()
+    assert claims_of(claims, live, "/one.json", {}) == set()
+    assert claims_of(claims, live, "/two.json", {}, web={**web, "timeout": 7}) == set()
+    assert len(claims_of(claims, live, "/two.json", {}, web={**web, "disabled": True}, x=web)) == 0
+    assert len(claims_of(claims, live, "/two.json", {}, y={"url": "http://b/mcp"})) == 1
+
+
+@with_live
+async def test_passing_configs_replace_nothing(live: Live) -> None:
+    """Two configs by process substitution have the same path, and nothing to do with each other."""
+    claims = Claims()
+    for port in (1, 2):
+        assert claims_of(claims, live, "/dev/fd/63", {}, web={"url": f"http://a:{port}/"}) == set()
+
+
+@with_live
+async def test_servers_that_ignore_sigterm_end_together(live: Live) -> None:
+    """Eight servers that ignore everything end together, in the time of one."""
+    servers = [live.faulty("ignore-term", name=f"s{n}", env={"N": str(n)}) for n in range(8)]
+    await asyncio.gather(*(live.call(server, "pid") for server in servers))
+    began = time.monotonic()
+    await live.pool.aclose()
+    assert time.monotonic() - began < 8
+    assert live.processes() == []

@@ -1,0 +1,120 @@
+"""Headers, redirects, certificates and proxies on the way to servers behind http."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.server.transport.http import proxy_for
+from tests.daemon.live import Live, failure_of, with_live
+from tests.daemon.web import Answer, Legacy, Request, Web, at, serving
+from tests.programs import run
+
+
+@pytest.mark.parametrize("kind", ["mcp", "sse"])
+@with_live
+async def test_redirects_never_carry_headers_elsewhere(live: Live, kind: str) -> None:
+    """A redirect to another origin is refused, with its reason; that origin hears nothing."""
+    async with serving(lambda _: Answer(404)) as elsewhere:
+        moved = Answer(307, {"location": elsewhere.url()})
+        async with serving(lambda _: moved) as web:
+            server = live.define(at(web.url(f"/{kind}"), headers={"Authorization": "Bearer sk-secret-1"}))
+            failure = await failure_of(live.names(server))
+            assert "redirect" in failure.text.lower()
+            assert "sk-secret-1" not in str(failure.to_wire())
+            assert elsewhere.requests == []
+
+
+@with_live
+async def test_redirects_within_the_origin_are_followed(live: Live) -> None:
+    """A trailing slash that the server wants costs nothing."""
+    legacy = Legacy()
+
+    def slash(request: Request) -> Answer:
+        return legacy(request) if request.path == "/mcp/" else Answer(307, {"location": "/mcp/"})
+
+    async with serving(slash) as web:
+        server = live.define(at(web.url(), headers={"X-Token": "t"}))
+        assert await live.call(server, "echo") == "hi"
+        assert {request.headers["x-token"] for request in web.requests} == {"t"}
+        await live.pool.aclose()
+
+
+@with_live
+async def test_wrong_token_says_so(live: Live, serve_http: Any) -> None:
+    """A server behind a token: 401 names the headers, the right token works, both beside each other."""
+    url = serve_http("http", "--token", "right").url
+    wrong = live.define(at(url, headers={"Authorization": "Bearer wrong-token"}))
+    right = live.define(at(url, headers={"Authorization": "Bearer right"}))
+    failure = await failure_of(live.names(wrong))
+    assert failure.kind == Kind.START_FAILED
+    assert "answered HTTP 401; check its `headers`" in failure.text
+    assert "wrong-token" not in str(failure.to_wire())
+    assert await live.call(right, "echo", text="in") == "in"
+    await live.pool.aclose()
+
+
+@with_live
+async def test_proxy_of_the_caller_is_used(live: Live, monkeypatch: Any) -> None:
+    """HTTP_PROXY of the caller counts, not the daemon's own; NO_PROXY spares a host."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    legacy = Legacy()
+    async with serving(legacy) as proxy:
+        env = {"HTTP_PROXY": proxy.url("")}
+        server = live.define(at("http://mcp.invalid/mcp"), env=env)
+        assert await live.call(server, "echo") == "hi"
+        assert {request.path for request in proxy.requests} == {"http://mcp.invalid/mcp"}
+        seen = len(proxy.requests)
+        spared = live.define(at("http://mcp.invalid/mcp"), env={**env, "NO_PROXY": "mcp.invalid"})
+        assert "cannot be reached" in (await failure_of(live.names(spared))).text
+        assert len([r for r in proxy.requests if r.method == "POST"]) == seen - sum(
+            r.method != "POST" for r in proxy.requests[:seen]
+        )
+        await live.pool.aclose()
+
+
+def test_proxy_names() -> None:
+    """Both spellings, ALL_PROXY, and a proxy without a scheme, as curl takes them."""
+    assert proxy_for("http://a/", {"http_proxy": "p:3128"}) == "http://p:3128"
+    assert proxy_for("https://a/", {"HTTP_PROXY": "http://p"}) is None
+    assert proxy_for("https://a/", {"ALL_PROXY": "socks5://p"}) == "socks5://p"
+    assert proxy_for("https://a.example/", {"ALL_PROXY": "http://p", "NO_PROXY": ".example"}) is None
+
+
+@with_live
+async def test_missing_certificate_file_is_named(live: Live) -> None:
+    """An SSL_CERT_FILE that does not exist fails this server, and the error names it."""
+    server = live.define(at("https://127.0.0.1:1/mcp"), env={"SSL_CERT_FILE": "/no/such.pem"})
+    assert "SSL_CERT_FILE (/no/such.pem) cannot be used" in (await failure_of(live.names(server))).text
+
+
+@with_live
+async def test_certificates_of_the_caller_are_trusted(live: Live, tmp_path_factory: Any) -> None:
+    """SSL_CERT_FILE of the caller is what an https server is checked against."""
+    key, bundle = (tmp_path_factory.mktemp("ca") / name for name in ("key.pem", "cert.pem"))
+    make_certificate(key, bundle)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(bundle, key)
+    web = Web(Legacy())
+    listening = await asyncio.start_server(web._serve, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/mcp"
+    assert "cannot be reached" in (await failure_of(live.names(live.define(at(url))))).text
+    trusted = live.define(at(url), env={"SSL_CERT_FILE": str(bundle)})
+    assert await live.call(trusted, "echo") == "hi"
+    await live.pool.aclose()
+    listening.close()
+
+
+def make_certificate(key: Path, certificate: Path) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("needs the command openssl, to make a certificate")
+    words = (
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
+    run(["openssl", *words.split(), "-keyout", str(key), "-out", str(certificate)])

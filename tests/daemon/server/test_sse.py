@@ -1,0 +1,81 @@
+"""Servers behind sse: what goes wrong, and what must not come of it.
+
+Row 16 of the failures in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from llm_tools_mcp.daemon.failure import Kind
+from tests.daemon.live import Live, failure_of, with_live
+from tests.daemon.web import Answer, Legacy, Request, Web, at, reply, serving
+from tests.waiting import wait_until_async
+
+
+@with_live
+async def test_sse_server_stops_and_comes_back(live: Live, serve_http: Any) -> None:
+    """The end of the stream is noticed while idle; the next call connects anew."""
+    first = serve_http("sse")
+    server = live.define(at(first.url))
+    assert await live.call(server, "echo", text="one") == "one"
+    first.stop()
+    await wait_until_async(lambda: not live.is_ready(server))
+    serve_http("sse", port=first.port)
+    assert await live.call(server, "echo", text="two") == "two"
+    await live.pool.aclose()
+
+
+@pytest.mark.parametrize(("status", "kind"), [(500, Kind.OUTCOME_UNKNOWN), (401, Kind.REJECTED)])
+@with_live
+async def test_sse_message_that_is_refused_fails_its_call(live: Live, status: int, kind: Any) -> None:
+    """A POST that fails costs its call, at once, and no other."""
+    async with serving_sse(status) as web:
+        server = live.define(at(web.url("/sse")))
+        await live.names(server)
+        failure = await failure_of(live.call(server, "echo", fail=True))
+        assert failure.kind == kind
+        assert f"HTTP {status}" in failure.text
+        assert await live.call(server, "echo") == "hi"
+        await live.pool.aclose()
+
+
+@with_live
+async def test_sse_endpoint_elsewhere_is_refused(live: Live) -> None:
+    """Messages, with their headers, go to the origin of the config only."""
+    events = {"content-type": "text/event-stream"}
+    async with serving(
+        lambda _: Answer(200, events, b"event: endpoint\ndata: http://127.0.0.1:1/x\n\n")
+    ) as web:
+        failure = await failure_of(live.names(live.define(at(web.url("/sse")))))
+        assert "another origin" in failure.text
+
+
+@asynccontextmanager
+async def serving_sse(status: int) -> AsyncIterator[Web]:
+    """A legacy sse server: answers come as events; a call with arguments is refused with `status`."""
+    legacy = Legacy()
+
+    def handle(request: Request) -> Answer:
+        if request.method == "GET":
+            headers = {"content-type": "text/event-stream", "content-length": "9999999"}
+            return Answer(200, headers, b"event: endpoint\ndata: /messages\n\n")
+        if request.rpc == "tools/call" and request.message["params"]["arguments"]:
+            return Answer(status)
+        if "id" in request.message:
+            for writer in web._writers:
+                writer.write(b"event: message\ndata: " + legacy.answer(request).body + b"\n\n")
+        return Answer(202)
+
+    async with serving(handle) as web:
+        yield web
+
+
+def test_web_is_json() -> None:
+    """The hand-made server says JSON-RPC."""
+    assert json.loads(reply(Request("POST", "/", {}, b'{"id": 1}'), result={}).body)["id"] == 1
