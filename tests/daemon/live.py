@@ -20,12 +20,12 @@ import pytest
 
 from llm_tools_mcp import config, v1
 from llm_tools_mcp.config import ServerDefinition
-from llm_tools_mcp.daemon import connection
 from llm_tools_mcp.daemon.failure import ServerFailure
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.daemon.pool.tool_cache import ToolCache
+from llm_tools_mcp.daemon.server.entry import Hooks, connect
 from llm_tools_mcp.daemon.server.orphans import MARK_VARIABLE, owner_mark
 from llm_tools_mcp.daemon.server.results import JsonObject, write_result
 from tests.programs import GONE, is_alive
@@ -53,8 +53,8 @@ class Live:
 
     def _connect(self, definition: ServerDefinition, session: Session, protocol: config.Protocol) -> Any:
         lines = self.logged.setdefault(definition.name, [])
-        hooks = connection.Hooks(lines.append, session.on_message, session.on_tools_changed)
-        return connection.connect(definition, hooks, self.mark, protocol)
+        hooks = Hooks(lines.append, session.on_message, session.on_tools_changed)
+        return connect(definition, hooks, self.mark, protocol)
 
     # --- definitions --------------------------------------------------------------------------------
 
