@@ -2,6 +2,7 @@
 
 home           Home: an isolated HOME, config folder, llm folder and daemon socket; `home.env`, `home.work`,
                `home.processes()`. Afterwards its daemon is stopped; a process that is left fails the test.
+served         one Home for the tests of a module that change nothing in it; its servers are listed already
 write_config   home.write_config(servers, path=None) -> Path
 run_llm        home.run_llm(*args, input=None, cwd=None, env=None, timeout=60, check=True) -> Result,
 run_cli        the same with `llm-mcp`. Result has code, stdout, stderr, seconds.
@@ -28,9 +29,9 @@ import pytest
 
 import llm_tools_mcp
 from tests import external
-from tests.home import Home
+from tests.home import BIN, Home
 from tests.programs import end
-from tests.servers import everything_server
+from tests.servers import entry, everything_server, naming_server
 
 # Groups that CI has everything for: there a skipped test is a failed one.
 REQUIRED_IN_CI = ("external", "systemd")
@@ -41,6 +42,27 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path / "home")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """With the servers `every`, `names` and `demo`, all listed already, and some files for the last one."""
+    home = Home(tmp_path_factory.mktemp("served") / "home")
+    home.write_config(
+        {
+            "every": entry(everything_server()),
+            "names": entry(naming_server("alpha", "beta")),
+            "demo": {"command": str(BIN / "python"), "args": ["-m", "llm_tools_mcp.cli.help.demo_server"]},
+        }
+    )
+    (home.work / "folder").mkdir()
+    (home.work / "folder" / "note.txt").write_text("a note")
+    (home.work / ".hidden").write_text("s3cr3t")
+    (home.work / "way-out").symlink_to("/etc")
+    os.mkfifo(home.work / "pipe")
+    home.run_cli("tools")
+    yield home
+    home.close()
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ ENSURE = [
     "-c",
     """
 import sys
-from llm_tools_mcp.activation import ensure_daemon
+from llm_tools_mcp.client.activation import ensure_daemon
 from llm_tools_mcp.errors import McpError
 try:
     ensure_daemon()
@@ -280,7 +280,7 @@ def test_folder_that_may_not_be_written_is_one_clear_message(home: Home) -> None
     as_nobody = [
         sys.executable,
         "-c",
-        f"import os, llm_tools_mcp.activation, llm_tools_mcp.service; os.setuid({NOBODY}){ENSURE[2]}",
+        f"import os, llm_tools_mcp.client.activation, llm_tools_mcp.service; os.setuid({NOBODY}){ENSURE[2]}",
     ]
     result = home.run(*as_nobody, env={"LLM_MCP_SOCKET": str(home.runtime / "sub" / "s")}, check=False)
     assert result.code == 1

@@ -14,7 +14,7 @@ from tests.programs import GONE
 from tests.servers import entry, faulty_server
 from tests.waiting import wait_until
 
-SPAWN = [sys.executable, "-c", "from llm_tools_mcp.activation import ensure_daemon; ensure_daemon()"]
+SPAWN = [sys.executable, "-c", "from llm_tools_mcp.client.activation import ensure_daemon; ensure_daemon()"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.programs import run
 
 GETPEEREID = """
 import errno, os, socket
-from llm_tools_mcp.daemon.peer import uid_from_getpeereid
+from llm_tools_mcp.daemon.front.peer import uid_from_getpeereid
 one, other = socket.socketpair()
 print(uid_from_getpeereid(one) == os.geteuid())
 one.close()
