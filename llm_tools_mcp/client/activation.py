@@ -27,6 +27,7 @@ from llm_tools_mcp.errors import (
     DaemonUnresponsive,
     SocketRefused,
 )
+from llm_tools_mcp.peer import peer_uid, trusted_uids
 
 # Seconds.
 _CONNECT_SECONDS = 2.0
@@ -96,11 +97,15 @@ def _raise_if_hopeless(error: DaemonError, *, is_late: bool) -> None:
 
 
 def accepts(socket: Path) -> bool:
-    """Whether somebody listens. That is not yet an answer: RPCs have deadlines."""
+    """Whether somebody listens, who may. That is not yet an answer: RPCs have deadlines.
+
+    Raises SocketRefused where it is another user, whoever owns the socket's file.
+    """
     with closing(socket_module.socket(socket_module.AF_UNIX, socket_module.SOCK_STREAM)) as probe:
         probe.settimeout(_CONNECT_SECONDS)
         try:
             _connect(probe, str(socket))
+            uid = peer_uid(probe)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             return False
         except PermissionError as error:
@@ -109,6 +114,8 @@ def accepts(socket: Path) -> bool:
             raise DaemonUnresponsive(str(socket), _CONNECT_SECONDS) from error
         except OSError as error:  # a loop of symbolic links
             raise SocketRefused(str(socket), error.strerror or str(error)) from error
+    if uid not in trusted_uids():
+        raise SocketRefused(str(socket), f"another user listens on it (uid {uid})")
     return True
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +18,10 @@ import grpc
 
 from llm_tools_mcp import config, paths, v1
 from llm_tools_mcp.config import ConfigSource
-from llm_tools_mcp.errors import DaemonUnresponsive, McpError, SocketRefused
+from llm_tools_mcp.errors import DaemonUnresponsive, McpError
 from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub
 
+from .endpoint import Endpoint
 from .interrupt import cancelled_by_ctrl_c
 from .outcome import OnEvent, Outcome, call_error, error_from_status, listing_error
 from .patience import Patience, Watch
@@ -84,9 +84,9 @@ class DaemonClient:
     """
 
     def __init__(self, socket: Path) -> None:
-        _check_owner(socket)
         self.socket = socket
-        self._channel = grpc.insecure_channel(paths.grpc_address(socket), options=_SYNCHRONOUS_OPTIONS)
+        self._endpoint = Endpoint(socket)
+        self._channel = grpc.insecure_channel(self._endpoint.address, options=_SYNCHRONOUS_OPTIONS)
         self._stub = McpDaemonStub(self._channel)
         self._patience = Patience(_ACCEPTED_SECONDS)
 
@@ -98,6 +98,11 @@ class DaemonClient:
 
     def close(self) -> None:
         self._channel.close()
+        self._endpoint.close()
+
+    def leads_to(self, socket: Path) -> bool:
+        """Whether the socket is this one, and no other has taken its place."""
+        return socket == self.socket and self._endpoint.is_current()
 
     # --- the daemon ---------------------------------------------------------------------------------
 
@@ -198,13 +203,14 @@ class AsyncDaemonClient:
     """Calls tools from an event loop, concurrently. One a loop; the channel is opened by the first call."""
 
     def __init__(self, socket: Path) -> None:
-        _check_owner(socket)
         self._socket = socket
-        self._channel = grpc.aio.insecure_channel(paths.grpc_address(socket), options=_OPTIONS)
+        self._endpoint = Endpoint(socket)
+        self._channel = grpc.aio.insecure_channel(self._endpoint.address, options=_OPTIONS)
         self._stub = McpDaemonStub(self._channel)
 
     async def aclose(self) -> None:
         await self._channel.close()
+        self._endpoint.close()
 
     async def call(self, request: v1.CallToolRequest, on_event: OnEvent) -> v1.ToolResult:
         """As DaemonClient.call; cancelling the task cancels the call."""
@@ -233,18 +239,6 @@ class AsyncDaemonClient:
         finally:
             timer.cancel()
             call.cancel()
-
-
-def _check_owner(socket: Path) -> None:
-    """The other end gets the caller's environment: it must be the user's own (or root's)."""
-    try:
-        status = socket.lstat()
-    except OSError:
-        return  # connecting says why
-    if not stat.S_ISSOCK(status.st_mode):
-        raise SocketRefused(str(socket), "it is no socket")
-    if status.st_uid not in (os.geteuid(), 0):
-        raise SocketRefused(str(socket), f"it belongs to another user (uid {status.st_uid})")
 
 
 def make_call(

@@ -83,7 +83,9 @@ class Daemon:
     def client(self) -> DaemonClient:
         """A client of a daemon that accepts, started if need be. Raises DaemonError."""
         socket = ensure_daemon()
-        if self._client is None or self._client.socket != socket:
+        if self._client is not None and not self._client.leads_to(socket):
+            self.forget_client()
+        if self._client is None:
             client = DaemonClient(socket)
             try:
                 await_answer(client.health)

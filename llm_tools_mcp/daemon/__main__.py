@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from llm_tools_mcp import __version__, paths, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
+from llm_tools_mcp.peer import trusted_uids
 
 from .distribution import Distribution
 from .front import rpc
@@ -91,7 +92,7 @@ class Daemon:
         )
         self.acceptor = Acceptor(
             self._serve_client,
-            allowed_uids=frozenset({os.geteuid(), 0}),
+            allowed_uids=trusted_uids(),
             on_change=self.lifecycle.note_change,
         )
         self.servicer = Servicer(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket as socket_module
-import struct
-import sys
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from llm_tools_mcp.client import activation
 from llm_tools_mcp.client.activation import SPAWNED_VARIABLE
 from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.errors import DaemonError, DaemonUnreachable, DaemonUnresponsive
+from llm_tools_mcp.peer import peer_pid
 
 if TYPE_CHECKING:
     import psutil
@@ -28,8 +27,6 @@ _KILL_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 # The pid file is written after the process began; the file system's clock may be coarse.
 _CLOCK_SECONDS = 2.0
-
-_LOCAL_PEERPID = 2  # macOS, <sys/un.h>; at the level 0, SOL_LOCAL
 
 
 def stop_daemon(socket: Path) -> int:
@@ -147,19 +144,9 @@ def listening_pid(socket: Path) -> int:
         probe.setblocking(False)
         try:
             probe.connect(str(socket))
-            return _peer_pid(probe)
+            return peer_pid(probe)
         except OSError:
             return 0
-
-
-def _peer_pid(connected: socket_module.socket) -> int:
-    if sys.platform == "darwin":
-        return int(connected.getsockopt(0, _LOCAL_PEERPID))
-    credentials = connected.getsockopt(
-        socket_module.SOL_SOCKET, socket_module.SO_PEERCRED, struct.calcsize("3i")
-    )
-    pid, _, _ = struct.unpack("3i", credentials)
-    return int(pid)
 
 
 def _process(pid: int) -> psutil.Process | None:

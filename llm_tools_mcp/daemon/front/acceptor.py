@@ -11,8 +11,9 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 
+from llm_tools_mcp.peer import peer_uid
+
 from .http2 import Connection
-from .peer import peer_uid
 
 log = logging.getLogger(__name__)
 
