@@ -16,7 +16,7 @@ from tests.programs import run
 # those that fit a module belongs to the longest. It imports only from lower floors and from its own place.
 FLOORS = (
     ("errors",),
-    ("paths", "peer"),
+    ("paths", "peer", "plain", "strict_json"),
     ("config", "naming", "v1"),
     ("service", "terminal"),
     # the client's side                      the daemon's side
@@ -32,7 +32,7 @@ FLOORS = (
     ("cli",),
 )
 # What both sides may import: they never import each other.
-SHARED = ("errors", "paths", "peer", "config", "naming", "v1")
+SHARED = ("errors", "paths", "peer", "plain", "strict_json", "config", "naming", "v1")
 # Knows none of ours, nor is known: a server of its own.
 DEMO_SERVER = "cli.help.demo_server"
 # The one lazy step of the command line to the daemon's side: `llm-mcp daemon`.

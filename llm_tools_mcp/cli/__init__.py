@@ -100,7 +100,7 @@ def readable_errors() -> Iterator[None]:
         click.echo(err=True)
         raise SystemExit(_INTERRUPTED) from None
     except McpError as error:
-        from llm_tools_mcp.terminal.plain import plain
+        from llm_tools_mcp.plain import plain
 
         raise click.ClickException(plain(str(error))) from error  # names in a config are anything
     except OSError as error:

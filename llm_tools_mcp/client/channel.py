@@ -5,7 +5,6 @@ gRPC's statuses become our errors next door, in `outcome`.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own lines on stderr he
 
 import grpc
 
-from llm_tools_mcp import config, paths, v1
+from llm_tools_mcp import config, paths, strict_json, v1
 from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.errors import DaemonUnresponsive, McpError
 from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub
@@ -250,5 +249,5 @@ def make_call(
 ) -> v1.CallToolRequest:
     """The request for one tool call. Raises TypeError for arguments that JSON cannot express."""
     return v1.CallToolRequest(
-        caller=caller, server=server, tool=tool, arguments=json.dumps(arguments), protocol=protocol
+        caller=caller, server=server, tool=tool, arguments=strict_json.dumps(arguments), protocol=protocol
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import llm
 
 from llm_tools_mcp.errors import McpError, ToolFailed
-from llm_tools_mcp.terminal.plain import plain
+from llm_tools_mcp.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

@@ -89,7 +89,7 @@ def test_stranger_on_the_path_is_told_nothing(open_folder: Home) -> None:
 
 @needs_root
 def test_channel_dials_no_other_socket(open_folder: Home) -> None:
-    """A channel connects again by itself, between two looks of ours: never to what took the socket's place."""
+    """A channel connects again by itself, between two looks: never to what took the socket's place."""
     open_folder.write_config({})
     with living_in(open_folder), DaemonClient(activation.ensure_daemon()) as client:
         assert client.health().pid
@@ -125,9 +125,7 @@ def test_daemon_that_was_replaced_is_found(home: Home) -> None:
             wait_until(lambda: not home.socket.exists())
 
 
-def test_without_proc_the_folder_must_be_private(
-    open_folder: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_proc_the_folder_must_be_private(open_folder: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a socket cannot be held, nobody else may be able to bind in its place."""
     monkeypatch.setattr("llm_tools_mcp.client.endpoint._O_PATH", 0)
     open_folder.write_config({})

@@ -19,7 +19,7 @@ import click
 
 from llm_tools_mcp.cli.command import command
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.terminal.plain import plain
+from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import styled
 
 _SHOWN_LINES = 12

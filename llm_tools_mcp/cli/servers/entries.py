@@ -26,7 +26,7 @@ from llm_tools_mcp.cli.editing import (
 from llm_tools_mcp.cli.secrets import shown_entry
 from llm_tools_mcp.config import mentioned_variables
 from llm_tools_mcp.errors import ConfigError, McpError
-from llm_tools_mcp.terminal.plain import plain
+from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin, styled
 
 if TYPE_CHECKING:

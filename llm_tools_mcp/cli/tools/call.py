@@ -13,7 +13,7 @@ import click
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.completers import argument_words, json_or_file, server_names, tool_names
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.terminal.plain import plain
+from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal, print_json, read_stdin
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import click
 from llm_tools_mcp.cli.command import as_json, command, config_option, did_you_mean
 from llm_tools_mcp.cli.completers import server_names, tool_names
 from llm_tools_mcp.errors import McpError, UnknownTool
-from llm_tools_mcp.terminal.plain import plain
+from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal, print_json, styled
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from pydantic_core import PydanticSerializationError
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, NotSent, ServerFailure
+from llm_tools_mcp.plain import plain
 
 from . import sdk
 from .pages import all_tools
 from .results import JsonObject
-from .sanitize import clean_text
 from .transport import Link, Verdict, without_quotes
 
 _log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Connection:
             raise ServerFailure(Kind.REJECTED, text) from error
 
     def _failure(self, error: sdk.MCPError) -> ServerFailure:
-        text = self._link.redacted(clean_text(without_quotes(error.message)))
+        text = self._link.redacted(plain(without_quotes(error.message)))
         verdict = self._link.verdict(error.error.data)
         if verdict is Verdict.NOT_SENT:
             return NotSent(text)

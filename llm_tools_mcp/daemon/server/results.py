@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from llm_tools_mcp import v1
+from llm_tools_mcp import strict_json, v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
-
-from .sanitize import clean_text
+from llm_tools_mcp.plain import plain
 
 if TYPE_CHECKING:
     from mcp_types import Tool as SdkTool
@@ -26,15 +25,36 @@ JsonObject = Mapping[str, Any]
 # What a block of content has around its texts.
 _ENVELOPE_BYTES = 100
 
+# Of a schema: what a model reads as words.
+_READ = frozenset({"description", "title", "$comment"})
+
+# RFC 2045, without quoted values: what else stands there is no type, and may be a line of its own.
+_MIME_TYPE = re.compile(
+    r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:;[ ]?[\w!#$&^.+-]{1,60}=[\w!#$&^.+-]{1,100}){0,5}", re.ASCII
+)
+_UNKNOWN_TYPE = "application/octet-stream"
+
 
 def tool_to_wire(tool: SdkTool) -> v1.Tool:
-    """A tool of `tools/list`; its schema is passed on as it came."""
+    """A tool of `tools/list`; of its schema only what is for reading is cleaned."""
     return v1.Tool(
         name=_text(tool.name),
-        description=clean_text(tool.description or ""),
-        input_schema=json.dumps(tool.input_schema),
-        title=clean_text(tool.title or ""),
+        description=plain(tool.description or ""),
+        input_schema=strict_json.dumps(_plain_schema(tool.input_schema)),
+        title=plain(tool.title or ""),
     )
+
+
+def _plain_schema(schema: Any) -> Any:
+    """Names and values stay what they are: the server must know them again."""
+    if isinstance(schema, list):
+        return [_plain_schema(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: plain(value) if key in _READ and isinstance(value, str) else _plain_schema(value)
+        for key, value in schema.items()
+    }
 
 
 def write_result(result: JsonObject, wire: v1.ToolResult) -> None:
@@ -46,7 +66,7 @@ def write_result(result: JsonObject, wire: v1.ToolResult) -> None:
             _write_content(block, wire.content.add())
         structured = result.get("structuredContent")
         if structured is not None:
-            wire.structured_content = _text(json.dumps(structured, ensure_ascii=False))
+            wire.structured_content = _text(strict_json.dumps(structured, ensure_ascii=False))
     except (AttributeError, TypeError, ValueError) as error:
         raise ServerFailure(Kind.REJECTED, UNREADABLE) from error
 
@@ -78,22 +98,33 @@ def _write_media(data: object, mime_type: object, uri: str, wire: v1.Content) ->
     except (binascii.Error, ValueError):
         wire.text = "[content that is not valid base64]"
         return
-    wire.media.mime_type = _text(mime_type) or "application/octet-stream"
+    wire.media.mime_type = _mime_type(mime_type) or _UNKNOWN_TYPE
     wire.media.uri = uri
 
 
 def _write_link(block: JsonObject, wire: v1.ResourceLink) -> None:
     wire.SetInParent()
-    wire.uri = _text(block.get("uri"))
-    wire.name = _text(block.get("title")) or _text(block.get("name"))
-    wire.description = _text(block.get("description"))
-    wire.mime_type = _text(block.get("mimeType"))
+    wire.uri = _line(block.get("uri"))
+    wire.name = _line(block.get("title")) or _line(block.get("name"))
+    wire.description = _line(block.get("description"))
+    wire.mime_type = _mime_type(block.get("mimeType"))
+
+
+def _mime_type(value: object) -> str:
+    """Empty where it is none."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if _MIME_TYPE.fullmatch(text) else ""
+
+
+def _line(value: object) -> str:
+    """What describes a resource is one line of a result: it must not look like another."""
+    return " ".join(plain(_text(value)).split())
 
 
 def _text(value: object) -> str:
     """A string that protobuf takes: lone surrogates, which JSON can hold, are replaced."""
     if not isinstance(value, str):
-        return "" if value is None else json.dumps(value, ensure_ascii=True)
+        return "" if value is None else strict_json.dumps(value)
     if value.isascii():  # known of each string, where encoding a long one takes its time
         return value
     try:

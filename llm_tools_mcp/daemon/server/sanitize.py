@@ -1,4 +1,4 @@
-"""What servers say is untrusted: here it loses what drives terminals, forges journal lines, tells secrets."""
+"""What servers say is untrusted: here it loses what forges journal lines and tells secrets; see `plain`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote
 
-# C0 and C1 controls but for tab and newline, and the bidirectional marks and overrides.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-# The escape sequences of ECMA-48 (colours, cursor), and of OSC (titles, links).
-_ESCAPES = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])")
+from llm_tools_mcp.plain import plain
+
 # sd-daemon(3): a line that starts with <N> sets its own priority in the journal.
 _FORGED_PRIORITY = re.compile(r"^(?:<\d{1,3}>)+")
 
@@ -21,17 +19,9 @@ _REDACTED = "[redacted]"
 _MIN_SECRET = 6
 
 
-def clean_text(text: str) -> str:
-    """Text without control characters; newlines and tabs stay."""
-    if text.isprintable():
-        return text
-    text = text.replace("\r\n", "\n")
-    return _CONTROLS.sub("", _ESCAPES.sub("", text)).encode("utf-8", "replace").decode()
-
-
 def clean_line(text: str) -> str:
-    """One line of a log: as `clean_text`, without line breaks or a forged priority, and bounded."""
-    line = " ".join(clean_text(text).split("\n")).strip()
+    """One line of a log: plain, without line breaks or a forged priority, and bounded."""
+    line = " ".join(plain(text).split("\n")).strip()
     line = "".join(" " if unicodedata.category(c) in ("Zl", "Zp") else c for c in line[: MAX_LINE + 1])
     line = _FORGED_PRIORITY.sub("", line).lstrip()
     return line if len(line) <= MAX_LINE else line[:MAX_LINE] + "…"

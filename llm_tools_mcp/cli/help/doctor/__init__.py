@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
-from llm_tools_mcp.terminal.plain import plain
+from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import print_json, styled
 
 from .finding import BAD, NOTE, OK, Finding
