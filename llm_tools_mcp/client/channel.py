@@ -20,6 +20,7 @@ from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.errors import DaemonUnresponsive, McpError
 from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub
 
+from .asking import ANSWER_SECONDS, Answerer, AsyncConversation, Nobody, heard
 from .endpoint import Endpoint
 from .interrupt import cancelled_by_ctrl_c
 from .outcome import OnEvent, Outcome, call_error, error_from_status, listing_error
@@ -147,23 +148,33 @@ class DaemonClient:
                 seconds = _ACCEPTED_SECONDS if watch.gave_up else _LISTING_SECONDS
                 raise listing_error(error, str(self.socket), seconds, gave_up=watch.gave_up) from error
 
-    def call(self, request: v1.CallToolRequest, on_event: OnEvent) -> v1.ToolResult:
+    def call(
+        self, request: v1.CallToolRequest, on_event: OnEvent, answerer: Answerer | None = None
+    ) -> v1.ToolResult:
         """Run one tool call, in this thread. Ctrl-C cancels it, all the way to the server.
 
+        What the server asks meanwhile is put to `answerer`, and declined where there is none.
         Raises ToolCallError; DaemonUnreachable where the call certainly was not sent.
         """
         outcome = Outcome(request, on_event)
         call = self._stub.CallTool(request)
         with cancelled_by_ctrl_c(call.cancel), self._heard_soon(call) as watch:
             try:
-                for event in call:
-                    watch.end()
+                for event in heard(self._heard(call, watch), answerer or Nobody(), self._answer):
                     outcome.note(event)
             except grpc.RpcError as error:
                 raise call_error(
                     error, str(self.socket), outcome, _ACCEPTED_SECONDS, gave_up=watch.gave_up
                 ) from error
         return outcome.result()
+
+    def _answer(self, answer: v1.AnswerRequest) -> bool:
+        return self._stub.Answer(answer, timeout=ANSWER_SECONDS).was_open
+
+    def _heard(self, call: Iterator[v1.CallToolEvent], watch: Watch) -> Iterator[v1.CallToolEvent]:
+        for event in call:
+            watch.end()
+            yield event
 
     @contextmanager
     def _heard_soon(self, call: Any) -> Iterator[Watch]:
@@ -211,7 +222,9 @@ class AsyncDaemonClient:
         await self._channel.close()
         self._endpoint.close()
 
-    async def call(self, request: v1.CallToolRequest, on_event: OnEvent) -> v1.ToolResult:
+    async def call(
+        self, request: v1.CallToolRequest, on_event: OnEvent, answerer: Answerer | None = None
+    ) -> v1.ToolResult:
         """As DaemonClient.call; cancelling the task cancels the call."""
         import asyncio
 
@@ -223,11 +236,13 @@ class AsyncDaemonClient:
             gave_up.append(True)
             call.cancel()
 
+        conversation = AsyncConversation(answerer or Nobody(), self._answer)
         timer = asyncio.get_running_loop().call_later(_ACCEPTED_SECONDS, give_up)
         try:
             async for event in call:
                 timer.cancel()
-                outcome.note(event)
+                if not conversation.take(event):
+                    outcome.note(event)
             return outcome.result()
         except grpc.RpcError as error:
             raise call_error(error, str(self._socket), outcome, _ACCEPTED_SECONDS, gave_up=False) from error
@@ -237,7 +252,12 @@ class AsyncDaemonClient:
             raise DaemonUnresponsive(str(self._socket), _ACCEPTED_SECONDS) from None
         finally:
             timer.cancel()
+            conversation.close()
             call.cancel()
+
+    async def _answer(self, answer: v1.AnswerRequest) -> v1.AnswerResponse:
+        response: v1.AnswerResponse = await self._stub.Answer(answer, timeout=ANSWER_SECONDS)  # type: ignore[misc]  # the stub is of both kinds
+        return response
 
 
 def make_call(

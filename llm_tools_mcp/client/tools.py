@@ -14,6 +14,7 @@ from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.errors import DaemonUnreachable, McpError, UnknownTool
 
 from .activation import await_answer, ensure_daemon
+from .asking import Answerer
 from .channel import AsyncDaemonClient, DaemonClient, make_call, make_caller
 from .outcome import OnEvent
 
@@ -152,15 +153,19 @@ class Daemon:
             self._client.close()
         self._client = None
 
-    def call(self, request: v1.CallToolRequest, on_event: OnEvent) -> v1.ToolResult:
+    def call(
+        self, request: v1.CallToolRequest, on_event: OnEvent, answerer: Answerer | None = None
+    ) -> v1.ToolResult:
         """Run one tool call; Ctrl-C cancels it. Raises ToolCallError, DaemonError."""
         try:
-            return self.client().call(request, on_event)
+            return self.client().call(request, on_event, answerer)
         except DaemonUnreachable:  # certainly not sent: the daemon went away just now
             self.forget_client()
-            return self.client().call(request, on_event)
+            return self.client().call(request, on_event, answerer)
 
-    async def call_async(self, request: v1.CallToolRequest, on_event: OnEvent) -> v1.ToolResult:
+    async def call_async(
+        self, request: v1.CallToolRequest, on_event: OnEvent, answerer: Answerer | None = None
+    ) -> v1.ToolResult:
         """As `call`, for an event loop: concurrent, and cancelled with its task."""
         import asyncio
 
@@ -168,7 +173,7 @@ class Daemon:
             socket = await asyncio.to_thread(ensure_daemon)
             client = AsyncDaemonClient(socket)
             try:
-                return await client.call(request, on_event)
+                return await client.call(request, on_event, answerer)
             except DaemonUnreachable:
                 if last:
                     raise

@@ -35,6 +35,7 @@ from .distribution import Distribution
 from .front import rpc
 from .front.acceptor import Acceptor
 from .front.http2 import Connection as ClientConnection
+from .front.questions import Questions
 from .front.servicer import Servicer
 from .lifecycle import Lifecycle, Notifier, drain
 from .listeners import Listeners, Origin, listen
@@ -95,8 +96,10 @@ class Daemon:
             allowed_uids=trusted_uids(),
             on_change=self.lifecycle.note_change,
         )
+        self.questions = Questions()
         self.servicer = Servicer(
             self.pool,
+            self.questions,
             health=self.health,
             connections=lambda: self.acceptor.connections,
             socket=paths.sendable(options.socket),
@@ -115,7 +118,7 @@ class Daemon:
             try:
                 await self.lifecycle.run()
             finally:
-                await drain(self._listeners, self.acceptor, self.pool)
+                await drain(self._listeners, self.acceptor, self.pool, self.questions)
                 await asyncio.gather(self._connections, sweep)
 
     def _serve_client(self, sock: socket.socket) -> ClientConnection:
@@ -132,8 +135,9 @@ class Daemon:
         module = await asyncio.shield(self._connections)
         hooks = module.Hooks(
             on_log=functools.partial(self._log_line, session),
-            on_message=session.on_message,
+            on_message=session.calls.note,
             on_tools_changed=session.on_tools_changed,
+            ask=session.calls.ask,
         )
         async with module.connect(definition, hooks, self._owner, protocol) as connection:
             yield connection

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, suppress
 import sdnotify
 
 from .front.acceptor import Acceptor
+from .front.questions import Questions
 from .listeners import Listeners, Origin
 from .pool.pool import Pool
 
@@ -148,7 +149,9 @@ class Lifecycle:
             self._loop.call_later(self._notifier.watchdog_seconds / 3, self._feed_watchdog)
 
 
-async def drain(listeners: Listeners, acceptor: Acceptor, pool: Pool, grace: float = GRACE) -> None:
+async def drain(
+    listeners: Listeners, acceptor: Acceptor, pool: Pool, questions: Questions, grace: float = GRACE
+) -> None:
     """Calls in flight finish; new clients wait in the kernel's queue for the next daemon.
 
     Each client is told to go away. What it had sent before it heard of that is still served, and it leaves
@@ -163,6 +166,7 @@ async def drain(listeners: Listeners, acceptor: Acceptor, pool: Pool, grace: flo
             acceptor.accept_queued()  # and stragglers, who looked the path up just before, still get in
         else:
             acceptor.stop_accepting()
+        questions.stop()
         acceptor.send_goaway()
         try:
             await asyncio.wait_for(acceptor.wait_closed(), grace)

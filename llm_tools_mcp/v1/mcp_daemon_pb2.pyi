@@ -102,10 +102,13 @@ class CachedTools(google.protobuf.message.Message):
     TOOLS_FIELD_NUMBER: builtins.int
     LISTED_AT_FIELD_NUMBER: builtins.int
     IS_LEGACY_FIELD_NUMBER: builtins.int
+    ASKS_FIELD_NUMBER: builtins.int
     listed_at: builtins.float
     """Seconds since the epoch."""
     is_legacy: builtins.bool
     """The server is known to need the handshake of the older protocol era."""
+    asks: builtins.bool
+    """It has asked a person something, and its questions do not say to which call they belong."""
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Tool]: ...
     def __init__(
@@ -114,8 +117,9 @@ class CachedTools(google.protobuf.message.Message):
         tools: collections.abc.Iterable[global___Tool] | None = ...,
         listed_at: builtins.float = ...,
         is_legacy: builtins.bool = ...,
+        asks: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["is_legacy", b"is_legacy", "listed_at", b"listed_at", "tools", b"tools"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["asks", b"asks", "is_legacy", b"is_legacy", "listed_at", b"listed_at", "tools", b"tools"]) -> None: ...
 
 global___CachedTools = CachedTools
 
@@ -348,6 +352,8 @@ class CallToolEvent(google.protobuf.message.Message):
     LOG_FIELD_NUMBER: builtins.int
     RESULT_FIELD_NUMBER: builtins.int
     FAILURE_FIELD_NUMBER: builtins.int
+    QUESTION_FIELD_NUMBER: builtins.int
+    QUESTION_OVER_FIELD_NUMBER: builtins.int
     @property
     def accepted(self) -> global___Accepted: ...
     @property
@@ -358,6 +364,10 @@ class CallToolEvent(google.protobuf.message.Message):
     def result(self) -> global___ToolResult: ...
     @property
     def failure(self) -> global___Failure: ...
+    @property
+    def question(self) -> global___Question: ...
+    @property
+    def question_over(self) -> global___QuestionOver: ...
     def __init__(
         self,
         *,
@@ -366,12 +376,137 @@ class CallToolEvent(google.protobuf.message.Message):
         log: global___LogMessage | None = ...,
         result: global___ToolResult | None = ...,
         failure: global___Failure | None = ...,
+        question: global___Question | None = ...,
+        question_over: global___QuestionOver | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "log", b"log", "progress", b"progress", "result", b"result"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "log", b"log", "progress", b"progress", "result", b"result"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["accepted", "progress", "log", "result", "failure"] | None: ...
+    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "log", b"log", "progress", b"progress", "question", b"question", "question_over", b"question_over", "result", b"result"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "log", b"log", "progress", b"progress", "question", b"question", "question_over", b"question_over", "result", b"result"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["accepted", "progress", "log", "result", "failure", "question", "question_over"] | None: ...
 
 global___CallToolEvent = CallToolEvent
+
+@typing.final
+class Question(google.protobuf.message.Message):
+    """What a server wants to know of the person whose call it serves (elicitation). The call waits, and its
+    clock stands still, until `Answer` is called with this id or the question is over.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    SERVER_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    FORM_FIELD_NUMBER: builtins.int
+    URL_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """Random: only who got the question can answer it."""
+    server: builtins.str
+    """As the caller's config calls it."""
+    subject: builtins.str
+    """The tool or whatever else was asked of the server; the server's own name of it."""
+    message: builtins.str
+    form: builtins.str
+    """A flat JSON Schema as JSON text: each of its properties is a field to fill in."""
+    url: builtins.str
+    """A page to visit: what is asked there does not come past this program."""
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        server: builtins.str = ...,
+        subject: builtins.str = ...,
+        message: builtins.str = ...,
+        form: builtins.str = ...,
+        url: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["form", b"form", "kind", b"kind", "url", b"url"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["form", b"form", "id", b"id", "kind", b"kind", "message", b"message", "server", b"server", "subject", b"subject", "url", b"url"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["form", "url"] | None: ...
+
+global___Question = Question
+
+@typing.final
+class QuestionOver(google.protobuf.message.Message):
+    """Nobody waits for the answer any more: the server withdrew the question, its call is over, or the daemon
+    stops. Also sent for a question that came too often to be asked; `id` is empty then.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    reason: builtins.str
+    """For people."""
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["id", b"id", "reason", b"reason"]) -> None: ...
+
+global___QuestionOver = QuestionOver
+
+@typing.final
+class AnswerRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Action:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _ActionEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[AnswerRequest._Action.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        ACTION_UNSPECIFIED: AnswerRequest._Action.ValueType  # 0
+        ACCEPT: AnswerRequest._Action.ValueType  # 1
+        DECLINE: AnswerRequest._Action.ValueType  # 2
+        """the person said no"""
+        CANCEL: AnswerRequest._Action.ValueType  # 3
+        """nobody decided"""
+
+    class Action(_Action, metaclass=_ActionEnumTypeWrapper): ...
+    ACTION_UNSPECIFIED: AnswerRequest.Action.ValueType  # 0
+    ACCEPT: AnswerRequest.Action.ValueType  # 1
+    DECLINE: AnswerRequest.Action.ValueType  # 2
+    """the person said no"""
+    CANCEL: AnswerRequest.Action.ValueType  # 3
+    """nobody decided"""
+
+    ID_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    CONTENT_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    action: global___AnswerRequest.Action.ValueType
+    content: builtins.str
+    """Of an accepted form: a JSON object as JSON text."""
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        action: global___AnswerRequest.Action.ValueType = ...,
+        content: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "content", b"content", "id", b"id"]) -> None: ...
+
+global___AnswerRequest = AnswerRequest
+
+@typing.final
+class AnswerResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WAS_OPEN_FIELD_NUMBER: builtins.int
+    was_open: builtins.bool
+    """False: the question was over, and the answer has reached nobody."""
+    def __init__(
+        self,
+        *,
+        was_open: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["was_open", b"was_open"]) -> None: ...
+
+global___AnswerResponse = AnswerResponse
 
 @typing.final
 class Accepted(google.protobuf.message.Message):

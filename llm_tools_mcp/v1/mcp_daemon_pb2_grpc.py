@@ -44,6 +44,11 @@ class McpDaemonStub(object):
                 request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolRequest.SerializeToString,
                 response_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolEvent.FromString,
                 _registered_method=True)
+        self.Answer = channel.unary_unary(
+                '/llm_tools_mcp.v1.McpDaemon/Answer',
+                request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerRequest.SerializeToString,
+                response_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerResponse.FromString,
+                _registered_method=True)
         self.Health = channel.unary_unary(
                 '/llm_tools_mcp.v1.McpDaemon/Health',
                 request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.HealthRequest.SerializeToString,
@@ -81,6 +86,13 @@ class McpDaemonServicer(object):
         """One tool call. The last event is `result` or `failure`; if it takes longer than a moment, `accepted`
         comes first.
         Cancelling the RPC cancels the call at the MCP server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Answer(self, request, context):
+        """A person's answer to a `question` that came on the stream of a call, while that stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +137,11 @@ def add_McpDaemonServicer_to_server(servicer, server):
                     servicer.CallTool,
                     request_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolRequest.FromString,
                     response_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolEvent.SerializeToString,
+            ),
+            'Answer': grpc.unary_unary_rpc_method_handler(
+                    servicer.Answer,
+                    request_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerRequest.FromString,
+                    response_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerResponse.SerializeToString,
             ),
             'Health': grpc.unary_unary_rpc_method_handler(
                     servicer.Health,
@@ -201,6 +218,33 @@ class McpDaemon(object):
             '/llm_tools_mcp.v1.McpDaemon/CallTool',
             llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolRequest.SerializeToString,
             llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Answer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_tools_mcp.v1.McpDaemon/Answer',
+            llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerRequest.SerializeToString,
+            llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerResponse.FromString,
             options,
             channel_credentials,
             insecure,

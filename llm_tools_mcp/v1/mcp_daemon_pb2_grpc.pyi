@@ -38,6 +38,12 @@ class McpDaemonStub:
     Cancelling the RPC cancels the call at the MCP server.
     """
 
+    Answer: grpc.UnaryUnaryMultiCallable[
+        llm_tools_mcp.v1.mcp_daemon_pb2.AnswerRequest,
+        llm_tools_mcp.v1.mcp_daemon_pb2.AnswerResponse,
+    ]
+    """A person's answer to a `question` that came on the stream of a call, while that stream goes on."""
+
     Health: grpc.UnaryUnaryMultiCallable[
         llm_tools_mcp.v1.mcp_daemon_pb2.HealthRequest,
         llm_tools_mcp.v1.mcp_daemon_pb2.HealthResponse,
@@ -78,6 +84,12 @@ class McpDaemonAsyncStub:
     comes first.
     Cancelling the RPC cancels the call at the MCP server.
     """
+
+    Answer: grpc.aio.UnaryUnaryMultiCallable[
+        llm_tools_mcp.v1.mcp_daemon_pb2.AnswerRequest,
+        llm_tools_mcp.v1.mcp_daemon_pb2.AnswerResponse,
+    ]
+    """A person's answer to a `question` that came on the stream of a call, while that stream goes on."""
 
     Health: grpc.aio.UnaryUnaryMultiCallable[
         llm_tools_mcp.v1.mcp_daemon_pb2.HealthRequest,
@@ -123,6 +135,14 @@ class McpDaemonServicer(metaclass=abc.ABCMeta):
         comes first.
         Cancelling the RPC cancels the call at the MCP server.
         """
+
+    @abc.abstractmethod
+    def Answer(
+        self,
+        request: llm_tools_mcp.v1.mcp_daemon_pb2.AnswerRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[llm_tools_mcp.v1.mcp_daemon_pb2.AnswerResponse, collections.abc.Awaitable[llm_tools_mcp.v1.mcp_daemon_pb2.AnswerResponse]]:
+        """A person's answer to a `question` that came on the stream of a call, while that stream goes on."""
 
     @abc.abstractmethod
     def Health(

@@ -53,7 +53,7 @@ class Live:
 
     def _connect(self, definition: ServerDefinition, session: Session, protocol: config.Protocol) -> Any:
         lines = self.logged.setdefault(definition.name, [])
-        hooks = Hooks(lines.append, session.on_message, session.on_tools_changed)
+        hooks = Hooks(lines.append, session.calls.note, session.on_tools_changed, session.calls.ask)
         return connect(definition, hooks, self.mark, protocol)
 
     # --- definitions --------------------------------------------------------------------------------

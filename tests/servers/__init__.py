@@ -3,6 +3,7 @@
 everything.py  built on the SDK: every kind of result, over stdio, streamable http and sse
 naming.py      tools with given names
 over_http.py   puts everything.py behind a port
+asking.py      asks a person, in either era, by hand
 faulty.py      what servers do wrong; a legacy server by hand on real pipes
 """
 
@@ -26,6 +27,10 @@ def naming_server(*names: str) -> list[str]:
 
 def faulty_server(mode: str, *args: str) -> list[str]:
     return _argv("faulty", mode, *args)
+
+
+def asking_server(era: str = "legacy") -> list[str]:
+    return _argv("asking", era)
 
 
 def entry(argv: list[str], **keys: Any) -> dict[str, Any]:

@@ -37,6 +37,14 @@ class EventWriter:
         if len(self._waiting) < _MAX_WAITING:
             self._send(_wrapped(event))
 
+    def put_question(self, event: v1.Question | v1.QuestionOver) -> None:
+        """Never dropped: somebody waits for what comes of it. There are few of them."""
+        self._accepted()
+        if isinstance(event, v1.Question):
+            self._send(v1.CallToolEvent(question=event))
+        else:
+            self._send(v1.CallToolEvent(question_over=event))
+
     def _accepted(self) -> None:
         if self._accept is not None:
             self._accept.cancel()

@@ -15,11 +15,13 @@ from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.tool_cache import ToolList
+from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import write_result
 from llm_tools_mcp.errors import ConfigError
 
 from .configs import ParsedConfigs, usable
 from .events import EventWriter
+from .questions import Questions
 from .rpc import AnswerTooLarge, Code, RpcError, Write
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class Servicer:
     def __init__(
         self,
         pool: Pool,
+        questions: Questions,
         *,
         health: Callable[[], v1.HealthResponse],
         connections: Callable[[], int],
@@ -39,6 +42,7 @@ class Servicer:
         is_outdated: Callable[[], bool],
     ) -> None:
         self._pool = pool
+        self._questions = questions
         self._configs = ParsedConfigs()
         self._health = health
         self._connections = connections
@@ -75,12 +79,14 @@ class Servicer:
 
     async def CallTool(self, request: v1.CallToolRequest, write: Write) -> None:
         events = EventWriter(write)
+        asker = self._questions.asker(request.server, request.tool, events.put_question)
         try:
             last = v1.CallToolEvent()
             try:
-                await self._call(request, events.put, last.result)
+                await self._call(request, events.put, asker.ask, last.result)
             except Exception as error:  # noqa: BLE001 - the caller must hear of it
                 last.failure.CopyFrom(_failure(error))
+            asker.close()
             await events.flush()
             try:
                 await write(last)
@@ -88,12 +94,14 @@ class Servicer:
                 failure = ServerFailure(Kind.TOO_LARGE, f"its result {error.excess}")
                 await write(v1.CallToolEvent(failure=failure.to_wire()))
         finally:
+            asker.close()
             events.cancel()
 
     async def _call(
         self,
         request: v1.CallToolRequest,
         forward: Callable[[v1.Progress | v1.LogMessage], None],
+        ask: Ask,
         wire: v1.ToolResult,
     ) -> None:
         """Writes the result in place."""
@@ -106,8 +114,14 @@ class Servicer:
             raise ServerFailure(Kind.REJECTED, "the arguments are not a JSON object")
         if not definition.offers(request.tool):
             raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
-        result = await self._pool.call(definition, request.tool, arguments, forward)
+        result = await self._pool.call(definition, request.tool, arguments, forward, ask)
         write_result(result, wire)
+
+    async def Answer(self, request: v1.AnswerRequest) -> v1.AnswerResponse:
+        try:
+            return v1.AnswerResponse(was_open=self._questions.answer(request))
+        except (ValueError, RecursionError) as error:
+            raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
 
     def _definition(self, request: v1.CallToolRequest) -> ServerDefinition:
         servers = self._configs.get(request.caller, request.protocol).servers

@@ -6,6 +6,8 @@ As asyncio.timeout, which Python 3.10 does not have. anyio's scopes are a tenth 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 
@@ -18,13 +20,32 @@ class Deadline:
         self._task: asyncio.Task[object] | None = None
         self._cancelled_before = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._pauses = 0
+        self._left = seconds
 
     def restart(self) -> None:
         """The whole time again, from now on."""
+        self._left = self._seconds
+        self._run()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The time within does not count: a person is asked. May be entered several times at once."""
+        if not self._pauses and self._timer is not None:
+            self._timer.cancel()
+            self._left = max(0.0, self._timer.when() - asyncio.get_running_loop().time())
+        self._pauses += 1
+        try:
+            yield
+        finally:
+            self._pauses -= 1
+            self._run()
+
+    def _run(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._seconds and not self.is_over:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._end)
+        if self._seconds and not self.is_over and not self._pauses and self._task is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._left, self._end)
 
     def _end(self) -> None:
         self.is_over = True

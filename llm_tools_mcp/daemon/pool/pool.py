@@ -14,10 +14,12 @@ from typing import Any
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import ServerFailure
+from llm_tools_mcp.daemon.server.questions import Ask, nobody
 from llm_tools_mcp.daemon.server.results import JsonObject
 
+from .calls import OnEvent
 from .claims import Claims
-from .session import Connect, OnEvent, Session
+from .session import Connect, Session
 from .statistics import State
 from .tool_cache import ToolCache, ToolList
 
@@ -55,12 +57,20 @@ class Pool:
     # --- using servers ------------------------------------------------------------------------------
 
     async def call(
-        self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
+        self,
+        definition: ServerDefinition,
+        tool: str,
+        arguments: Mapping[str, Any],
+        on_event: OnEvent,
+        ask: Ask = nobody,
     ) -> JsonObject:
-        """Run one tool call; its result as the server gave it. Raises ServerFailure."""
+        """Run one tool call; its result as the server gave it. Raises ServerFailure.
+
+        What the server asks meanwhile is put to `ask`, and the call's clock stands still.
+        """
         session = self._take(definition)
         try:
-            return await session.call(definition, tool, arguments, on_event)
+            return await session.call(definition, tool, arguments, on_event, ask)
         finally:
             self._settle(session)
 
@@ -114,12 +124,13 @@ class Pool:
             self._connect,
             clock=self._clock,
             is_legacy=known is not None and known.is_legacy,
+            asks=known is not None and known.asks,
             on_tools=self._store_tools,
         )
 
     def _store_tools(self, session: Session, tools: list[v1.Tool]) -> None:
         for key in session.cache_keys:
-            self._cache.put(key, tuple(tools), is_legacy=session.is_legacy)
+            self._cache.put(key, tuple(tools), is_legacy=session.is_legacy, asks=session.calls.asks)
 
     def sessions(self) -> list[Session]:
         return [session for group in self._sessions.values() for session in group]

@@ -16,10 +16,12 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.config import Protocol as McpProtocol
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind, NotSent, ServerFailure
+from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import JsonObject
 from llm_tools_mcp.daemon.server.sanitize import redactor
 
 from .backoff import Backoff
+from .calls import Call, Calls, OnEvent
 from .deadline import Deadline
 from .listing import Listing
 from .owner import Owner
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from llm_tools_mcp.daemon.server.connection import Connection
 
 _log = logging.getLogger(__name__)
-
-OnEvent = Callable[["v1.Progress | v1.LogMessage"], None]
 
 
 class Connect(Protocol):
@@ -51,6 +51,7 @@ class Session:
         *,
         clock: Callable[[], float],
         is_legacy: bool,
+        asks: bool,
         on_tools: Callable[[Session, list[v1.Tool]], None],
     ) -> None:
         self.definition = definition
@@ -68,11 +69,12 @@ class Session:
         self._connect = connect
         self._clock = clock
         self._on_tools = on_tools
+        self._tools: list[v1.Tool] | None = None
         self._cleaned = redactor(definition.secrets)
         self._owner: Owner | None = None
         self._owners: set[asyncio.Task[None]] = set()
         self._listing = Listing(definition.name)
-        self._listeners: list[OnEvent] = []
+        self.calls = Calls(asks=asks, on_asks=self._remember_asking)
         self._closed = False
 
     def adopt(self, definition: ServerDefinition) -> None:
@@ -138,9 +140,14 @@ class Session:
     # --- using it -----------------------------------------------------------------------------------
 
     async def call(
-        self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
+        self,
+        definition: ServerDefinition,
+        tool: str,
+        arguments: Mapping[str, Any],
+        on_event: OnEvent,
+        ask: Ask,
     ) -> JsonObject:
-        """Run one tool call. Raises ServerFailure.
+        """Run one tool call. Raises ServerFailure. What the server asks meanwhile is put to `ask`.
 
         The call is sent at most once; it is tried again only where it certainly did not run (NotSent).
         """
@@ -148,9 +155,9 @@ class Session:
         try:
             with self._used():
                 try:
-                    result = await self._send(definition, tool, arguments, on_event)
+                    result = await self._in_turn(definition, tool, arguments, on_event, ask)
                 except NotSent:
-                    result = await self._send(definition, tool, arguments, on_event)
+                    result = await self._in_turn(definition, tool, arguments, on_event, ask)
         except Exception:  # a caller that gives up is no error of the server's
             self.statistics.errors += 1
             raise
@@ -167,16 +174,21 @@ class Session:
         seconds = self.definition.connect_timeout
         with Deadline(seconds):
             tools = await connection.list_tools()
+            self._tools = tools
             self.tool_count = len(tools)
             self._on_tools(self, tools)
             return tools
         raise ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")
 
-    async def _send(
-        self, definition: ServerDefinition, tool: str, arguments: Mapping[str, Any], on_event: OnEvent
+    async def _in_turn(
+        self,
+        definition: ServerDefinition,
+        tool: str,
+        arguments: Mapping[str, Any],
+        on_event: OnEvent,
+        ask: Ask,
     ) -> JsonObject:
         connection = await self._connected(definition.connect_timeout)
-        began = self._clock()
         seconds = definition.timeout
         deadline = Deadline(seconds)
 
@@ -184,18 +196,37 @@ class Session:
             deadline.restart()
             on_event(progress)
 
-        self._listeners.append(on_event)
-        try:
-            with deadline:
-                result = await connection.call_tool(tool, arguments, on_progress)
-                self.statistics.latencies.append(self._clock() - began)
-                return result
-        finally:
-            self._listeners.remove(on_event)
+        async def asked(question: v1.Question) -> v1.AnswerRequest:
+            with deadline.paused():
+                return await ask(question)
+
+        call = Call(on_event, asked)
+        with deadline:
+            async with self.calls.turn(call):
+                deadline.restart()  # it may have waited for its turn
+                return await self._send(connection, call, tool, arguments, on_progress)
+        if call.is_waiting:
+            text = (
+                f"for {seconds:g} s another call of it has waited for a person's answer; this one was not run"
+            )
+            raise ServerFailure(Kind.TIMED_OUT, text)
         if connection.is_stuck and self.in_use == 1:
             connection.lose("it did not read its input any more")
         text = f"it took longer than {seconds:g} s and was cancelled (`timeout` in the config sets the limit)"
         raise ServerFailure(Kind.TIMED_OUT, text)
+
+    async def _send(
+        self,
+        connection: Connection,
+        call: Call,
+        tool: str,
+        arguments: Mapping[str, Any],
+        on_progress: Callable[[v1.Progress], None],
+    ) -> JsonObject:
+        began = self._clock()
+        result = await connection.call_tool(tool, arguments, on_progress, call.ask)
+        self.statistics.latencies.append(self._clock() - began)
+        return result
 
     @contextmanager
     def _used(self) -> Iterator[None]:
@@ -209,10 +240,10 @@ class Session:
             self.in_use -= 1
             self.last_used = self._clock()
 
-    def on_message(self, message: v1.LogMessage) -> None:
-        """A log message of the server. It names no call: it is shown to a caller only if there is one."""
-        if len(self._listeners) == 1:
-            self._listeners[0](message)
+    def _remember_asking(self) -> None:
+        """For the next connection, and the next daemon: from the first call on one at a time."""
+        if self._tools is not None:  # else a listing is under way, and remembers it
+            self._on_tools(self, self._tools)
 
     def on_tools_changed(self) -> None:
         """The server says that its list changed: ask again, once for a burst of notices."""

@@ -42,6 +42,7 @@ class ToolList:
     tools: tuple[v1.Tool, ...]
     listed_at: float  # seconds since the epoch
     is_legacy: bool  # the server is known to need the older handshake
+    asks: bool = False  # it has asked a person something, without saying for which call
 
 
 class ToolCache:
@@ -65,15 +66,15 @@ class ToolCache:
             self._remember(key, stamp, known)
         return known
 
-    def put(self, key: str, tools: tuple[v1.Tool, ...], *, is_legacy: bool) -> ToolList:
-        known = self.listed(tools, is_legacy=is_legacy)
+    def put(self, key: str, tools: tuple[v1.Tool, ...], *, is_legacy: bool, asks: bool = False) -> ToolList:
+        known = self.listed(tools, is_legacy=is_legacy, asks=asks)
         stored = self._store(key, known)
         self._remember(key, self._stamp(key) if stored else None, known)
         return known
 
-    def listed(self, tools: Iterable[v1.Tool], *, is_legacy: bool) -> ToolList:
+    def listed(self, tools: Iterable[v1.Tool], *, is_legacy: bool, asks: bool = False) -> ToolList:
         """A list that a server gave just now."""
-        return ToolList(tuple(tools), self._clock(), is_legacy)
+        return ToolList(tuple(tools), self._clock(), is_legacy, asks)
 
     def age(self, known: ToolList) -> float:
         """Seconds since it was listed; negative where the clock was set back."""
@@ -118,10 +119,12 @@ class ToolCache:
         except (OSError, DecodeError) as error:
             _log.warning("discarding the cached tool list %s: %s", path.name, type(error).__name__)
             return None
-        return ToolList(tuple(entry.tools), entry.listed_at, entry.is_legacy)
+        return ToolList(tuple(entry.tools), entry.listed_at, entry.is_legacy, entry.asks)
 
     def _store(self, key: str, known: ToolList) -> bool:
-        entry = v1.CachedTools(tools=known.tools, listed_at=known.listed_at, is_legacy=known.is_legacy)
+        entry = v1.CachedTools(
+            tools=known.tools, listed_at=known.listed_at, is_legacy=known.is_legacy, asks=known.asks
+        )
         body = entry.SerializeToString()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,9 +15,10 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, NotSent, ServerFailure
 from llm_tools_mcp.plain import plain
 
-from . import sdk
+from . import questions, sdk
 from .pages import all_tools
 from .results import JsonObject
+from .sanitize import clean_line
 from .transport import Link, Verdict, without_quotes
 
 _log = logging.getLogger(__name__)
@@ -71,8 +72,25 @@ class Connection:
         """All pages, in the server's order. Raises ServerFailure."""
         return await self._guarded(all_tools(self._session, self._link.log))
 
-    async def call_tool(self, tool: str, arguments: Mapping[str, Any], on_progress: OnProgress) -> JsonObject:
+    async def call_tool(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        on_progress: OnProgress,
+        ask: questions.Ask = questions.nobody,
+    ) -> JsonObject:
         """Send one `tools/call` and await its result. Raises ServerFailure, or NotSent if it did not run."""
+        return await self.request(
+            "tools/call", {"name": tool, "arguments": dict(arguments)}, on_progress, ask
+        )
+
+    async def request(
+        self, method: str, params: JsonObject, on_progress: OnProgress, ask: questions.Ask
+    ) -> JsonObject:
+        """Send one request and await its result; what the server wants to know meanwhile is put to `ask`.
+
+        Raises ServerFailure, or NotSent if it did not run.
+        """
         if self._link.is_deaf():
             self._link.lose("it closed its input")
         if not self.is_usable:
@@ -82,11 +100,24 @@ class Connection:
             text = self._link.cleaned(message or "")
             on_progress(v1.Progress(progress=progress, total=total or 0, message=text))
 
-        params = {"name": tool, "arguments": dict(arguments)}
-        raw = await self._guarded(sdk.send_raw(self._session, "tools/call", params, forward))
-        if raw.get("resultType") == "input_required":
-            raise ServerFailure(Kind.REJECTED, "the tool asks for more input, which this client cannot give")
-        return raw
+        async def send(more: JsonObject) -> dict[str, Any]:
+            return await self._guarded(sdk.send_raw(self._session, method, {**params, **more}, forward))
+
+        async def reply(asked: str, asked_params: JsonObject) -> dict[str, Any]:
+            return await self._input(asked, asked_params, ask)
+
+        with questions.asking(ask):
+            return await questions.with_input(await send({}), send, reply)
+
+    async def _input(self, method: str, params: JsonObject, ask: questions.Ask) -> dict[str, Any]:
+        """One of the things that a server of the modern era needs before it goes on. Raises ServerFailure."""
+        if method != "elicitation/create":
+            raise ServerFailure(Kind.REJECTED, f"it asks for {clean_line(method)}, which is not offered")
+        try:
+            question = questions.question_of(params, self._link.redacted)
+        except questions.Unaskable as why:
+            raise ServerFailure(Kind.REJECTED, f"it asks what cannot be asked: {why}") from None
+        return questions.result_of(await ask(question))
 
     # --- errors -------------------------------------------------------------------------------------
 

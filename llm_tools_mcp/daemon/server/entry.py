@@ -22,7 +22,7 @@ from llm_tools_mcp.daemon.failure import (
     lacks_files,
 )
 
-from . import sdk
+from . import questions, sdk
 from .connection import Connection
 from .transport import Link, open_transport, without_quotes
 
@@ -39,6 +39,7 @@ class Hooks:
     on_log: Callable[[str], None]  # a line of the server's stderr, or about it
     on_message: Callable[[v1.LogMessage], None]  # notifications/message
     on_tools_changed: Callable[[], None]  # the server's tool list changed
+    ask: questions.Ask = questions.nobody  # for what names no request that it belongs to
 
 
 @asynccontextmanager
@@ -91,11 +92,25 @@ def _session(read: Any, write: Any, hooks: Hooks, link: Link) -> sdk.ClientSessi
         text = params.data if isinstance(params.data, str) else str(params.data)
         hooks.on_message(v1.LogMessage(level=params.level, text=link.cleaned(text)))
 
+    async def on_elicitation(
+        context: sdk.ClientRequestContext,  # noqa: ARG001 - the SDK's callback
+        params: sdk.mcp_types.ElicitRequestParams,
+    ) -> sdk.mcp_types.ElicitResult | sdk.mcp_types.ErrorData:
+        asked = params.model_dump(by_alias=True, exclude_none=True)
+        try:
+            question = questions.question_of(asked, link.redacted)
+        except questions.Unaskable as why:
+            code = sdk.mcp_types.INVALID_PARAMS
+            return sdk.mcp_types.ErrorData(code=code, message=str(why))
+        answer = await (questions.current_ask() or hooks.ask)(question)
+        return sdk.mcp_types.ElicitResult(**questions.result_of(answer))
+
     return sdk.ClientSession(
         read,
         write,
         message_handler=on_message,
         logging_callback=on_log,
+        elicitation_callback=on_elicitation,
         log_level="warning",
         client_info=sdk.mcp_types.Implementation(name="llm-tools-mcp", version=__version__),
     )

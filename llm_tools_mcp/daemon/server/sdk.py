@@ -46,12 +46,13 @@ _skip_server_half()
 
 import mcp_types  # noqa: E402 - after the seam above, as everything below
 from mcp.client._probe import negotiate_auto  # noqa: E402
-from mcp.client.session import ClientSession  # noqa: E402
+from mcp.client.session import ClientRequestContext, ClientSession  # noqa: E402
 from mcp.client.subscriptions import SubscriptionLost, listen  # noqa: E402
 from mcp.shared.exceptions import MCPError  # noqa: E402
 from mcp.shared.message import SessionMessage  # noqa: E402
 
 __all__ = [
+    "ClientRequestContext",
     "ClientSession",
     "MCPError",
     "SessionMessage",

@@ -1,0 +1,140 @@
+"""What a server asks the person whose request it serves (elicitation): MCP, both eras → the wire, and back.
+
+Before 2026-07-28 a question is a request of the server's own; since then it is an answer (`input_required`)
+to ours, which is then sent again with what the person said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import anyio
+
+from llm_tools_mcp import v1
+from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
+from llm_tools_mcp.plain import plain
+
+from .results import JsonObject
+
+# Answers a question, when somebody has; never raises for a person who does not want to.
+Ask = Callable[[v1.Question], Awaitable[v1.AnswerRequest]]
+# Sends a request once more, with these parameters beside its own.
+Send = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+# The answer to one of `inputRequests`, by its method and parameters.
+Reply = Callable[[str, JsonObject], Awaitable[dict[str, Any]]]
+
+_MAX_ROUNDS = 10
+# Characters.
+_MAX_MESSAGE = 4000
+_MAX_FORM = 64 * 1024
+_MAX_URL = 8192
+# Seconds before a server that only needs time is asked again; doubling.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.25
+
+_ACTIONS = {v1.AnswerRequest.ACCEPT: "accept", v1.AnswerRequest.DECLINE: "decline"}
+
+# Whom the request of this context belongs to. The SDK runs what comes on the stream of an http request in the
+# context of who sent it; what comes over stdio has none.
+_asked: ContextVar[Ask | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def asking(ask: Ask) -> Iterator[None]:
+    """Within, questions that name the request they belong to are put to `ask`."""
+    token = _asked.set(ask)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def current_ask() -> Ask | None:
+    """Who is asked, where the question itself tells."""
+    return _asked.get()
+
+
+async def nobody(question: v1.Question) -> v1.AnswerRequest:  # noqa: ARG001 - an Ask
+    """For requests that no person waits for."""
+    return v1.AnswerRequest(action=v1.AnswerRequest.CANCEL)
+
+
+class Unaskable(Exception):
+    """A question that cannot be put to anybody; the text tells the server why."""
+
+
+def question_of(params: Mapping[str, Any], cleaned: Callable[[str], str]) -> v1.Question:
+    """The question of an `elicitation/create`. `cleaned` takes secrets out. Raises Unaskable."""
+    text = cleaned(plain(str(params.get("message") or "")))
+    question = v1.Question(message=text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…")
+    if params.get("mode", "form") == "url":
+        question.url = _url(params.get("url"))
+    else:
+        question.form = _form(params.get("requestedSchema"))
+    return question
+
+
+def _url(url: object) -> str:
+    """As it came: what is shown has to be what is opened."""
+    if not isinstance(url, str) or len(url) > _MAX_URL or not url.isprintable() or " " in url:
+        raise Unaskable(f"a url of at most {_MAX_URL} characters is needed, without spaces and controls")
+    if not url.lower().startswith(("http://", "https://")):
+        raise Unaskable("only http:// and https:// urls are opened")
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise Unaskable("the url holds half a character") from None
+    return url
+
+
+def _form(schema: object) -> str:
+    if not isinstance(schema, Mapping) or not isinstance(schema.get("properties", {}), Mapping):
+        raise Unaskable("requestedSchema has to be an object schema")
+    form = json.dumps(schema)
+    if len(form) > _MAX_FORM:
+        raise Unaskable(f"requestedSchema is larger than {_MAX_FORM // 1024} KiB")
+    return form
+
+
+def result_of(answer: v1.AnswerRequest) -> dict[str, Any]:
+    """An ElicitResult."""
+    result: dict[str, Any] = {"action": _ACTIONS.get(answer.action, "cancel")}
+    if answer.action == v1.AnswerRequest.ACCEPT and answer.content:
+        result["content"] = json.loads(answer.content)
+    return result
+
+
+async def with_input(first: dict[str, Any], send: Send, reply: Reply) -> dict[str, Any]:
+    """The result of a request once the server has all the input that it asks for. Raises ServerFailure."""
+    result, pause = first, _FIRST_PAUSE
+    for _ in range(_MAX_ROUNDS):
+        if result.get("resultType") != "input_required":
+            return result
+        more: dict[str, Any] = {}
+        if requests := result.get("inputRequests"):
+            more["inputResponses"] = await _replies(requests, reply)
+        else:
+            await anyio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        if result.get("requestState") is not None:
+            more["requestState"] = result["requestState"]
+        result = await send(more)
+    if result.get("resultType") != "input_required":
+        return result
+    raise ServerFailure(Kind.REJECTED, f"it asked for input {_MAX_ROUNDS} times, and asks again")
+
+
+async def _replies(requests: object, reply: Reply) -> dict[str, Any]:
+    """One after the other: a person answers one question at a time."""
+    if not isinstance(requests, Mapping):
+        raise ServerFailure(Kind.REJECTED, UNREADABLE)
+    replies = {}
+    for key, request in requests.items():
+        if not isinstance(request, Mapping):
+            raise ServerFailure(Kind.REJECTED, UNREADABLE)
+        params = request.get("params")
+        replies[key] = await reply(str(request.get("method")), params if isinstance(params, Mapping) else {})
+    return replies
