@@ -16,6 +16,8 @@ SHORTEST = 24
 HASH_LENGTH = 8
 
 _REFUSED = re.compile(r"[^a-zA-Z0-9_-]")
+# Gemini takes no other beginning.
+_BEGINNING = re.compile(r"[a-zA-Z_]")
 _TELLING = re.compile(r"[a-zA-Z0-9]")
 
 Key = tuple[str, str]
@@ -27,14 +29,14 @@ def exposed_names(servers: Mapping[str, Sequence[str]], prefix: str = "") -> dic
     A name that several servers have becomes SERVER_TOOL for all of them. Where two names still come
     out the same, a tool that is called exactly so keeps it, and the others get a hash.
     """
-    front = _REFUSED.sub("_", prefix)[: LONGEST - SHORTEST]
+    front = _mapped(prefix)[: LONGEST - SHORTEST] if prefix else ""
     limit = LONGEST - len(front)
     wanted = _wanted_names(servers)
-    fitted = {key: _fitted(name, limit) for key, name in wanted.items()}
+    fitted = {key: _fitted(name, limit, begins=not front) for key, name in wanted.items()}
     losers = _losers(fitted)
     taken = {name for key, name in fitted.items() if key not in losers}
     for key in sorted(losers):  # sorted: the outcome must not depend on the order of the servers
-        fitted[key] = _untaken(wanted[key], key, limit, taken)
+        fitted[key] = _untaken(_mapped(wanted[key], begins=not front), key, limit, taken)
         taken.add(fitted[key])
     return {key: front + name for key, name in fitted.items()}
 
@@ -54,8 +56,14 @@ def _wanted_names(servers: Mapping[str, Sequence[str]]) -> dict[Key, str]:
     }
 
 
-def _fitted(name: str, limit: int) -> str:
+def _mapped(name: str, *, begins: bool = True) -> str:
+    """`begins`: no prefix stands in front of it."""
     mapped = _REFUSED.sub("_", name)
+    return mapped if not begins or _BEGINNING.match(mapped) else f"_{mapped}"
+
+
+def _fitted(name: str, limit: int, *, begins: bool) -> str:
+    mapped = _mapped(name, begins=begins)
     if not _TELLING.search(mapped) and mapped != name:  # 検索 would be "__"
         return _with_hash("tool", name, limit)
     return mapped if len(mapped) <= limit else _with_hash(mapped, name, limit)
@@ -66,8 +74,7 @@ def _losers(fitted: Mapping[Key, str]) -> set[Key]:
     return {key for key, name in fitted.items() if holders[name] > 1 and key[1] != name}
 
 
-def _untaken(name: str, key: Key, limit: int, taken: Iterable[str]) -> str:
-    mapped = _REFUSED.sub("_", name)
+def _untaken(mapped: str, key: Key, limit: int, taken: Iterable[str]) -> str:
     found, attempt = _with_hash(mapped, "\0".join(key), limit), 0
     while found in taken:  # a server may name a tool like another's hash
         attempt += 1

@@ -22,6 +22,8 @@ NPM_VERSION = "2026.8.31"
 NPM_SERVERS = ("server-filesystem", "server-everything")
 # The last one on mcp 1 (2026.10.19 needs mcp 2): it cannot share an environment with us, as with users.
 TIME_REQUIREMENTS = ("mcp-server-time==2026.10.10", "mcp==1.30.0")
+# llm's plugins of other providers, in an environment of their own: every `llm` here would load them.
+PROVIDERS = ("llm-anthropic==0.30", "llm-gemini==0.35")
 GENERATOR_PYTHONS = ("3.13", "3.12", "3.11", "3.10")  # those that have wheels of the generator
 
 
@@ -43,6 +45,11 @@ def time_server() -> list[str]:
     return [str(_present(CACHE / "time" / "bin" / "mcp-server-time")), "--local-timezone", "UTC"]
 
 
+def providers() -> Path:
+    """The Python that has llm with its plugins of Anthropic and Gemini. Raises Unavailable."""
+    return _present(CACHE / "providers" / "bin" / "python")
+
+
 def generator() -> Path:
     """The Python that has grpc_tools and mypy-protobuf. Raises Unavailable."""
     return _present(CACHE / "grpc-tools" / "bin" / "python")
@@ -59,6 +66,7 @@ def install() -> None:
     with _locked():
         _once("npm", [f"{name} {NPM_VERSION}" for name in NPM_SERVERS], _install_npm)
         _once("time", TIME_REQUIREMENTS, _install_time)
+        _once("providers", PROVIDERS, _install_providers)
         _once("grpc-tools", _generator_requirements(), _install_generator)
 
 
@@ -98,6 +106,10 @@ def _install_npm(folder: Path) -> None:
 
 def _install_time(folder: Path) -> None:
     _install_packages(folder, [sys.executable], TIME_REQUIREMENTS)
+
+
+def _install_providers(folder: Path) -> None:
+    _install_packages(folder, [sys.executable], PROVIDERS)
 
 
 def _install_generator(folder: Path) -> None:

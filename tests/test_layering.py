@@ -17,7 +17,7 @@ from tests.programs import run
 FLOORS = (
     ("errors",),
     ("paths", "peer", "plain", "strict_json"),
-    ("config", "naming", "v1"),
+    ("acceptable", "config", "naming", "v1"),
     ("service", "terminal"),
     # the client's side                      the daemon's side
     ("client", *("daemon.distribution", "daemon.failure", "daemon.listeners", "daemon.log", "daemon.memory")),

@@ -10,7 +10,7 @@ import pytest
 
 from llm_tools_mcp.naming import exposed_names, matches
 
-ACCEPTED = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+ACCEPTED = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 
 
 def names(servers: dict[str, list[str]], prefix: str = "") -> list[str]:
@@ -34,7 +34,8 @@ def names(servers: dict[str, list[str]], prefix: str = "") -> list[str]:
         ({"a": ["get", "get"], "b": ["put"]}, ["get", "put"]),
         ({"a": [""]}, ["tool"]),
         ({"a": [""], "b": [""]}, ["a_tool", "b_tool"]),
-        ({"a": ["_", "-"]}, ["_", "-"]),
+        ({"a": ["_", "-"]}, ["_", "tool_3973e022"]),
+        ({"a": ["3d-print", "-x"], "b": ["_3d-print"]}, ["_3d-print_da116a61", "_-x", "_3d-print"]),
         ({"a": ["n" * 64]}, ["n" * 64]),
         ({"a": ["Get", "get"]}, ["Get", "get"]),
     ],

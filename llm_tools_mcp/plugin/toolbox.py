@@ -107,12 +107,14 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         return self._screen
 
     def _tool(self, offer: Offer, implementation: Callable[..., Any]) -> llm.Tool:
-        schema = offer.input_schema
-        implementation.__signature__ = _signature(schema)  # type: ignore[attr-defined]
+        from llm_tools_mcp.acceptable import acceptable_schema, described
+
+        accepted = acceptable_schema(offer.input_schema)
+        implementation.__signature__ = _signature(accepted.schema)  # type: ignore[attr-defined]
         return llm.Tool(
             name=_ToolName(offer.name),
-            description=f"{offer.description}\n[from MCP server: {plain(offer.server)}]",
-            input_schema=schema,
+            description=described(offer.description, accepted, f"\n[from MCP server: {plain(offer.server)}]"),
+            input_schema=accepted.schema,
             plugin=_PLUGIN,
             # Bound: llm finds the toolbox by it, whose arguments it logs.
             implementation=MethodType(implementation, self),

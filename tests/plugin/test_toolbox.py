@@ -22,7 +22,7 @@ from llm_tools_mcp.errors import ConfigNotFound, McpError, UnknownTool
 from llm_tools_mcp.plugin import toolbox
 from tests.home import Home
 from tests.prompting import living_in, result_of, results_of, tools_of
-from tests.servers import entry, everything_server, faulty_server, naming_server
+from tests.servers import entry, everything_server, faulty_server, naming_server, scripted_server
 from tests.waiting import wait_until
 
 EVERYTHING = entry(everything_server())
@@ -203,12 +203,12 @@ def test_narrowing_renames_nothing(user: Home) -> None:
 
 
 def test_names_that_providers_refuse_are_mapped(user: Home) -> None:
-    """Names come out as [a-zA-Z0-9_-]{1,64}, and the server still hears its own."""
-    odd = ["get file.txt", "größe", "x" * 200, "検索"]
+    """Names come out as [a-zA-Z_][a-zA-Z0-9_-]{0,63}, and the server still hears its own."""
+    odd = ["get file.txt", "größe", "x" * 200, "検索", "3d-print"]
     user.write_config({"odd": entry(naming_server(*odd))})
     found = tools_of(MCP())
     assert all(len(name) <= 64 and name.replace("_", "a").replace("-", "a").isalnum() for name in found)
-    assert all(name.isascii() for name in found)
+    assert all(name.isascii() and not name[0].isdigit() for name in found)
     assert [one.output for one in results_of(MCP(), *((name, {}) for name in found))] == odd
 
 
@@ -236,11 +236,33 @@ def test_description_names_the_server(user: Home) -> None:
 
 
 def test_schema_is_passed_on_as_it_came(user: Home) -> None:
-    """Nothing is added to the input schema, dropped or reordered."""
+    """Nothing is added to an input schema that providers take, dropped or reordered."""
     user.write_config({"many": entry(faulty_server("many", "1"))})
     schema = tools_of(MCP())["tool_0"].input_schema
     arguments = {f"argument_{n}": {"type": "string", "description": "?" * 50} for n in range(5)}
     assert json.dumps(schema) == json.dumps({"type": "object", "properties": arguments})
+
+
+def test_refused_tools_are_offered_as_providers_take_them(user: Home) -> None:
+    """Schemas and descriptions are mended for the model; the server gets the arguments as they came."""
+    by_path, by_url = (
+        {"properties": {name: {"const": name}}, "required": [name]} for name in ("path", "url")
+    )
+    odd = scripted_server(
+        user.work / "odd.json",
+        {"name": "open", "description": "Opens. " * 400, "inputSchema": {"anyOf": [by_path, by_url]}},
+        {"name": "now", "inputSchema": None},
+    )
+    user.write_config({"odd": entry(odd)})
+    found = tools_of(MCP())
+    parts = {name: {"type": "string", "enum": [name]} for name in ("path", "url")}
+    assert found["open"].input_schema == {"type": "object", "properties": parts}
+    assert found["now"].input_schema == {"type": "object", "properties": {}}
+    told = found["open"].description
+    assert len(told) <= 1024
+    assert told.endswith('Opens. …\nGive one of: path="path" | url="url".\n[from MCP server: odd]')
+    arguments = {"url": {"as": ["it", None, "came"]}}
+    assert json.loads(result_of(MCP(), "open", **arguments).output) == arguments
 
 
 def test_signature_shows_the_arguments(user: Home) -> None:

@@ -2,6 +2,7 @@
 
 everything.py  built on the SDK: every kind of result, over stdio, streamable http and sse
 naming.py      tools with given names
+scripted.py    tools and results as a JSON file has them
 over_http.py   puts everything.py behind a port
 asking.py      asks a person, in either era, by hand
 faulty.py      what servers do wrong; a legacy server by hand on real pipes
@@ -9,6 +10,7 @@ faulty.py      what servers do wrong; a legacy server by hand on real pipes
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,13 @@ def everything_server(*args: str) -> list[str]:
 def naming_server(*names: str) -> list[str]:
     """A stdio server with tools of these names (no commas in them)."""
     return _argv("naming", "--tools", ",".join(names))
+
+
+def scripted_server(file: Path, *tools: dict[str, Any], **script: Any) -> list[str]:
+    """A stdio server with these tools, as in tools/list; `script` and what is told are written to `file`."""
+    named = [{"inputSchema": {"type": "object", "properties": {}}, **tool} for tool in tools]
+    file.write_text(json.dumps({"tools": named, **script}))
+    return _argv("scripted", str(file))
 
 
 def faulty_server(mode: str, *args: str) -> list[str]:

@@ -66,7 +66,14 @@ async def _page_with_faults(session: sdk.ClientSession, cursor: str | None, on_l
 def _valid(tools: Iterable[Any], on_log: OnLog) -> Iterable[sdk.mcp_types.Tool]:
     for tool in tools:
         try:
-            yield sdk.mcp_types.Tool.model_validate(tool, by_name=False)
+            yield sdk.mcp_types.Tool.model_validate(_with_schema(tool), by_name=False)
         except ValidationError as error:
             name = tool.get("name") if isinstance(tool, dict) else None
             on_log(f"the tool {str(name)!r} is left out: {error.error_count()} errors in it")
+
+
+def _with_schema(tool: Any) -> Any:
+    """A tool without arguments is often said to have no schema."""
+    if isinstance(tool, dict) and not isinstance(tool.get("inputSchema"), dict):
+        return {**tool, "inputSchema": {"type": "object"}}
+    return tool

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.daemon.test_handover import NEWER, Installation
 from tests.home import BIN, Home
-from tests.servers import entry, faulty_server
+from tests.servers import entry, faulty_server, scripted_server
 
 
 def findings(home: Home, *words: str, code: int, **options: Any) -> dict[str, list[str]]:
@@ -23,9 +23,23 @@ def findings(home: Home, *words: str, code: int, **options: Any) -> dict[str, li
 
 
 def test_all_is_well(home: Home) -> None:
-    """Exit code 0: versions, daemon, config, and each server with the number of its tools."""
-    home.write_config({"every": entry(faulty_server("fine"))}).chmod(0o600)
+    """Exit code 0: versions, daemon, config, and each server with the number of its tools; which of them
+    reach models in another form, and what is lost of them.
+    """
+    odd = scripted_server(
+        home.work / "odd.json",
+        {"name": "bare", "inputSchema": {"type": "object"}},
+        {"name": "lost", "inputSchema": {"properties": {"$top": {}}, "required": ["$top"]}},
+        {"name": "fine"},
+    )
+    home.write_config({"every": entry(faulty_server("fine")), "odd": entry(odd)}).chmod(0o600)
     found = findings(home, code=0)
+    assert (
+        "odd: 2 of its tools reach models in another form (bare, lost), so that every provider takes them"
+        in (found["ok"])
+    )
+    (lost,) = [text for text in found["note"] if "cannot be used whole" in text]
+    assert lost.startswith("odd: lost cannot be used whole by models: providers refuse the name")
     assert any(text.startswith("every: connected, ") for text in found["ok"])
     assert any("llm-tools-mcp 1" in text for text in found["ok"])
     assert found["bad"] == []

@@ -16,6 +16,7 @@ from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .finding import BAD, NOTE, OK, Finding
+from .schemas import look_at_schemas
 
 if TYPE_CHECKING:
     from llm_tools_mcp.config import Config, ConfigSource, ServerDefinition
@@ -163,6 +164,7 @@ def _connections(source: ConfigSource, told: set[str]) -> Iterator[Finding]:
     for offer in listing.offers:
         counts[offer.server] = counts.get(offer.server, 0) + 1
     yield from _connected(counts)
+    yield from look_at_schemas(listing.offers)
     for failed in listing.failed:
         if failed.server not in told:
             logs = f"llm mcp logs {shlex.quote(clean_line(failed.server))}"
