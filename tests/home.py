@@ -25,7 +25,7 @@ BIN = Path(sys.executable).parent
 PASSED_ON = ("COVERAGE_", "COV_", "PYTHONPATH")
 
 # Seconds for what was told to end: the daemon's grace, then EOF, TERM and KILL for its servers.
-ENDING = 15
+ENDING = 60
 
 
 class Home:
@@ -81,7 +81,7 @@ class Home:
         env: Mapping[str, str] | None = None,
         cwd: Path | str | None = None,
         input: str | None = None,  # noqa: A002 - as subprocess.run
-        timeout: float = 60,
+        timeout: float = 90,
         check: bool = True,
     ) -> Result:
         """Run any command, in `work` unless `cwd` says otherwise; `env` is added to `self.env`."""

@@ -130,9 +130,9 @@ def test_ten_thousand_tools():
         "odd": [f"a b{n}" for n in range(2500)],
         "tied": [f"a.b{n}" for n in range(2500)],
     }
-    started = time.perf_counter()
+    began = time.thread_time()
     assert len(names(servers)) == 10_000
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.home import BIN, Home
+from tests.waiting import SOON
+
+Then = bytes | int | Callable[[], object]
 
 # CSI sequences, OSC ones, and the two-character ones.
 _SEQUENCE = re.compile(r"\x1b\[([0-?]*)[ -/]*([@-~])|\x1b\][^\x07]*\x07|\x1b[@-_]")
@@ -42,12 +45,12 @@ def run_in_terminal(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     when: Callable[[str], bool] | None = None,
-    then: bytes | int = signal.SIGINT,
-    timeout: float = 60,
+    then: Then = signal.SIGINT,
+    timeout: float = 90,
 ) -> Seen:
     """Run `program` with stdin, stdout and stderr on one terminal.
 
-    Once `when` says so of what was written, `then` is done: a signal is sent, or bytes are typed.
+    Once `when` says so of what was written, `then` is done: a signal sent, bytes typed, a function called.
     """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -76,7 +79,7 @@ def _converse(
     master: int,
     child: subprocess.Popen[bytes],
     when: Callable[[str], bool] | None,
-    then: bytes | int,
+    then: Then,
     timeout: float,
 ) -> str:
     """Read until the command has ended."""
@@ -86,7 +89,7 @@ def _converse(
             try:
                 written += os.read(master, 65536)
             except OSError:  # Linux: nobody has it open any more
-                child.wait(10)
+                child.wait(SOON)
                 return written.decode()
         elif child.poll() is not None:
             return written.decode()
@@ -96,9 +99,11 @@ def _converse(
     raise AssertionError(f"{child.args} still runs after {timeout:g} s:\n{written.decode(errors='replace')}")
 
 
-def _do(master: int, child: subprocess.Popen[bytes], then: bytes | int) -> None:
+def _do(master: int, child: subprocess.Popen[bytes], then: Then) -> None:
     if isinstance(then, bytes):
         os.write(master, then)
+    elif callable(then):
+        then()
     else:
         child.send_signal(then)
 

@@ -8,7 +8,6 @@ import shutil
 import socket as socket_module
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -143,12 +142,10 @@ def test_socket_that_nobody_serves_is_noticed(socket: Path, impatient: None) -> 
                 lambda: client.call(CALL, ignore),
                 lambda: client.health(PATIENCE),
             ):
-                began = time.monotonic()
                 with pytest.raises(
                     DaemonUnresponsive, match="accepts connections, but no llm-mcp daemon answered"
                 ):
                     ask()
-                assert time.monotonic() - began < PATIENCE + 2
 
 
 def test_socket_that_nobody_serves_is_noticed_in_a_loop(socket: Path, impatient: None) -> None:

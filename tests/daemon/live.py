@@ -30,6 +30,7 @@ from llm_tools_mcp.daemon.server.orphans import MARK_VARIABLE, owner_mark
 from llm_tools_mcp.daemon.server.results import JsonObject, write_result
 from tests.programs import GONE, is_alive
 from tests.servers import entry, faulty_server
+from tests.waiting import SOON
 
 _numbers = itertools.count()
 
@@ -113,7 +114,7 @@ def with_live(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     def run(tmp_path: Path, **kwargs: Any) -> None:
         async def body() -> None:
             async with living(tmp_path) as live:
-                await asyncio.wait_for(test(live, **kwargs), 50)
+                await asyncio.wait_for(test(live, **kwargs), 2 * SOON)
 
         asyncio.run(body())
 
@@ -136,7 +137,7 @@ async def living(folder: Path, max_live: int = 16) -> AsyncIterator[Live]:
     try:
         yield live
     finally:
-        await asyncio.wait_for(live.pool.aclose(), 20)
+        await asyncio.wait_for(live.pool.aclose(), SOON)
         left = live.processes()
         for process in left:
             process.kill()

@@ -16,7 +16,7 @@ from llm_tools_mcp.client.channel import DaemonClient, make_call
 from llm_tools_mcp.errors import McpError
 from tests.home import Home
 from tests.programs import end
-from tests.waiting import wait_until
+from tests.waiting import SOON, wait_until
 
 
 class Running:
@@ -61,7 +61,7 @@ class Running:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Returns the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(SOON)
 
     def close(self) -> None:
         self.client.close()

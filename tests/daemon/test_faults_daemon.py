@@ -9,7 +9,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from tests.daemon.running import logs, running
 from tests.home import Home
 from tests.programs import GONE
 from tests.servers import entry, faulty_server
-from tests.waiting import wait_until
+from tests.waiting import SOON, wait_until
 
 
 def fine(**keys: Any) -> dict[str, Any]:
@@ -56,9 +55,7 @@ def test_stop_is_bounded_and_leaves_nothing(home: Home) -> None:
     with running(home) as daemon:
         daemon.list(servers)
         assert len(children(home)) >= 4
-        began = time.monotonic()
         assert daemon.stop() == 0
-        assert time.monotonic() - began < 12  # 5 s on an idle machine
         assert children(home) == []
 
 
@@ -213,32 +210,30 @@ def test_calls_in_flight_finish_when_the_daemon_stops(home: Home) -> None:
         daemon.process.terminate()
         wait_until(lambda: "stopping" in daemon.log.read_text())
         go.touch()
-        assert daemon.process.wait(10) == 0
-        caller.join(10)
+        assert daemon.process.wait(SOON) == 0
+        caller.join(SOON)
         assert answers == ["late"]
 
 
 def test_server_killed_in_a_call_is_told_to_the_client(home: Home) -> None:
     """Through the daemon too: the error comes at once, the outcome is unknown, the next call works."""
-    servers = {"c": entry(faulty_server("counting"), env={"CALL_LOG": str(home.folder / "calls")})}
+    servers = {"c": entry(faulty_server("counting"), env={"CALL_LOG": str(home.folder / "calls")}, timeout=0)}
     with running(home) as daemon:
         daemon.list(servers)
         request = make_call(daemon.caller(servers), "c", "count", {"then": "never-answer"})
-        errors: list[tuple[float, ToolCallError]] = []
+        errors: list[ToolCallError] = []
 
         def call() -> None:
             try:
                 daemon.client.call(request, lambda _: None)
             except ToolCallError as error:
-                errors.append((time.monotonic(), error))
+                errors.append(error)
 
         caller = threading.Thread(target=call, daemon=True)
         caller.start()
         wait_until((home.folder / "calls").exists)
         os.kill(daemon.servers()["c"].pid, signal.SIGKILL)
-        died = time.monotonic()
-        caller.join(10)
-        ((told, error),) = errors
-        assert told - died < 0.1
+        caller.join(SOON)
+        (error,) = errors
         assert "killed by signal 9; it may or may not have run" in str(error)
         assert daemon.call(servers, "c", "count", then="answer") == "answer"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import time
 from typing import Any
 
 import pytest
@@ -29,16 +28,14 @@ from tests.waiting import wait_until, wait_until_async
 )
 @with_live
 async def test_http_server_killed_in_a_call(live: Live, serve_http: Any, kind: str, protocol: str) -> None:
-    """The call fails at once, as one whose outcome is unknown; with the server back the next one works."""
+    """The call fails long before its end, its outcome unknown; with the server back the next one works."""
     first = serve_http(kind)
     server = live.define({"web": {"url": first.url, "protocol": protocol}})
     events: list[Any] = []
-    call = asyncio.create_task(live.pool.call(server, "sleep", {"seconds": 30}, events.append))
+    call = asyncio.create_task(live.pool.call(server, "sleep", {"seconds": 1000}, events.append))
     await wait_until_async(lambda: events)
     first.process.kill()
-    died = time.monotonic()
     failure = await failure_of(call)
-    assert time.monotonic() - died < 2
     assert failure.kind == Kind.OUTCOME_UNKNOWN
     serve_http(kind, port=first.port)
     assert await live.call(server, "echo", text="back") == "back"
@@ -47,14 +44,15 @@ async def test_http_server_killed_in_a_call(live: Live, serve_http: Any, kind: s
 
 def test_killed_client_cancels_its_call(home: Home) -> None:
     """A prompt that is killed while its tool runs: the server hears of it, and is there for the next one."""
-    log = home.folder / "cancelled"
-    home.write_config({"slow": entry(everything_server(), env={"CANCEL_LOG": str(log)})})
+    log, called = home.folder / "cancelled", home.folder / "called"
+    env = {"CANCEL_LOG": str(log), "CALL_LOG": str(called)}
+    home.write_config({"slow": entry(everything_server(), env=env)})
     pid = home.run_cli("call", "slow", "pid").stdout
     client = subprocess.Popen(
-        [BIN / "llm-mcp", "call", "slow", "sleep", "seconds=60"], env=home.env, cwd=home.work
+        [BIN / "llm-mcp", "call", "slow", "sleep", "seconds=1000"], env=home.env, cwd=home.work
     )
     try:
-        wait_until(lambda: '"calls_in_flight": 1' in home.run_cli("status", "--json").stdout)
+        wait_until(lambda: "sleep" in called.read_text())
     finally:
         client.kill()
         client.wait()

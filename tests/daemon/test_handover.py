@@ -15,7 +15,7 @@ import pytest
 import llm_tools_mcp
 from tests.home import BIN, Home
 from tests.servers import entry, everything_server, faulty_server
-from tests.waiting import wait_until
+from tests.waiting import SOON, wait_until
 
 NEWER = "99.0.0"
 
@@ -82,22 +82,24 @@ def test_upgrade_gives_the_next_prompt_the_new_daemon(home: Home, installation: 
 
 def test_upgrade_lets_calls_in_flight_finish(home: Home, installation: Installation) -> None:
     """A call that the old daemon runs while it is replaced gets its result."""
-    home.write_config({"every": entry(everything_server())})
+    began, until = home.folder / "began", home.folder / "until"
+    home.write_config({"every": entry(everything_server(), env={"CALL_LOG": str(began)})})
     listed(home, installation.env)
     before = health(home)
     call = subprocess.Popen(
-        [BIN / "llm-mcp", "call", "every", "sleep", "seconds=3"],
+        [BIN / "llm-mcp", "call", "every", "hold", f"until={until}"],
         env={**home.env, **installation.env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until(lambda: '"calls_in_flight": 1' in home.run_cli("status", "--json").stdout)
+    wait_until(began.exists)
     installation.upgrade(NEWER)
     listed(home, installation.env)
-    output, errors = call.communicate(timeout=30)
-    assert call.returncode == 0, errors
-    assert "3" in output
+    assert call.poll() is None
+    until.touch()
+    output, errors = call.communicate(timeout=SOON)
+    assert (call.returncode, output) == (0, "saw until\n"), errors
     assert health(home)["pid"] != before["pid"]
 
 

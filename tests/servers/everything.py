@@ -18,6 +18,7 @@ import zlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import anyio
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.mcpserver import Context, Elicit, Resolve
 from mcp_types import (
@@ -195,6 +196,17 @@ async def sleep(seconds: float, ctx: Context) -> str:
         append("CANCEL_LOG", "sleep")
         raise
     return f"slept {seconds:g} s"
+
+
+@plain
+async def hold(until: str, ctx: Context) -> str:
+    """Waits until that file exists, with progress every 0.1 s."""
+    step = 0
+    while not await anyio.Path(until).exists():
+        step += 1
+        await ctx.report_progress(step, 100, f"step {step} of 100")
+        await asyncio.sleep(0.1)
+    return f"saw {Path(until).name}"
 
 
 @plain

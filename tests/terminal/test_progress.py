@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from tests.cli.terminal import render, run_in_terminal
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.cli.terminal import Seen, render, run_in_terminal
+from tests.daemon.live import variant
 from tests.home import Home
-from tests.servers import entry, everything_server, faulty_server
+from tests.servers import entry, faulty_server
+
+# Seconds of work that would be drawn: more than what is left alone.
+LONG = 1.2
 
 
-def test_progress_is_a_bar_that_is_gone_when_done(served: Home) -> None:
+def call_until_drawn(home: Home, sign: str, until: Path, **options: Any) -> Seen:
+    """What is seen of a call that lasts until `sign` was drawn."""
+    words = ("call", "every", "hold", f"until={until}")
+    return run_in_terminal(home, *words, when=lambda raw: sign in raw, then=until.touch, **options)
+
+
+def test_progress_is_a_bar_that_is_gone_when_done(served: Home, tmp_path: Path) -> None:
     """The server's own words beside it; afterwards the screen holds the result alone."""
-    seen = run_in_terminal(served, "call", "every", "sleep", "seconds=2")
-    assert "every: sleep" in seen.raw
+    seen = call_until_drawn(served, "of 100", tmp_path / "until")
+    assert "every: hold" in seen.raw
     assert "━" in seen.raw
-    assert "of 20" in seen.raw
-    assert seen.screen == "slept 2 s"
+    assert seen.screen == "saw until"
 
 
-def test_toolbox_shows_progress_too(served: Home) -> None:
+def test_toolbox_shows_progress_too(served: Home, tmp_path: Path) -> None:
     """A prompt is a terminal's guest as well."""
-    prompt = '{"tool_calls": [{"name": "sleep", "arguments": {"seconds": 2}}]}'
-    seen = run_in_terminal(served, "-m", "echo", "-T", "MCP", prompt, program="llm")
-    assert "every: sleep" in seen.raw
-    assert "slept 2 s" in seen.screen
-    assert "every: sleep" not in seen.screen
+    until = tmp_path / "until"
+    prompt = json.dumps({"tool_calls": [{"name": "hold", "arguments": {"until": str(until)}}]})
+    seen = run_in_terminal(
+        served,
+        *("-m", "echo", "-T", "MCP", prompt),
+        program="llm",
+        when=lambda raw: "every: hold" in raw,
+        then=until.touch,
+    )
+    assert "saw until" in seen.screen
+    assert "every: hold" not in seen.screen
 
 
 def test_quiet_shows_no_progress(served: Home) -> None:
     """LLM_MCP_QUIET=1, and stderr that is no terminal."""
-    seen = run_in_terminal(served, "call", "every", "sleep", "seconds=2", env={"LLM_MCP_QUIET": "1"})
-    assert seen.raw == "slept 2 s\r\n"
-    assert served.run_cli("call", "every", "sleep", "seconds=2").stderr == ""
+    words = ("call", "every", "sleep", f"seconds={LONG}")
+    seen = run_in_terminal(served, *words, env={"LLM_MCP_QUIET": "1"})
+    assert seen.raw == f"slept {LONG} s\r\n"
+    assert served.run_cli(*words).stderr == ""
 
 
 def test_quick_work_draws_nothing(served: Home) -> None:
@@ -37,21 +57,29 @@ def test_quick_work_draws_nothing(served: Home) -> None:
     assert run_in_terminal(served, "call", "every", "echo", "text=x").raw == "x\r\n"
 
 
-def test_ascii_terminal_gets_ascii(served: Home) -> None:
+def test_ascii_terminal_gets_ascii(served: Home, tmp_path: Path) -> None:
     """Where the terminal knows no UTF-8 the bar is drawn without it."""
     env = {"LANG": "C", "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    seen = run_in_terminal(served, "call", "every", "sleep", "seconds=2", env=env)
+    seen = call_until_drawn(served, "of 100", tmp_path / "until", env=env)
     assert seen.raw.isascii()
-    assert seen.screen == "slept 2 s"
+    assert seen.screen == "saw until"
 
 
 def test_waiting_for_servers_says_which(home: Home) -> None:
     """After a second; nothing of it stays."""
-    home.write_config(
-        {"every": entry(everything_server()), "slow": entry(faulty_server("hang"), connectTimeout=3)}
+    until = home.work / "until"
+    slow = variant(f"""
+    def serve(self):
+        while not os.path.exists({str(until)!r}):
+            time.sleep(0.01)
+        super().serve()
+    """)
+    home.write_config({"fine": entry(faulty_server("fine")), "slow": slow})
+    line = "waiting for MCP servers: slow"
+    seen = run_in_terminal(
+        home, "tools", when=lambda raw: line in render(raw.replace("\x1b[2K", "\n")), then=until.touch
     )
-    seen = run_in_terminal(home, "tools")
-    assert "waiting for MCP servers: slow" in render(seen.raw.replace("\x1b[2K", "\n"))
+    assert line in render(seen.raw.replace("\x1b[2K", "\n"))
     assert "waiting" not in seen.screen
 
 

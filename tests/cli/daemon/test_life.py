@@ -15,7 +15,7 @@ from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.programs import end
 from tests.servers import entry, everything_server, faulty_server
-from tests.waiting import wait_until
+from tests.waiting import SOON, wait_until
 
 
 def daemon_pid(home: Home) -> int:
@@ -50,14 +50,20 @@ def test_stop_waits_until_the_daemon_is_gone(home: Home) -> None:
 
 def test_stop_lets_a_call_finish(home: Home) -> None:
     """A call in flight gets its answer; `stop` waits for it."""
-    home.write_config({"every": entry(everything_server())})
+    began, until = home.work / "began", home.work / "until"
+    home.write_config({"every": entry(everything_server(), env={"CALL_LOG": str(began)})})
     home.run_cli("tools")
-    argv = [BIN / "llm-mcp", "call", "every", "sleep", "seconds=2"]
+    log = home.config_folder / "logs" / "daemon.log"
+    argv = [BIN / "llm-mcp", "call", "every", "hold", f"until={until}"]
     with subprocess.Popen(argv, env=home.env, cwd=home.work, stdout=subprocess.PIPE, text=True) as call:
-        wait_until(lambda: json.loads(home.run_cli("status", "--json").stdout)["calls_in_flight"])
-        home.run_cli("stop")
-        assert call.communicate(timeout=20)[0] == "slept 2 s\n"
-    assert call.returncode == 0
+        wait_until(began.exists)
+        with subprocess.Popen([BIN / "llm-mcp", "stop"], env=home.env, stdout=subprocess.PIPE) as stop:
+            wait_until(lambda: "stopping" in log.read_text())
+            assert (call.poll(), stop.poll()) == (None, None)
+            until.touch()
+            assert call.communicate(timeout=SOON)[0] == "saw until\n"
+            stop.communicate(timeout=SOON)
+    assert (call.returncode, stop.returncode) == (0, 0)
 
 
 def test_restart_kills_a_hung_daemon_that_a_prompt_started(home: Home) -> None:

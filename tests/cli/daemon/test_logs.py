@@ -10,7 +10,7 @@ import pytest
 from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.servers import entry, everything_server
-from tests.waiting import wait_until
+from tests.waiting import SOON, wait_until
 
 
 def test_log_of_the_daemon(home: Home) -> None:
@@ -111,4 +111,4 @@ def test_follow_goes_on_after_a_rotation(home: Home, tmp_path: Path) -> None:
         wait_until(lambda: shown.read_text() == "before\nappended\nin the new file\n")
     finally:
         follower.terminate()
-        follower.wait(10)
+        follower.wait(SOON)

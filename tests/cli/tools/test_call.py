@@ -12,7 +12,7 @@ import pytest
 from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.servers import entry, everything_server
-from tests.waiting import wait_until
+from tests.waiting import SOON, wait_until
 
 PNG = b"\x89PNG\r\n"
 
@@ -185,13 +185,15 @@ def test_text_is_unchanged_in_a_pipe_and_harmless_on_a_terminal(served: Home) ->
 def test_ctrl_c_cancels_the_call_at_the_server(home: Home, tmp_path: Path) -> None:
     """At once, with a shell's exit code and no traceback."""
     log = tmp_path / "cancelled"
-    home.write_config({"every": entry(everything_server(), env={"CANCEL_LOG": str(log)})})
+    called = tmp_path / "called"
+    env = {"CALL_LOG": str(called), "CANCEL_LOG": str(log)}
+    home.write_config({"every": entry(everything_server(), env=env)})
     home.run_cli("tools")
-    argv = [BIN / "llm-mcp", "call", "every", "sleep", "seconds=60"]
+    argv = [BIN / "llm-mcp", "call", "every", "sleep", "seconds=1000"]
     with subprocess.Popen(argv, env=home.env, cwd=home.work, stderr=subprocess.PIPE, text=True) as call:
-        wait_until(lambda: json.loads(home.run_cli("status", "--json").stdout)["calls_in_flight"])
+        wait_until(called.exists)
         call.send_signal(signal.SIGINT)
-        _, stderr = call.communicate(timeout=5)
+        _, stderr = call.communicate(timeout=SOON)
     assert (call.returncode, stderr.strip()) == (130, "")
     wait_until(lambda: log.exists() and "sleep" in log.read_text())
 

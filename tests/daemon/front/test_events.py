@@ -15,7 +15,7 @@ from tests.daemon.stack import in_loop
 from tests.home import Home
 from tests.prompting import living_in
 from tests.servers import entry, everything_server
-from tests.waiting import wait_until_async
+from tests.waiting import SOON, wait_until_async
 
 
 class Client:
@@ -63,7 +63,7 @@ async def test_call_that_takes_time_is_accepted() -> None:
     """The client hears within moments that its call runs, and hears it once."""
     client = Client()
     writer = EventWriter(client.write)
-    await wait_until_async(lambda: client.events, timeout=2)
+    await wait_until_async(lambda: client.events)
     await let_timers_pass()
     await writer.flush()
     assert client.kinds == ["accepted"]
@@ -157,7 +157,7 @@ def called(home: Home) -> Iterator[tuple[DaemonClient, v1.Caller]]:
 def kinds_of(called: tuple[DaemonClient, v1.Caller], tool: str, **arguments: object) -> list[str | None]:
     client, caller = called
     request = make_call(caller, "everything", tool, arguments)
-    return [event.WhichOneof("event") for event in client._stub.CallTool(request, timeout=30)]
+    return [event.WhichOneof("event") for event in client._stub.CallTool(request, timeout=SOON)]
 
 
 def test_events_of_real_calls(called: tuple[DaemonClient, v1.Caller]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from llm_tools_mcp.daemon.pool.deadline import Deadline
 from tests.daemon.stack import in_loop
+from tests.waiting import Clock
 
 
 @in_loop
@@ -27,20 +28,6 @@ async def test_work_over_time_is_cancelled_and_the_task_goes_on() -> None:
             await asyncio.Event().wait()
         assert deadline.is_over
     await asyncio.sleep(0)
-
-
-class Clock:
-    """The loop's clock, which `pass_by` moves on; timers that are due by then ring."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        loop = asyncio.get_running_loop()
-        self._now, usual = 0.0, loop.time
-        monkeypatch.setattr(loop, "time", lambda: usual() + self._now)
-
-    async def pass_by(self, seconds: float) -> None:
-        self._now += seconds
-        for _ in range(3):
-            await asyncio.sleep(0)
 
 
 @in_loop

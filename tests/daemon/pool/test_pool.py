@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.pool.claims import Claims
 from llm_tools_mcp.daemon.pool.statistics import State
+from llm_tools_mcp.daemon.server import process
 from tests.daemon.live import Live, blocking, failure_of, living, with_live
 from tests.servers import entry, faulty_server
 from tests.waiting import wait_until_async
@@ -262,11 +263,20 @@ async def test_passing_configs_replace_nothing(live: Live) -> None:
 
 
 @with_live
-async def test_servers_that_ignore_sigterm_end_together(live: Live) -> None:
-    """Eight servers that ignore everything end together, in the time of one."""
+async def test_servers_that_ignore_sigterm_end_together(live: Live, monkeypatch: Any) -> None:
+    """Eight servers that ignore everything end together: each is asked before the first one is killed."""
+    signals: list[int] = []
+    signal_group = process._signal_group
+
+    def noted(group: int, number: int) -> bool:
+        signals.append(number)
+        return signal_group(group, number)
+
+    monkeypatch.setattr(process, "_signal_group", noted)
+    monkeypatch.setattr(process, "_EOF_SECONDS", 0.2)
     servers = [live.faulty("ignore-term", name=f"s{n}", env={"N": str(n)}) for n in range(8)]
     await asyncio.gather(*(live.call(server, "pid") for server in servers))
-    began = time.monotonic()
     await live.pool.aclose()
-    assert time.monotonic() - began < 8
     assert live.processes() == []
+    sent = [number for number in signals if number]
+    assert sent == [signal.SIGTERM] * len(servers) + [signal.SIGKILL] * len(servers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
+from typing import Any
 
 import psutil
 import pytest
@@ -17,7 +17,7 @@ from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.pool.statistics import State
 from tests.daemon.live import Live, failure_of, living, python, variant, with_live
 from tests.servers import entry, everything_server, faulty_server
-from tests.waiting import wait_until_async
+from tests.waiting import Clock, wait_until_async
 
 
 def kill(pid: int) -> None:
@@ -46,22 +46,16 @@ async def test_killed_while_idle_next_call_works(live: Live) -> None:
 
 @with_live
 async def test_killed_while_calling_fails_at_once(live: Live) -> None:
-    """The pending call fails within 100 ms, as one whose outcome is unknown; the next one works."""
+    """The pending call, which knows no timeout, fails as one whose outcome is unknown; the next one works."""
     log = live.folder / "calls"
-    server = live.faulty("counting", env={"CALL_LOG": str(log)})
-    seconds = []
-    for _ in range(3):  # the best one counts: others are at work, too
-        call = asyncio.create_task(live.call(server, "count", then="never-answer"))
-        await wait_until_async(log.exists)
-        kill(live.session(server).pid)
-        died = time.monotonic()
-        failure = await failure_of(call)
-        seconds.append(time.monotonic() - died)
-        assert failure.kind == Kind.OUTCOME_UNKNOWN
-        assert "killed by signal 9" in failure.text
-        assert await live.call(server, "count", then="answer") == "answer"
-        log.unlink()
-    assert min(seconds) < 0.1
+    server = live.faulty("counting", env={"CALL_LOG": str(log)}, timeout=0)
+    call = asyncio.create_task(live.call(server, "count", then="never-answer"))
+    await wait_until_async(log.exists)
+    kill(live.session(server).pid)
+    failure = await failure_of(call)
+    assert failure.kind == Kind.OUTCOME_UNKNOWN
+    assert "killed by signal 9" in failure.text
+    assert await live.call(server, "count", then="answer") == "answer"
 
 
 @with_live
@@ -87,26 +81,30 @@ async def test_crash_of_one_server_leaves_others_alone(live: Live) -> None:
     other = live.define({"other": entry(everything_server())})
     crashing = live.define({"crashing": entry(everything_server(), env={"WHO": "crashing"})})
     await asyncio.gather(live.call(other, "pid"), live.call(crashing, "pid"))
-    slow = asyncio.create_task(live.call(other, "sleep", seconds=0.5))
+    until = live.folder / "until"
+    slow = asyncio.create_task(live.call(other, "hold", until=str(until)))
     failure = await failure_of(live.call(crashing, "crash"))
     assert "exited with code 7" in failure.text
-    assert await slow == "slept 0.5 s"
+    assert not slow.done()
+    until.touch()
+    assert await slow == "saw until"
 
 
 # --- starting -------------------------------------------------------------------------------------
 
 
 @with_live
-async def test_hang_at_start_costs_its_connect_timeout(live: Live) -> None:
+async def test_hang_at_start_costs_its_connect_timeout(live: Live, monkeypatch: Any) -> None:
     """A prompt waits `connectTimeout` for a server that hangs, and the next one hardly at all."""
-    server = live.faulty("hang", connectTimeout=1.5)
-    began = time.monotonic()
-    failure = await failure_of(live.names(server))
-    assert failure.kind == Kind.STILL_STARTING
-    assert 1.4 < time.monotonic() - began < 3
-    began = time.monotonic()
+    server = live.faulty("hang", connectTimeout=100)
+    clock = Clock(monkeypatch)
+    first = asyncio.create_task(failure_of(live.names(server)))
+    await wait_until_async(live.processes)
+    await clock.pass_by(90)
+    assert not first.done()
+    await clock.pass_by(20)
+    assert (await first).kind == Kind.STILL_STARTING
     assert (await failure_of(live.names(server))).kind == Kind.STILL_STARTING
-    assert time.monotonic() - began < 1.4
     assert live.session(server).state is State.STARTING
 
 
