@@ -38,6 +38,11 @@ class ConfigError(McpError):
     def __str__(self) -> str:
         return f"{self.path}: {self.detail}" if self.path else self.detail
 
+    @property
+    def reason_in_file(self) -> str:
+        """The reason with the file, for where the server is named already."""
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
 
 class ConfigNotFound(ConfigError):
     """`option` is what a command needs after its name to mean this file."""

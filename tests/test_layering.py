@@ -22,7 +22,8 @@ FLOORS = (
     # the client's side                      the daemon's side
     ("client", *("daemon.distribution", "daemon.failure", "daemon.listeners", "daemon.log", "daemon.memory")),
     ("cli.command", "plugin", "daemon.server"),
-    ("cli.editing", "cli.running", "daemon.pool"),
+    ("cli.rewriting", "cli.running", "daemon.pool"),
+    ("cli.editing",),
     ("cli.schema", "cli.secrets", "daemon.front"),
     ("cli.completers", "daemon.lifecycle"),
     ("cli.tools", "daemon.__main__"),
@@ -53,10 +54,21 @@ HOMES = {
     "platformdirs": ("paths",),
     "prometheus_client": ("cli.daemon.metrics",),
     "pydantic": ("config", "daemon.server", DEMO_SERVER),  # server: the SDK speaks in it
+    "rapidjson": ("config.document",),
     "rich": ("cli", "terminal"),
     "sdnotify": ("daemon.lifecycle",),
 }
-HEAVY = ("google.protobuf", "grpc", "mcp", "mcp_types", "platformdirs", "prometheus_client", "psutil", "rich")
+HEAVY = (
+    "google.protobuf",
+    "grpc",
+    "mcp",
+    "mcp_types",
+    "platformdirs",
+    "prometheus_client",
+    "psutil",
+    "rapidjson",
+    "rich",
+)
 
 MODULES = modules()
 

@@ -1,23 +1,26 @@
-"""mcp.json as it is edited: everything else in it stays, in its order, and no reader sees half a file."""
+"""mcp.json as it is edited: everything else in it stays as it is, and no reader sees half a file."""
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import json
 import os
-import re
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import click
+
 from llm_tools_mcp import config, paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
+from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .command import did_you_mean
+from .rewriting import repeated_keys, rewritten
 
 Entry = dict[str, Any]
 
@@ -36,22 +39,33 @@ def config_file(config_path: str | None) -> Path:
 def edited(path: Path) -> Iterator[Entry]:
     """The servers of the file, to be changed; written when the block ends without an error.
 
-    A file that is missing is made, 0600. Raises ConfigError where it cannot be used as it is.
+    A file that is missing is made, 0600. Entries with mistakes that are not touched stay, and are named on
+    stderr. Raises ConfigError where the file cannot be used as it is, or an entry that was changed.
     """
     _check_editable(path)
     with _locked(path.parent):
         text = _text(path)
-        document = _document(path, text)
+        before = _document(path, text)
         _check_unrepeated(path, text)
+        document = copy.deepcopy(before)
         servers = document.setdefault("mcpServers", {})
         if not isinstance(servers, dict):
             raise ConfigError(str(path), "key 'mcpServers': Input should be an object")
-        before = json.dumps(document)
         yield servers
-        if json.dumps(document) != before or not text:
-            changed = _dumped(document, text)
-            check(path, changed)
-            _replace(path, changed)
+        if json.dumps(document) != json.dumps(before) or not text:
+            _write(path, text, before, document)
+
+
+def _write(path: Path, text: str, before: Entry, document: Entry) -> None:
+    changed = rewritten(text, before, document)
+    mistakes = check(path, changed).mistakes
+    former, now = before.get("mcpServers", {}), document["mcpServers"]
+    for name, error in mistakes.items():
+        if name not in former or json.dumps(former[name]) != json.dumps(now[name]):
+            raise error
+    _replace(path, changed)
+    for error in mistakes.values():
+        click.echo(f"Warning: left as it is: {plain(error.detail)}", err=True)
 
 
 def servers_of(path: Path) -> Entry:
@@ -106,54 +120,23 @@ def _text(path: Path) -> str:
 def _document(path: Path, text: str) -> Entry:
     if not text.strip():
         return {}
-    try:
-        document = json.loads(text)
-    except RecursionError:
-        raise ConfigError(str(path), "not valid JSON: nested too deeply") from None
-    except ValueError as error:
-        raise ConfigError(str(path), f"not valid JSON: {error}") from None
+    document = config.decoded(str(path), text)
     if not isinstance(document, dict):
         raise ConfigError(str(path), "Input should be an object")
     return document
 
 
-def repeated_keys(text: str) -> list[str]:
-    """Keys that stand twice in one object: JSON allows it, and every reader keeps the last one only."""
-    repeated: list[str] = []
-
-    def collect(pairs: list[tuple[str, Any]]) -> Entry:
-        counts = Counter(key for key, _ in pairs)
-        repeated.extend(clean_line(key)[:_SHOWN_KEY] for key, count in counts.items() if count > 1)
-        return dict(pairs)
-
-    json.loads(text, object_pairs_hook=collect)
-    return repeated
+def shown_keys(keys: Iterable[str]) -> list[str]:
+    """As a message repeats them."""
+    return [clean_line(key)[:_SHOWN_KEY] for key in keys]
 
 
 def _check_unrepeated(path: Path, text: str) -> None:
-    if text.strip() and (repeated := repeated_keys(text)):
+    if text.strip() and (repeated := shown_keys(repeated_keys(text))):
         raise ConfigError(
             str(path),
             f"the key {repeated[0]!r} appears twice in one object, and an edit would lose the first",
         )
-
-
-def _dumped(document: Entry, text: str) -> str:
-    """The document as text, in the manner of `text`, which it replaces."""
-    changed = json.dumps(document, indent=_indent(text), ensure_ascii=False) + "\n"
-    try:
-        changed.encode()
-    except UnicodeEncodeError:  # JSON can write half of a pair, \\ud800, and UTF-8 cannot
-        changed = json.dumps(document, indent=_indent(text)) + "\n"
-    return changed.replace("\n", "\r\n") if "\r\n" in text else changed
-
-
-def _indent(text: str) -> int | str:
-    """As the file has it: the first line that is indented tells."""
-    found = re.search(r"^([ \t]+)\S", text, re.MULTILINE)
-    if found is None:
-        return 2
-    return "\t" if found[1].startswith("\t") else len(found[1])
 
 
 def _check_editable(path: Path) -> None:
@@ -187,7 +170,7 @@ def _replace(path: Path, text: str) -> None:
     except OSError as error:
         raise ConfigError(str(path), f"cannot be written: {error.strerror}") from None
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(descriptor)

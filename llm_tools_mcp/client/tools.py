@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_tools_mcp import naming, paths, v1
-from llm_tools_mcp.config import ConfigSource
+from llm_tools_mcp.config import ConfigSource, named_entries
 from llm_tools_mcp.errors import DaemonUnreachable, McpError, UnknownTool
 
 from .activation import await_answer, ensure_daemon
@@ -204,10 +204,7 @@ def _check_servers(answers: Sequence[v1.ServerTools], source: ConfigSource) -> N
 
 def configured_names(source: ConfigSource) -> list[str]:
     """All that are written there, also those that are not in use."""
-    try:
-        return list(json.loads(source.text)["mcpServers"])
-    except (ValueError, KeyError, TypeError):
-        return []
+    return list(named_entries(source.text))
 
 
 def _disabled(server: str, source: ConfigSource) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .document import decoded, is_disabled, named_entries
 from .file import ConfigSource, config_for_url, read_config
 from .variables import CALLER_VARIABLES, caller_environment, mentioned_variables
 
@@ -27,7 +28,10 @@ __all__ = [
     "UnknownKey",
     "caller_environment",
     "config_for_url",
+    "decoded",
+    "is_disabled",
     "mentioned_variables",
+    "named_entries",
     "parse",
     "read_config",
 ]

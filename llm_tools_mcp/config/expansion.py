@@ -1,4 +1,9 @@
-"""${VAR} and ${VAR:-default} in the strings of a server, replaced by what the caller has."""
+"""${VAR} and its kin in the strings of a server, replaced by what the caller has.
+
+`${VAR}`, `${env:VAR}`, each with `:-default`, which may hold others; `$${…}` stands for `${…}` itself. What
+looks like a placeholder of another client fails its server: it must never be sent as it stands. What only
+a shell would understand (`${1}`, `${A-b}`) is left to one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,14 @@ from collections.abc import Iterable, Mapping
 from .problems import Problem, nested_key
 from .variables import NAME
 
-_VARIABLE = re.compile(rf"\$\{{({NAME})(?::-([^}}]*))?\}}")
+_VARIABLE = re.compile(rf"(?:env:)?({NAME})(?::-(.*))?", re.DOTALL)
+# ${input:x}, ${vault:shop/token}, ${secrets.X}, ${{ secrets.X }}; not ${A:+b}, ${A:0:3} and so on of shells.
+_FOREIGN = re.compile(rf"{NAME}:(?![-+=?\d])|{NAME}(?:\.\w+)+\s*$|\{{")
+_KIND = re.compile(rf"{NAME}(?=[:.])")
+# As opencode writes them.
+_BARE = re.compile(rf"(?<!\$)\{{(env:{NAME}|file:[^{{}}]+)\}}")
+_EDGE = re.compile(r"\$\{|\}")
+_MAX_DEPTH = 16
 
 
 class Expansion:
@@ -28,7 +40,9 @@ class Expansion:
         return "\n".join(f"export {name}=…" for name in self._unset)
 
     def text(self, key: str, value: str) -> str:
-        return _VARIABLE.sub(lambda match: self._value(key, match[1], match[2]), value)
+        for bare in _BARE.findall(value):
+            self.complain(key, f"{{{bare}}} is how opencode writes it; here it is ${{{bare}}}")
+        return self._expanded(key, value)
 
     def texts(self, key: str, values: Iterable[str]) -> tuple[str, ...]:
         return tuple(self.text(nested_key(key, index), value) for index, value in enumerate(values))
@@ -36,12 +50,63 @@ class Expansion:
     def mapping(self, key: str, values: Mapping[str, str]) -> dict[str, str]:
         return {name: self.text(nested_key(key, name), value) for name, value in values.items()}
 
-    def _value(self, key: str, name: str, default: str | None) -> str:
+    def _expanded(self, key: str, text: str) -> str:
+        parts: list[str] = []
+        position = 0
+        while (start := text.find("${", position)) >= 0:
+            end = _end(text, start)
+            if end < 0:  # never closed: no placeholder
+                break
+            parts.append(text[position:start])
+            inner = text[start + 2 : end]
+            if text[position:start].endswith("$"):
+                parts[-1] = parts[-1][:-1]
+                parts.append(f"${{{inner}}}")
+            elif (value := self._value(key, inner)) is not None:
+                parts.append(value)
+            else:
+                parts.append("${")
+                end = start + 1  # what it holds may be one
+            position = end + 1
+        return "".join([*parts, text[position:]])
+
+    def _value(self, key: str, inner: str) -> str | None:
+        """What stands for ${inner}; None where it stays as it is."""
+        if found := _VARIABLE.fullmatch(inner):
+            return self._variable(key, found[1], found[2])
+        if _FOREIGN.match(inner):
+            self._refuse(key, inner)
+            return ""
+        return None
+
+    def _variable(self, key: str, name: str, default: str | None) -> str:
         value = self._environment.get(name)
         if default is not None:
-            return value or default  # as in a shell, :- replaces an empty value too
+            return value or self._expanded(key, default)  # as in a shell, :- replaces an empty value too
         if value is None:
             self._unset[name] = None
             hint = f"export it, or give a default: ${{{name}:-}}"
             self.complain(key, f"the environment variable {name} is not set; {hint}")
         return value or ""
+
+    def _refuse(self, key: str, inner: str) -> None:
+        """Names its kind alone: what follows may be a default, and that a secret."""
+        kind = _KIND.match(inner)
+        shown = f"{inner[: kind.end() + 1]}…" if kind else "{…"
+        self.complain(
+            key,
+            f"the placeholder ${{{shown}}} is of a kind that is not known here; there are ${{VAR}} and "
+            "${env:VAR}, each with a :-default (and $${…} for the characters themselves)",
+        )
+
+
+def _end(text: str, start: int) -> int:
+    """Where the placeholder that begins there ends; -1 where it does not."""
+    depth = 0
+    for edge in _EDGE.finditer(text, start):
+        depth += 1 if edge[0] == "${" else -1
+        if depth == 0:
+            return edge.start()
+        if depth > _MAX_DEPTH:
+            break
+    return -1

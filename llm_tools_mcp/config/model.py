@@ -10,17 +10,22 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from llm_tools_mcp.errors import ConfigError
 
 from .definition import public_url
+from .document import decoded, is_disabled
 from .problems import Problem, config_error, nested_key
 from .secrecy import public_command
 
 ALLOWED_TYPES = ("stdio", "http", "streamable-http", "sse")
+# As other clients call them. Of what is `remote` the url tells which kind it is.
+_STDIO_TYPES = frozenset({"stdio", "local"})
+_TYPES = _STDIO_TYPES | {*ALLOWED_TYPES, "streamableHttp", "streamable_http", "remote"}
+_URLS = ("url", "serverUrl", "httpUrl")
 
 _NOT_AN_OBJECT = "Input should be an object"
 # Python's words for what JSON calls otherwise.
@@ -40,9 +45,12 @@ class Entry(BaseModel):
 
     type: str | None = None
     disabled: bool | None = None
+    enabled: bool | None = None
     protocol: Literal["auto", "legacy", "modern"] | None = None
     include_tools: list[str] | None = _spelled("includeTools", "include_tools")
     exclude_tools: list[str] | None = _spelled("excludeTools", "exclude_tools")
+    enabled_tools: list[str] | None = _spelled("enabledTools", "enabled_tools")
+    disabled_tools: list[str] | None = _spelled("disabledTools", "disabled_tools")
     timeout: Seconds | None = None
     connect_timeout: Seconds | None = _spelled("connectTimeout", "connect_timeout")
     idle_timeout: Seconds | None = _spelled("idleTimeout", "idle_timeout")
@@ -57,7 +65,7 @@ class StdioEntry(Entry):
 
 
 class RemoteEntry(Entry):
-    url: str
+    url: str = Field(validation_alias=AliasChoices(*_URLS))
     headers: dict[str, str] | None = None
 
 
@@ -73,24 +81,18 @@ def spellings(model: type[Entry]) -> set[str]:
 KNOWN_KEYS = frozenset(spellings(StdioEntry) | spellings(RemoteEntry))
 
 
-def validated(path: str, servers: Mapping[str, object]) -> dict[str, StdioEntry | RemoteEntry]:
-    """Check the servers that `enabled_servers` found, all of them. Raises ConfigError."""
-    entries: dict[str, StdioEntry | RemoteEntry] = {}
-    problems: list[Problem] = []
-    for name, value in servers.items():
-        outcome = _validated_server(name, value)
-        if isinstance(outcome, Entry):
-            entries[name] = outcome
-        else:
-            problems += outcome
-    if problems:
-        raise config_error(path, problems)
-    return entries
+def validated(path: str, servers: Mapping[str, object]) -> dict[str, StdioEntry | RemoteEntry | ConfigError]:
+    """Check the servers that `enabled_servers` found, each for itself."""
+    outcomes = ((name, _validated_server(name, value)) for name, value in servers.items())
+    return {
+        name: outcome if isinstance(outcome, Entry) else config_error(path, outcome)
+        for name, outcome in outcomes
+    }
 
 
 def enabled_servers(path: str, text: str) -> dict[str, Any]:
     """`mcpServers` as it stands in the text, its values unchecked. Raises ConfigError."""
-    top = _decoded(path, text)
+    top = decoded(path, text)
     if not isinstance(top, dict):
         raise ConfigError(path, _NOT_AN_OBJECT)
     if "mcpServers" not in top:
@@ -99,7 +101,7 @@ def enabled_servers(path: str, text: str) -> dict[str, Any]:
     servers = top["mcpServers"]
     if not isinstance(servers, dict):
         raise config_error(path, [Problem(_NOT_AN_OBJECT, key="mcpServers")])
-    return {name: value for name, value in servers.items() if not _is_disabled(value)}
+    return {name: value for name, value in servers.items() if not is_disabled(value)}
 
 
 def _other_spelling(path: str, top: Mapping[str, object]) -> str:
@@ -111,26 +113,6 @@ def _other_spelling(path: str, top: Mapping[str, object]) -> str:
 
 def _import_command(path: str) -> str:
     return f"llm mcp import {shlex.quote(path)}" if path else "llm mcp import FILE"
-
-
-def _is_disabled(value: object) -> bool:
-    return isinstance(value, dict) and value.get("disabled") is True
-
-
-def _decoded(path: str, text: str) -> object:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        reason = f"{error.msg} (line {error.lineno}, column {error.colno})"
-    except RecursionError:
-        reason = "nested too deeply"
-    except ValueError as error:  # NaN and its kin, or a number of thousands of digits
-        reason = str(error)
-    raise ConfigError(path, f"not valid JSON: {reason}")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _validated_server(name: str, value: object) -> StdioEntry | RemoteEntry | list[Problem]:
@@ -160,21 +142,22 @@ def _is_unicode(value: object) -> bool:
 
 
 def _model(value: Mapping[str, object]) -> type[StdioEntry | RemoteEntry]:
-    is_stdio = value["type"] == "stdio" if "type" in value else "command" in value
+    is_stdio = value["type"] in _STDIO_TYPES if "type" in value else "command" in value
     return StdioEntry if is_stdio else RemoteEntry
 
 
 def _unclear_type(name: str, value: Mapping[str, object]) -> Problem | None:
     if "type" in value:
         return _wrong_type(name, value["type"])
-    if "url" in value and "command" in value:
+    urls = [value[key] for key in _URLS if key in value]
+    if urls and "command" in value:
         return Problem(
             "Only 'url' or 'command' is allowed, not both. "
-            f"Provided 'url': {_public(value['url'], public_url)}, "
+            f"Provided 'url': {_public(urls[0], public_url)}, "
             f"provided 'command': {_public(value['command'], public_command)}",
             name,
         )
-    if "url" in value or "command" in value:
+    if urls or "command" in value:
         return None
     return Problem(
         "Could not deduce MCP server type. Provide 'url' or 'command'. "
@@ -195,7 +178,7 @@ def _meant(keys: Iterable[str]) -> str:
 def _wrong_type(name: str, given: object) -> Problem | None:
     if not isinstance(given, str):
         return Problem("Server 'type' should be string", name, "type")
-    if given in ALLOWED_TYPES:
+    if given in _TYPES:
         return None
     allowed = list(ALLOWED_TYPES)
     shown = (

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llm_tools_mcp.errors import ConfigError
+
 from .definition import Protocol, ServerDefinition, Transport
 from .expansion import Expansion
 from .problems import config_error, nested_key
 from .variables import INHERITED_VARIABLES, PROXY_VARIABLES
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.errors import ConfigError
-
     from .model import Entry, RemoteEntry, StdioEntry
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -58,10 +58,14 @@ class UnknownKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Servers in the config's order, without the disabled ones. A ConfigError fails one server only."""
+    """Servers in the config's order, without the disabled ones. A ConfigError fails one server only.
+
+    `mistakes` are those of entries that are wrong for every caller.
+    """
 
     servers: Mapping[str, ServerDefinition | ConfigError]
     unknown_keys: tuple[UnknownKey, ...] = ()
+    mistakes: Mapping[str, ConfigError] = field(default_factory=dict)
 
 
 def parse(source_path: str, text: str, context: Context, protocol: Protocol | None = None) -> Config:
@@ -74,10 +78,19 @@ def parse(source_path: str, text: str, context: Context, protocol: Protocol | No
     raw = enabled_servers(source_path, text)
     entries = validated(source_path, raw)
     servers = {
-        name: _resolved(source_path, name, entry, context, protocol) for name, entry in entries.items()
+        name: entry
+        if isinstance(entry, ConfigError)
+        else _resolved(source_path, name, entry, context, protocol)
+        for name, entry in entries.items()
     }
-    unknown = tuple(key for name, entry in entries.items() for key in _unknown_keys(name, entry, raw[name]))
-    return Config(MappingProxyType(servers), unknown)
+    mistakes = {name: entry for name, entry in entries.items() if isinstance(entry, ConfigError)}
+    unknown = tuple(
+        key
+        for name, entry in entries.items()
+        if not isinstance(entry, ConfigError)
+        for key in _unknown_keys(name, entry, raw[name])
+    )
+    return Config(MappingProxyType(servers), unknown, MappingProxyType(mistakes))
 
 
 def _unknown_keys(name: str, entry: Entry, raw: Mapping[str, object]) -> list[UnknownKey]:
@@ -112,6 +125,7 @@ def _resolved(
 
 
 def _common(name: str, entry: Entry, expansion: Expansion, protocol: Protocol | None) -> dict[str, Any]:
+    include, exclude = _offered(entry, expansion)
     numbers = {
         "timeout": entry.timeout,
         "connect_timeout": entry.connect_timeout,
@@ -120,10 +134,19 @@ def _common(name: str, entry: Entry, expansion: Expansion, protocol: Protocol | 
     return {
         "name": name,
         "protocol": protocol or Protocol(entry.protocol or "auto"),
-        "include": expansion.texts("includeTools", entry.include_tools or ()),
-        "exclude": expansion.texts("excludeTools", entry.exclude_tools or ()),
+        "include": include,
+        "exclude": exclude,
         **{key: float(value) for key, value in numbers.items() if value is not None},
     }
+
+
+def _offered(entry: Entry, expansion: Expansion) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which tools to offer, and which of them not. An empty `enabledTools`, as Codex has it, means none."""
+    include = expansion.texts("includeTools", entry.include_tools or ())
+    include += expansion.texts("enabledTools", entry.enabled_tools or ())
+    exclude = expansion.texts("excludeTools", entry.exclude_tools or ())
+    exclude += expansion.texts("disabledTools", entry.disabled_tools or ())
+    return include, ("*",) if entry.enabled_tools == [] and not include else exclude
 
 
 def _stdio(
@@ -136,6 +159,7 @@ def _stdio(
     _check_process(expansion, command, args, own_env, written_cwd)
     env = _chosen(context.environment, INHERITED_VARIABLES) | own_env
     cwd = _folder(written_cwd, context)
+    command = _from_home(command, context)
     return ServerDefinition(
         transport=Transport.STDIO,
         command=_executable(command, env.get("PATH", os.defpath), cwd),
@@ -167,7 +191,7 @@ def _remote(
 
 
 def _remote_transport(written_type: str | None, url: str) -> Transport:
-    if written_type is None:
+    if written_type in (None, "remote"):
         return Transport.SSE if "/sse" in url else Transport.HTTP
     return Transport.SSE if written_type == "sse" else Transport.HTTP
 
@@ -177,11 +201,15 @@ def _chosen(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str,
 
 
 def _folder(written: str, context: Context) -> str:
+    return os.path.normpath(_below(context.cwd, _from_home(written, context)))
+
+
+def _from_home(written: str, context: Context) -> str:
+    """With the caller's home for a ~ in front."""
     home = context.environment.get("HOME")
     if home and (written == "~" or written.startswith("~/")):
-        written = home + written[1:]
-    expanded = os.path.expanduser(written)  # noqa: PTH111 - leaves an unknown ~user alone, pathlib raises
-    return os.path.normpath(_below(context.cwd, expanded))
+        return home + written[1:]
+    return os.path.expanduser(written)  # noqa: PTH111 - leaves an unknown ~user alone, pathlib raises
 
 
 def _below(folder: str, path: str) -> str:

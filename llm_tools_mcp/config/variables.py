@@ -15,11 +15,11 @@ CALLER_VARIABLES = (*INHERITED_VARIABLES, *PROXY_VARIABLES)
 
 NAME = "[A-Za-z_][A-Za-z0-9_]*"
 # Only the beginning: in raw JSON text an unclosed ${A:-  would swallow the mentions behind it.
-_MENTION = rf"\$\{{({NAME})(?=:-|\}})"
+_MENTION = rf"\$\{{(?:env:)?({NAME})(?=:-|\}})"
 
 
 def mentioned_variables(text: str) -> frozenset[str]:
-    """The names in ${VAR} and ${VAR:-default}, wherever they stand in the text."""
+    """The names in ${VAR}, ${env:VAR} and the same with a default, wherever they stand in the text."""
     return frozenset(re.findall(_MENTION, text))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from llm_tools_mcp.config import Context, Protocol, ServerDefinition, Transport, parse
@@ -29,8 +27,13 @@ def failure(entry: object, environment: dict[str, str] | None = None) -> str:
     [
         ("", ["not valid JSON", "line 1, column 1"]),
         ('{"mcpServers": {}\n"b"', ["not valid JSON", "line 2, column 1"]),
-        ('{"mcpServers": {},}', ["not valid JSON", "line 1"]),
-        ("{} // why", ["Extra data", "column 4"]),
+        ('{"mcpServers": {},,}', ["not valid JSON", "line 1"]),
+        ("{} x", ["Extra data", "column 4"]),
+        ("{ // é\n'a': 1}", ["not valid JSON", "line 2, column 1"]),
+        ('{ // why\n"mcpServers": NaN}', ["not valid JSON", "line 2, column 15"]),
+        ("// why\n" + "[" * 200_000, ["nested too deeply"]),
+        ("/* why", ["not valid JSON"]),
+        ("// nothing else", ["not valid JSON"]),
         ('{"mcpServers": NaN}', ["NaN"]),
         ("[" * 200_000, ["not valid JSON"]),
         ('{"mcpServers": ' + "9" * 10_000 + "}", []),
@@ -42,9 +45,6 @@ def failure(entry: object, environment: dict[str, str] | None = None) -> str:
         ('"text"', ["Input should be an object"]),
         ('{"mcpServers": []}', ["'mcpServers'", "Input should be an object"]),
         ('{"mcpServers": null}', ["'mcpServers'", "Input should be an object"]),
-        ('{"mcpServers": {"x": "npx"}}', ["server 'x': Input should be an object"]),
-        ('{"mcpServers": {"x": null}}', ["server 'x': Input should be an object"]),
-        ('{"mcpServers": {"\\ud800": {"command": "a"}}}', ["not valid Unicode"]),
     ],
 )
 def test_malformed_file(text, parts):
@@ -52,6 +52,21 @@ def test_malformed_file(text, parts):
     message = refused(text)
     assert all(part in message for part in parts), message
     assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '// mine\n{"mcpServers": {"x": {"command": "a", "args": ["//b", "/* c */"]}}} // end',
+        '{"mcpServers": {"x": {"command": "a" /* , */, "args": ["//b", "/* c */",],},},}',
+        '{"mcpServers": {"x": {"args": ["//b", "/* c */"], // "command": "z",\n"command": "a"}}}',
+    ],
+)
+def test_comments_and_trailing_commas_are_read_over(text):
+    """Within a text they are none."""
+    definition = parse(PATH, text, Context("/", {})).servers["x"]
+    assert isinstance(definition, ServerDefinition)
+    assert (definition.command, definition.args) == ("a", ("//b", "/* c */"))
 
 
 def test_no_servers():
@@ -74,13 +89,15 @@ def test_order_is_kept():
 
 def test_config_that_is_no_file_names_none():
     """The config of MCP("https://…") has no path to show."""
-    with pytest.raises(ConfigError, match=r"^server 'x'"):
-        parse("", '{"mcpServers": {"x": {}}}', Context("/", {}))
+    found = parse("", '{"mcpServers": {"x": {}}}', Context("/", {})).servers["x"]
+    assert str(found).startswith("server 'x': Could not deduce")
 
 
 # --- one server ------------------------------------------------------------------------------------
 
 MALFORMED = [
+    ("npx", ["server 'x': Input should be an object"]),
+    (None, ["server 'x': Input should be an object"]),
     ({}, ["Could not deduce MCP server type"]),
     ({"args": ["a"]}, ["Could not deduce MCP server type"]),
     ({"comand": "x"}, ["Could not deduce MCP server type", "Did you mean 'command' by 'comand'?"]),
@@ -108,6 +125,11 @@ MALFORMED = [
     ({"command": "x", "env": {"A": "\ud800"}}, ["not valid Unicode"]),
     ({"command": "x", "cwd": 5}, ["key 'cwd'"]),
     ({"url": 5}, ["key 'url': Input should be a valid string"]),
+    ({"serverUrl": 5}, ["key 'serverUrl': Input should be a valid string"]),
+    ({"serverUrl": "http://h", "command": "npx"}, ["Only 'url' or 'command' is allowed"]),
+    ({"command": "x", "type": "remote"}, ["key 'url': Field required"]),
+    ({"command": "x", "enabled": "no"}, ["key 'enabled': Input should be a valid boolean"]),
+    ({"command": "x", "disabledTools": "a"}, ["key 'disabledTools': Input should be a valid array"]),
     ({"url": "http://h", "headers": ["a"]}, ["key 'headers': Input should be an object"]),
     ({"url": "http://h", "headers": {"A": 1}}, ["key 'headers.A'"]),
     ({"command": "x", "disabled": "yes"}, ["key 'disabled': Input should be a valid boolean"]),
@@ -128,6 +150,21 @@ MALFORMED = [
     ({"command": "x", "excludeTools": ["${NOPE}"]}, ["NOPE"]),
     ({"url": "${NOPE}/mcp"}, ["key 'url'", "NOPE"]),
     ({"url": "http://h", "headers": {"A": "${NOPE}"}}, ["key 'headers.A'", "NOPE"]),
+    ({"command": "x", "env": {"A": "${env:NOPE}"}}, ["key 'env.A'", "variable NOPE is not set"]),
+    ({"command": "x", "args": ["${A:-${NOPE}}"]}, ["key 'args[0]'", "variable NOPE is not set"]),
+    *(
+        ({"command": "x", "env": {"A": f"Bearer {text}"}}, ["key 'env.A'", shown, "not known here"])
+        for text, shown in (
+            ("${input:token}", "${input:…}"),
+            ("${vault:shop/token}", "${vault:…}"),
+            ("${op://vault/item}", "${op:…}"),
+            ("${secrets.TOKEN}", "${secrets.…}"),
+            ("${{ secrets.TOKEN }}", "${{…}"),
+            ("${env:}", "${env:…}"),
+            ("${A:-${input:x}}", "${input:…}"),
+        )
+    ),
+    ({"url": "http://h", "headers": {"A": "Bearer {env:X}"}}, ["key 'headers.A'", "here it is ${env:X}"]),
     ({"command": "x\0"}, ["key 'command'", "NUL"]),
     ({"command": ""}, ["key 'command'", "empty"]),
     ({"command": "x", "args": ["\0"]}, ["key 'args[0]'", "NUL"]),
@@ -173,12 +210,20 @@ def test_malformed_server(entry, parts):
     assert "\n" not in message
 
 
-def test_several_errors_are_shown_up_to_five():
-    """One look tells what is wrong with the whole file."""
-    message = refused(json.dumps({"mcpServers": {f"s{number}": {} for number in range(7)}}))
-    first, *lines = message.splitlines()
-    assert first == f"{PATH}: 7 errors"
-    assert [line.split(":")[0] for line in lines] == [*(f"  server 's{n}'" for n in range(5)), "  and 2 more"]
+def test_wrong_entry_costs_itself_alone():
+    """Each has its own error, in the config's order; what is wrong for every caller is told apart."""
+    entries = {
+        "a": {},
+        "b": {"command": "b"},
+        "c": 5,
+        "\ud800": {"command": "d"},
+        "e": {"command": "${NOPE}"},
+    }
+    config = parsed(entries)
+    kinds = [type(value) for value in config.servers.values()]
+    assert kinds == [ConfigError, ServerDefinition, ConfigError, ConfigError, ConfigError]
+    assert list(config.servers) == list(entries)
+    assert list(config.mistakes) == ["a", "c", "\ud800"]
 
 
 def test_unset_variable_costs_one_server():
@@ -196,8 +241,10 @@ def test_all_unset_variables_of_a_server_are_named():
 
 def test_disabled_server_is_skipped_unseen():
     """A disabled entry may be as broken as it likes."""
-    config = parsed({"a": {"disabled": True, "args": 5, "odd": 1}, "b": {"disabled": False, "command": "b"}})
-    assert list(config.servers) == ["b"]
+    off = {"a": {"disabled": True, "args": 5, "odd": 1}, "c": {"enabled": False}}
+    on = {"b": {"disabled": False, "command": "b"}, "d": {"enabled": True, "command": "d"}}
+    config = parsed({**off, **on})
+    assert list(config.servers) == ["b", "d"]
     assert config.unknown_keys == ()
 
 
@@ -265,6 +312,11 @@ def test_null_stands_for_the_default(entry):
         ({"url": "https://h/sse", "type": "http"}, Transport.HTTP),
         ({"url": "https://h/sse", "type": "streamable-http"}, Transport.HTTP),
         ({"url": "https://h/mcp", "type": "sse"}, Transport.SSE),
+        ({"url": "https://h/sse", "type": "streamableHttp"}, Transport.HTTP),
+        ({"url": "https://h/sse", "type": "remote"}, Transport.SSE),
+        ({"url": "https://h/mcp", "type": "remote"}, Transport.HTTP),
+        ({"serverUrl": "https://h/mcp"}, Transport.HTTP),
+        ({"command": "a", "type": "local"}, Transport.STDIO),
     ],
 )
 def test_transport(entry, transport):

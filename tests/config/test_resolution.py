@@ -22,7 +22,14 @@ from tests.parsing import CALLER, one
         ("${EMPTY:-d}", "d"),
         ("${NO:-a b:-c$}", "a b:-c$"),
         ("${RAW}", "${A}"),
-        ("$A $$ $ ${} ${1} ${A-b} ${env:A} ${A", "$A $$ $ ${} ${1} ${A-b} ${env:A} ${A"),
+        ("${env:A}${env:NO:-d}", "oned"),
+        ("${NO:-${A}}${NO:-<${env:NO:-${B}}>}", "one<two>"),
+        ("${A:-${NO}}", "one"),
+        ("$${A} $${input:x}", "${A} ${input:x}"),
+        (
+            "$A $$ $ ${} ${1} ${A-b} ${A:+b} ${A:0:3} ${1${A}} ${A",
+            "$A $$ $ ${} ${1} ${A-b} ${A:+b} ${A:0:3} ${1one} ${A",
+        ),
         ("~/x", "~/x"),
     ],
 )
@@ -106,7 +113,8 @@ def folders(tmp_path: Path) -> Path:
         ("{0}/bin/tool", "", "{0}/bin/tool"),
         ("./plain", "", "./plain"),
         ("./none", "", "./none"),
-        ("~/tool", "", "~/tool"),
+        ("~/tool", "", "{0}/tool"),
+        ("~/bin/tool", "", "{0}/bin/tool"),
     ],
 )
 def test_command_lookup(folders, monkeypatch, command, path, found):
@@ -115,7 +123,8 @@ def test_command_lookup(folders, monkeypatch, command, path, found):
     command, path, found = (text.format(folders) for text in (command, path, found))
     definition = one({"command": command}, {"PATH": path, "HOME": str(folders)}, cwd=folders / "work")
     assert definition.command == found
-    assert one({"command": command, "env": {"PATH": path}, "cwd": "work"}, cwd=folders).command == found
+    entry = {"command": command, "env": {"PATH": path}, "cwd": "work"}
+    assert one(entry, {"HOME": str(folders)}, cwd=folders).command == found
 
 
 def test_command_without_a_path(monkeypatch):
@@ -152,4 +161,12 @@ def test_target(entry, target):
 def test_offers(include, exclude, offered):
     """Globs that mind the case; exclude wins."""
     definition = one({"command": "a", "includeTools": include, "excludeTools": exclude})
+    as_others = one({"command": "a", "enabledTools": include or None, "disabledTools": exclude})
+    assert (as_others.include, as_others.exclude) == (definition.include, definition.exclude)
     assert [name for name in ("read_file", "write_file", "Read") if definition.offers(name)] == offered
+
+
+def test_empty_list_of_enabled_tools_means_none():
+    """As in Codex; a list of our own that is empty means all."""
+    assert not one({"command": "a", "enabledTools": []}).offers("x")
+    assert one({"command": "a", "includeTools": []}).offers("x")

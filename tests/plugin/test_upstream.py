@@ -96,8 +96,10 @@ def test_validation_keeps_its_words(inside: Home, config: Any, words: list[str])
     """People search the web for these messages."""
     inside.config.write_text(json.dumps(config))
     result = invoke("tools", "MCP")
-    assert result.code == 1
+    is_one_server = isinstance(config, dict) and bool(config.get("mcpServers"))
+    assert result.code == (0 if is_one_server else 1)
     assert [word for word in words if word not in result.stderr] == []
+    assert str(inside.config) in result.stderr
 
 
 def test_other_keys_are_ignored(inside: Home) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_tools_mcp import paths
+from llm_tools_mcp import config, paths
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.completers import server_names
 from llm_tools_mcp.cli.editing import (
@@ -24,7 +24,6 @@ from llm_tools_mcp.cli.editing import (
     wrong_name,
 )
 from llm_tools_mcp.cli.secrets import shown_entry
-from llm_tools_mcp.config import mentioned_variables
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin, styled
@@ -176,11 +175,21 @@ def _set_disabled(config_path: str | None, name: str, *, is_disabled: bool) -> N
         entry = entry_of(servers, name)
         if not isinstance(entry, dict):
             raise McpError(f"{path}: server {name!r}: Input should be an object")
-        was_disabled = entry.pop("disabled", None) is True
-        if is_disabled:
-            entry["disabled"] = True
+        was_disabled = config.is_disabled(entry)
+        if was_disabled != is_disabled:
+            _switch(entry, is_disabled=is_disabled)
     word = "disabled" if is_disabled else "enabled"
     click.echo(f"{name!r} is {word} already" if was_disabled == is_disabled else f"{word} {name!r} in {path}")
+
+
+def _switch(entry: Entry, *, is_disabled: bool) -> None:
+    """By the key that stands there, if one does."""
+    if "enabled" in entry:
+        entry["enabled"] = not is_disabled
+    if "disabled" in entry or ("enabled" not in entry and is_disabled):
+        entry["disabled"] = True
+    if not is_disabled:
+        entry.pop("disabled", None)
 
 
 # --- what is typed → an entry -----------------------------------------------------------------------
@@ -251,7 +260,7 @@ def _add(
     click.echo(f"added {name!r} to {path}")
     for key in unknown:
         click.echo(f"Warning: {key}", err=True)
-    if entry.get("disabled") is True:
+    if config.is_disabled(entry):
         click.echo(f"it is disabled; to enable it: llm mcp enable {shlex.quote(name)}")
     elif check and not _try(name, config_path):
         context.exit(1)
@@ -265,7 +274,9 @@ def _check_entry(path: Path, name: str, entry: Entry) -> list[str]:
     text = json.dumps({"mcpServers": {name: entry}})
     parsed = check(path, text)
     outcome = parsed.servers.get(name)
-    if isinstance(outcome, ConfigError) and mentioned_variables(text) <= os.environ.keys():
+    if error := parsed.mistakes.get(name):
+        raise error
+    if isinstance(outcome, ConfigError) and config.mentioned_variables(text) <= os.environ.keys():
         raise outcome
     return [unknown_key(key) for key in parsed.unknown_keys]
 

@@ -189,7 +189,7 @@ class _Listing:
     def _at_once(self, position: int) -> v1.ServerTools:
         name, definition = self._servers[position]
         if isinstance(definition, ConfigError):
-            failure = v1.Failure(kind=Kind.CONFIG, message=definition.reason)
+            failure = v1.Failure(kind=Kind.CONFIG, message=definition.reason_in_file)
             return v1.ServerTools(
                 server=name, position=position, state=v1.ServerTools.FAILED, failure=failure
             )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.config import ServerDefinition, is_disabled, named_entries
 
 _MAX_CONFIGS = 256
 # A config that a process writes for another one: the next one there has nothing to do with it.
@@ -63,14 +62,8 @@ def _after_change(former: _Config | None, text: str) -> _Config:
 
 
 def _entries(text: str) -> Mapping[str, Any]:
-    """The text was parsed before, with all its errors reported."""
-    try:
-        servers = json.loads(text)["mcpServers"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    if not isinstance(servers, dict):
-        return {}
-    return {n: e for n, e in servers.items() if not (isinstance(e, dict) and e.get("disabled"))}
+    """Those in use. The text was parsed before, with all its errors reported."""
+    return {name: entry for name, entry in named_entries(text).items() if not is_disabled(entry)}
 
 
 def _claimed(config: _Config) -> set[str]:

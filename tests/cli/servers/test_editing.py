@@ -123,12 +123,57 @@ def test_what_else_is_in_the_file_stays(home: Home) -> None:
 
 def test_broken_file_is_never_overwritten(home: Home) -> None:
     """What is no JSON, or no config, is somebody's work: an error, and it stays."""
-    for text in ('{"mcpServers": {', "[]", '{"mcpServers": []}', '{"mcpServers": {"x": 5}}'):
+    for text in ('{"mcpServers": {', "[]", '{"mcpServers": []}'):
         home.config.write_text(text)
         refused = home.run_cli("add", "a", "--no-check", "--", "y", check=False)
         assert refused.code == 1
         assert "Traceback" not in refused.stderr
         assert home.config.read_text() == text
+
+
+def test_wrong_entry_hinders_nobody(home: Home) -> None:
+    """The others are added, switched off and removed; it stays as it is, and is named. It can go itself."""
+    bad = {"args": ["s3cr3t"]}
+    home.config.write_text(json.dumps({"mcpServers": {"bad": bad, "a": {"command": "x"}}}))
+    left = "Warning: left as it is: server 'bad': Could not deduce MCP server type"
+    for words in (["add", "b", "--no-check", "--", "y"], ["disable", "a"], ["enable", "a"], ["remove", "a"]):
+        done = home.run_cli(*words)
+        assert left in done.stderr
+        assert "s3cr3t" not in done.stderr
+        assert servers(home)["bad"] == bad
+    assert list(servers(home)) == ["bad", "b"]
+    assert home.run_cli("disable", "bad").stderr == ""
+    assert home.run_cli("enable", "bad", check=False).code == 1
+    home.run_cli("remove", "bad")
+    assert list(servers(home)) == ["b"]
+
+
+COMMENTED = """// mine
+{
+  "mcpServers": {
+    // the first one
+    "a": {"command": "x", "args": ["-y", "https://h/"]}, // stays
+    "b": {
+      "command": "y", /* why */
+      "enabled": false,
+    }, // also
+  },
+}
+"""
+
+
+def test_comments_stay(home: Home) -> None:
+    """And the layout of what is not changed, to the character."""
+    home.config.write_text(COMMENTED)
+    home.run_cli("add", "c", "--no-check", "--", "z")
+    added = '// also\n    "c": {\n      "command": "z"\n    },\n'
+    assert home.config.read_text() == COMMENTED.replace("// also\n", added)
+    home.run_cli("remove", "c")
+    home.run_cli("enable", "b")
+    assert home.config.read_text() == COMMENTED.replace('"enabled": false', '"enabled": true')
+    home.run_cli("disable", "a")
+    changed = '"args": ["-y", "https://h/"], "disabled": true}'
+    assert home.config.read_text().splitlines()[4].endswith(f"{changed}, // stays")
 
 
 def test_entry_that_cannot_work_is_refused(home: Home) -> None:

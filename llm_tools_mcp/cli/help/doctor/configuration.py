@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import shlex
 import stat
@@ -11,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_tools_mcp.cli.editing import check, repeated_keys, unknown_key, wrong_name
+from llm_tools_mcp.cli.editing import check, shown_keys, unknown_key, wrong_name
+from llm_tools_mcp.cli.rewriting import repeated_keys
+from llm_tools_mcp.config import decoded
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.terminal.screen import clean_line
 
@@ -81,10 +82,10 @@ def _permissions(path: Path) -> Iterator[Finding]:
 
 
 def _keys(source: ConfigSource, parsed: Config) -> Iterator[Finding]:
-    for key in dict.fromkeys(repeated_keys(source.text)):
+    for key in dict.fromkeys(shown_keys(repeated_keys(source.text))):
         text = f"the key {key!r} appears twice in one object, and only the last one counts"
         yield Finding(BAD, text, _edit(source.path))
-    if "servers" in json.loads(source.text):
+    if "servers" in decoded(source.path, source.text):
         text = (
             "the key 'servers', as VS Code writes it, is not read beside 'mcpServers': "
             "import what it holds, and delete it"
@@ -117,6 +118,8 @@ def _servers(source: ConfigSource, parsed: Config, *, connect: bool) -> Iterator
         elif definition.transport.value == "stdio" and (missing := _missing(name, definition)):
             told.add(name)
             yield missing
+        else:
+            yield from _unexpanded(name, definition)
     if connect and parsed.servers:
         yield from _connections(source, told)
 
@@ -132,6 +135,16 @@ def _missing(name: str, definition: ServerDefinition) -> Finding | None:
     if not os.access(path, os.X_OK):
         return Finding(BAD, f"server {name!r}: {path} cannot be run", f"chmod +x {shlex.quote(str(path))}")
     return None
+
+
+def _unexpanded(name: str, definition: ServerDefinition) -> Iterator[Finding]:
+    """A ~ that a shell would replace: in `args` and `env` there is none."""
+    places = {f"args[{index}]": arg for index, arg in enumerate(definition.args)}
+    places |= {f"env.{variable}": definition.env[variable] for variable in sorted(definition.own_env)}
+    for key, value in places.items():
+        if value == "~" or value.startswith("~/"):
+            text = f"server {clean_line(name)!r}: the ~ in key {key!r} is passed as it stands"
+            yield Finding(NOTE, f"{text}: no shell is there to replace it", "write ${HOME} instead")
 
 
 def _not_on_the_path(name: str, command: str) -> Finding:

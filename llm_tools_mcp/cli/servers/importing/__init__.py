@@ -106,9 +106,8 @@ def _checked(server: Found) -> Found:
     if reason:
         return replace(server, entry=None, notes=(f"its name {reason}",))
     enabled = {key: value for key, value in server.entry.items() if key != "disabled"}
-    try:
-        check(server.source, json.dumps({"mcpServers": {server.name: enabled}}))
-    except ConfigError as error:
+    parsed = check(server.source, json.dumps({"mcpServers": {server.name: enabled}}))
+    if error := parsed.mistakes.get(server.name):
         return replace(server, entry=None, notes=(error.reason,))
     return server
 

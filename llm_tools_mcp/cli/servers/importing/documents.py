@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from llm_tools_mcp.config import decoded
 from llm_tools_mcp.errors import ConfigError
 
 Json = dict[str, Any]
@@ -19,7 +19,7 @@ def document_of(path: Path) -> Json:
     text = _text(path)
     if not text.strip():
         return {}
-    document = _toml(path, text) if _is_toml(path, text) else _json(path, text)
+    document = _toml(path, text) if _is_toml(path, text) else decoded(str(path), text)
     if not isinstance(document, dict):
         raise ConfigError(str(path), "Input should be an object")
     return document
@@ -55,26 +55,3 @@ def _toml(path: Path, text: str) -> Any:
         raise ConfigError(str(path), f"not valid TOML: {error}") from None
     except RecursionError:
         raise ConfigError(str(path), "not valid TOML: nested too deeply") from None
-
-
-# A string, or a comment, or a comma before a closing bracket.
-_JSONC = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
-
-
-def _json(path: Path, text: str) -> Any:
-    with suppress(ValueError, RecursionError):
-        return json.loads(text)
-    try:
-        return json.loads(_JSONC.sub(_blank, text))
-    except RecursionError:
-        reason = "nested too deeply"
-    except json.JSONDecodeError as error:
-        reason = f"{error.msg} (line {error.lineno}, column {error.colno})"
-    except ValueError as error:  # a number of thousands of digits
-        reason = str(error)
-    raise ConfigError(str(path), f"not valid JSON: {reason}")
-
-
-def _blank(found: re.Match[str]) -> str:
-    """Spaces of the same length: messages name the place in the file as it is."""
-    return found[1] or re.sub(r"[^\n]", " ", found[0])

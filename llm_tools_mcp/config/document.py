@@ -1,0 +1,79 @@
+"""The JSON of a config as people write it, with comments and trailing commas, and what stands in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from llm_tools_mcp.errors import ConfigError
+
+# Of rapidjson, in the words of Python's reader, which reads the plain JSON.
+_WORDS = {
+    "Invalid value": "Expecting value",
+    "Missing a name for object member": "Expecting property name enclosed in double quotes",
+    "Missing a colon after a name of object member": "Expecting ':' delimiter",
+    "Missing a comma or '}' after an object member": "Expecting ',' delimiter",
+    "Missing a comma or ']' after an array element": "Expecting ',' delimiter",
+}
+
+
+def decoded(path: str, text: str) -> Any:
+    """Read JSON, or JSON with comments. Raises ConfigError, with the place of the mistake.
+
+    The reader's own error is let go before: it holds the text, and with it the tokens in `env`.
+    """
+    line = 0
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        line, reason = error.lineno, f"{error.msg} (line {error.lineno}, column {error.colno})"
+    except RecursionError:
+        reason = "nested too deeply"
+    except ValueError as error:  # NaN and its kin, or a number of thousands of digits
+        reason = str(error)
+    if line:
+        return _decoded_with_comments(path, text, line, reason)
+    raise ConfigError(path, f"not valid JSON: {reason}")
+
+
+def named_entries(text: str) -> dict[str, Any]:
+    """The servers by name as they are written, those that are not in use too; none where it is no config."""
+    try:
+        servers = decoded("", text)["mcpServers"]
+    except (ConfigError, LookupError, TypeError):
+        return {}
+    return servers if isinstance(servers, dict) else {}
+
+
+def is_disabled(entry: object) -> bool:
+    """`disabled: true`, or `enabled: false`, as other clients write it."""
+    return isinstance(entry, dict) and (entry.get("disabled") is True or entry.get("enabled") is False)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _decoded_with_comments(path: str, text: str, line: int, complaint: str) -> Any:
+    """`line` and `complaint` are of the strict reader, and better where both stop at the same line."""
+    import rapidjson  # most configs are plain JSON
+
+    mode = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
+    try:  # NM_NATIVE refuses NaN; without NM_NAN the other modes refuse trailing commas too (1.25)
+        return rapidjson.loads(text, parse_mode=mode, number_mode=rapidjson.NM_NATIVE)
+    except RecursionError:
+        reason = "nested too deeply"
+    except ValueError as error:
+        reason = _described(text, str(error), line) or complaint
+    raise ConfigError(path, f"not valid JSON: {reason}")
+
+
+def _described(text: str, message: str, strict_line: int) -> str:
+    """`Parse error at offset 20: …`, which counts bytes, with the place as editors show it."""
+    offset, _, complaint = message.removeprefix("Parse error at offset ").partition(": ")
+    if not offset.isdigit():
+        return ""
+    before = text.encode("utf-8", "surrogatepass")[: int(offset)].decode("utf-8", "ignore")
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    words = _WORDS.get(complaint.rstrip("."), complaint.rstrip("."))
+    return f"{words} (line {line}, column {column})" if line > strict_line else ""
