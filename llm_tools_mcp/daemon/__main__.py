@@ -35,11 +35,13 @@ from .distribution import Distribution
 from .front import rpc
 from .front.acceptor import Acceptor
 from .front.http2 import Connection as ClientConnection
+from .front.http2 import Intake
 from .front.questions import Questions
 from .front.servicer import Servicer
 from .lifecycle import Lifecycle, Notifier, drain
 from .listeners import Listeners, Origin, listen
 from .log import Logs
+from .memory import Trimmer
 from .pool.pool import Pool
 from .pool.session import Session
 from .pool.tool_cache import ToolCache
@@ -107,6 +109,7 @@ class Daemon:
             is_outdated=self._distribution.is_outdated,
         )
         self._server = rpc.Server(rpc.methods(v1.SERVICE, self.servicer), max_message=v1.MAX_MESSAGE_BYTES)
+        self._intake = Intake(2 * v1.MAX_MESSAGE_BYTES, Trimmer().note)
 
     async def serve(self) -> None:
         self.acceptor.start(self._listeners.sockets)
@@ -122,7 +125,7 @@ class Daemon:
                 await asyncio.gather(self._connections, sweep)
 
     def _serve_client(self, sock: socket.socket) -> ClientConnection:
-        return ClientConnection(sock, self._server.handle, max_body=self._server.max_body)
+        return ClientConnection(sock, self._server, self._intake)
 
     def _sweep(self) -> None:
         orphans.sweep(self._socket)

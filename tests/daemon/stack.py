@@ -18,7 +18,7 @@ from h2.connection import H2Connection
 from h2.events import Event
 
 from llm_tools_mcp.daemon.front.acceptor import Acceptor
-from llm_tools_mcp.daemon.front.http2 import Connection
+from llm_tools_mcp.daemon.front.http2 import Connection, Intake
 from llm_tools_mcp.daemon.front.rpc import Code, Method, RpcError, Server, Write, unary
 
 CHANNEL_OPTIONS = (
@@ -32,6 +32,7 @@ CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 MAX_MESSAGE = 16 * 1024 * 1024
+MAX_UNFINISHED = 32 * 1024 * 1024
 
 E = TypeVar("E", bound=Event)
 Frame = tuple[int, int, bytes]  # type, flags, payload
@@ -51,10 +52,12 @@ class Stack:
             "/test.Test/Fail": Method(BytesValue, self._fail),
         }
         self._server = Server(methods, max_message=MAX_MESSAGE)
+        self.sizes: list[int] = []  # of the requests that are over
+        self._intake = Intake(MAX_UNFINISHED, self.sizes.append)
         self.acceptor = Acceptor(self._connect, allowed_uids=allowed, on_change=self._changed)
 
     def _connect(self, sock: socket.socket) -> Connection:
-        return Connection(sock, self._server.handle, max_body=self._server.max_body)
+        return Connection(sock, self._server, self._intake)
 
     def start(self, *listeners: socket.socket) -> None:
         self.acceptor.start(listeners)

@@ -1,7 +1,8 @@
 """gRPC over HTTP/2, as its protocol document has it, for methods that take one message.
 
-https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. Messages come and go uncompressed. Deadlines
-are the client's: when one is over it resets the stream, and the method is cancelled.
+https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. Messages come and go uncompressed. A method
+starts at its first whole message, and an unknown one is refused at its headers: a client of a later release
+may stream where this daemon does not, and would wait for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from urllib.parse import quote
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from .http2 import ClientGone, Stream
+from llm_tools_mcp.daemon.pool.deadline import Deadline
+
+from .http2 import MAX_HEADERS, ClientGone, Headers, Stream
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
@@ -25,14 +28,17 @@ _log = logging.getLogger(__name__)
 
 Write = Callable[[Message], Awaitable[None]]
 
-_CONTENT_TYPE = (b"content-type", b"application/grpc")
-_BEGIN = [(b":status", b"200"), _CONTENT_TYPE]
+_TYPE = b"application/grpc"
+_TYPES = (_TYPE + b"+", _TYPE + b";")  # how one may go on
+_BEGIN = [(b":status", b"200"), (b"content-type", _TYPE), (b"grpc-accept-encoding", b"identity")]
 # What stays in `grpc-message` as it is: printable ASCII but the percent sign.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 # A message is preceded by a byte, which says whether it is compressed, and its length, 4 bytes, big-endian.
 _PREFIX_BYTES = 5
 _MAX_STATUS_BYTES = 6000  # of its text: grpc's clients refuse headers of more than 8 KiB in all
+# How `grpc-timeout` ends, in seconds.
+_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _SMALL = 64 * 1024  # bytes of a message that is rather copied than sent in two steps
 
 
@@ -41,6 +47,7 @@ class Code(IntEnum):
 
     OK = 0
     INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
     RESOURCE_EXHAUSTED = 8
     UNIMPLEMENTED = 12
     INTERNAL = 13
@@ -100,12 +107,19 @@ class Server:
     def __init__(self, methods: Mapping[str, Method], *, max_message: int) -> None:
         self._methods = {path.encode(): method for path, method in methods.items()}
         self._max_message = max_message
-        self.max_body = _PREFIX_BYTES + max_message
+
+    def is_ready(self, stream: Stream) -> bool:
+        """When there is a whole message, or nothing that would make it one that is served."""
+        body = stream.body
+        if len(body) < _PREFIX_BYTES:
+            return _http_refusal(stream.headers) is not None or self._method_of(stream.headers) is None
+        size = _message_size(body)
+        return len(body) >= _PREFIX_BYTES + size or size > self._max_message
 
     async def handle(self, stream: Stream) -> None:
         """One RPC, from its request to its status."""
-        if not stream.headers.get(b"content-type", b"").startswith(_CONTENT_TYPE[1]):
-            stream.send_headers([(b":status", b"415")], end=True)
+        if refusal := _http_refusal(stream.headers):
+            stream.send_headers(refusal, end=True)
             return
         answer = _Answer(stream, self._max_message)
         try:
@@ -121,27 +135,61 @@ class Server:
             answer.end(Code.OK)
 
     async def _call(self, stream: Stream, write: Write) -> None:
-        path = stream.headers.get(b":path", b"")
-        method = self._methods.get(path)
+        if stream.refusal:
+            raise RpcError(Code.RESOURCE_EXHAUSTED, stream.refusal)
+        if not stream.headers:
+            raise RpcError(Code.RESOURCE_EXHAUSTED, f"the headers exceed {MAX_HEADERS // 1024} KiB")
+        method = self._method_of(stream.headers)
         if method is None:
-            raise RpcError(Code.UNIMPLEMENTED, f"there is no method {path.decode('ascii', 'replace')}")
-        if stream.is_too_large:
+            path = stream.headers.get(b":path", b"").decode("ascii", "replace")
+            raise RpcError(Code.UNIMPLEMENTED, f"there is no method {path}")
+        request = self._parsed(method.request, stream.take_body())
+        # A client ends its call itself when the time is over, unless it was stopped.
+        with Deadline(_seconds(stream.headers.get(b"grpc-timeout", b""))) as deadline:
+            await method.serve(request, write)
+        if deadline.is_over:
+            raise RpcError(Code.DEADLINE_EXCEEDED, "the time that the client gave the call is over")
+
+    def _method_of(self, headers: Mapping[bytes, bytes]) -> Method | None:
+        return self._methods.get(headers.get(b":path", b""))
+
+    def _parsed(self, kind: type[Message], body: bytearray) -> Message:
+        if body[:1] == b"\1":
+            raise RpcError(Code.UNIMPLEMENTED, "compressed messages are not understood")
+        if len(body) >= _PREFIX_BYTES and _message_size(body) > self._max_message:
             limit = f"the limit of {self._max_message // 2**20} MiB"
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request exceeds {limit}")
-        await method.serve(_parsed(method.request, stream.take_body()), write)
+        if len(body) < _PREFIX_BYTES or _message_size(body) != len(body) - _PREFIX_BYTES:
+            raise RpcError(Code.INTERNAL, "the request is not one whole message")
+        message = kind()
+        try:
+            message.MergeFromString(memoryview(body)[_PREFIX_BYTES:])  # type: ignore[arg-type]  # any buffer
+        except DecodeError as error:
+            raise RpcError(Code.INTERNAL, f"the request is no {kind.DESCRIPTOR.full_name}") from error
+        return message
 
 
-def _parsed(kind: type[Message], body: bytes) -> Message:
-    if body[:1] == b"\1":
-        raise RpcError(Code.UNIMPLEMENTED, "compressed messages are not understood")
-    if len(body) < _PREFIX_BYTES or int.from_bytes(body[1:_PREFIX_BYTES], "big") != len(body) - _PREFIX_BYTES:
-        raise RpcError(Code.INTERNAL, "the request is not one whole message")
-    message = kind()
-    try:
-        message.MergeFromString(memoryview(body)[_PREFIX_BYTES:])  # type: ignore[arg-type]  # any buffer
-    except DecodeError as error:
-        raise RpcError(Code.INTERNAL, f"the request is no {kind.DESCRIPTOR.full_name}") from error
-    return message
+def _message_size(body: bytearray) -> int:
+    """Bytes of the message that begins here."""
+    return int.from_bytes(body[1:_PREFIX_BYTES], "big")
+
+
+def _http_refusal(headers: Mapping[bytes, bytes]) -> Headers | None:
+    """The answer to what is no gRPC."""
+    if not headers:
+        return None  # there were too many: that has a status of its own
+    if headers.get(b":method") != b"POST":
+        return [(b":status", b"405"), (b"allow", b"POST")]
+    kind = headers.get(b"content-type", b"")
+    return None if kind == _TYPE or kind.startswith(_TYPES) else [(b":status", b"415")]
+
+
+def _seconds(timeout: bytes) -> float:
+    """Of `grpc-timeout`: up to eight digits and a unit. 0 where there is none, or none that can be read."""
+    unit = _UNITS.get(timeout[-1:])
+    if unit is None or len(timeout) > 9 or not timeout[:-1].isdigit():
+        return 0
+    return max(int(timeout[:-1]) * unit, 1e-9)
 
 
 class _Answer:

@@ -12,6 +12,7 @@ import pytest
 
 from llm_tools_mcp.daemon.front import acceptor as acceptor_module
 from llm_tools_mcp.daemon.front.http2 import GOAWAY, SETTLING
+from llm_tools_mcp.daemon.front.http2 import shutdown as shutdown_module
 from tests.daemon.stack import (
     Frame,
     Stack,
@@ -159,13 +160,14 @@ def has_goaway(frames: list[Frame]) -> bool:
 async def test_daemon_ends_its_half_after_the_last_answer(folder: Path) -> None:
     """Once the client has heard of the end, and not while it is owed an answer; then the client closes."""
     async with serving(folder) as (stack, path), raw_client(path) as client:
-        stream = client.request("Repeat", framed(b"1 3"), end=False)
+        message = framed(b"1 3")
+        stream = client.request("Repeat", message[:-1], end=False)
         client.request("Echo", framed(b"hi"))
         await client.flush()
         await client.frames_until(lambda seen: any(map(is_end, seen)))
         draining = asyncio.ensure_future(stack.drain())
         goodbye = (await client.frames_until(is_ping_after_goaway))[-1][2]
-        client.http.end_stream(stream)
+        client.http.send_data(stream, message[-1:], end_stream=True)
         await client.send(b"\0\0\x08\6\1\0\0\0\0" + goodbye)
         last = await client.frames_until(lambda seen: any(map(is_end, seen)) and has_goaway(seen))
         assert int.from_bytes(last[-1][2][:4], "big") == 3  # a later stream is tried elsewhere
@@ -192,6 +194,42 @@ async def test_silent_client_does_not_hold_up_the_drain(folder: Path) -> None:
             await asyncio.wait_for(stack.drain(), SOON)
             assert time.monotonic() - begin >= acceptor_module.SILENCE * 0.99
             assert await asyncio.get_running_loop().sock_recv(silent, 1) == b""
+
+
+@in_loop
+async def test_stopped_client_does_not_hold_up_the_drain(folder: Path) -> None:
+    """One that was stopped (Ctrl-Z) is let go, and finds its answer and the end when it goes on."""
+    async with serving(folder) as (stack, path), raw_client(path) as stopped:
+        stopped.request("Echo", framed(b"hi"))
+        await stopped.flush()
+        await wait_until_async(lambda: stack.served == 1)
+        begin = time.monotonic()
+        await stack.drain()
+        assert time.monotonic() - begin >= shutdown_module.PATIENCE * 0.99
+        seen = await stopped.frames_until(lambda seen: [kind for kind, _, _ in seen].count(GOAWAY[3]) == 2)
+        assert any(map(is_end, seen))
+        assert int.from_bytes(seen[-1][2][:4], "big") == 1  # a call that it makes now is tried elsewhere
+        await stopped.read_to_end()
+
+
+@in_loop
+async def test_stopped_client_with_an_answer_under_way_is_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may read on: what does not fit into the kernel's buffer is not thrown away."""
+    monkeypatch.setattr(shutdown_module, "PATIENCE", 0.05)
+    async with serving(folder) as (stack, path), raw_client(path) as slow:
+        stream = slow.request("Repeat", framed(b"1 900000"))
+        slow.http.increment_flow_control_window(2**30)
+        slow.http.increment_flow_control_window(2**30, stream)
+        await slow.flush()
+        await wait_until_async(lambda: stack.written == 900_000)
+        draining = asyncio.ensure_future(stack.drain())
+        await until(time.monotonic() + 0.2)
+        assert not draining.done()
+        seen = await slow.frames_until(lambda seen: any(map(is_end, seen)))
+        assert sum(len(payload) for kind, _, payload in seen if kind == DATA) > 900_000
+        await asyncio.wait_for(draining, SOON)
 
 
 @in_loop

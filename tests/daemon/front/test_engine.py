@@ -54,3 +54,13 @@ def test_repeated_blocks_are_remembered() -> None:
     ours = Engine().encoder
     assert ours.encode(FIELDS) != ours.encode(FIELDS)
     assert ours.encode(FIELDS) is ours.encode(FIELDS)
+
+
+def test_table_of_a_client_that_offers_gigabytes() -> None:
+    """What we send fills it only up to the usual bound: a daemon that runs for months keeps no texts."""
+    encoder, decoder = Engine().encoder, hpack.Decoder()
+    encoder.header_table_size = 2**32 - 1
+    for number in range(1000):
+        headers = [(b"grpc-message", b"%d" % number)]
+        assert list(decoder.decode(encoder.encode(headers), raw=True)) == headers
+    assert encoder.header_table._current_size <= 4096

@@ -8,14 +8,25 @@ import gc
 import os
 import random
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from h2.events import DataReceived, PingAckReceived, ResponseReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.events import (
+    DataReceived,
+    PingAckReceived,
+    RemoteSettingsChanged,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
+from h2.stream import H2Stream
 
-from llm_tools_mcp.daemon.front.http2 import Stream
+from llm_tools_mcp.daemon.front.http2 import MAX_HEADERS, Stream
 from tests.daemon.stack import (
     MAX_MESSAGE,
+    RawClient,
     Stack,
     aio_channel,
     connect,
@@ -33,6 +44,7 @@ SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 PING = b"\0\0\x08\6\0\0\0\0\0" + b"8 bytes!"
 CLIENTS_GOAWAY = b"\0\0\x08\7\0\0\0\0\0" + bytes(8)
 NO_ERROR = 0
+RESOURCE_EXHAUSTED = b"8"
 
 
 async def standstill(stack: Stack) -> int:
@@ -164,21 +176,167 @@ async def test_client_that_goes_away_gets_its_answers(folder: Path) -> None:
 
 
 @in_loop
-async def test_request_over_the_bound_is_refused_before_its_end(folder: Path) -> None:
-    """It is not kept, the client hears of it while it still sends, and the connection goes on."""
-    async with serving(folder) as (_, path), raw_client(path) as client:
-        stream, piece = client.request("Echo", b"", end=False), bytes(16384)
-        await client.until(WindowUpdated)
-        for _ in range(MAX_MESSAGE // len(piece) + 1):
-            while client.http.local_flow_control_window(stream) < len(piece):
-                client.seen.clear()
-                await client.until(WindowUpdated)
-            client.http.send_data(stream, piece)
+async def test_request_over_the_bound_is_refused_at_its_first_bytes(folder: Path) -> None:
+    """They say how many more would come: the client hears of it, and the connection goes on."""
+    async with serving(folder) as (stack, path), raw_client(path) as client:
+        client.request("Echo", b"\0" + (MAX_MESSAGE + 1).to_bytes(4, "big"), end=False)
         assert (await client.until(StreamReset)).error_code == NO_ERROR
         headers = dict((await client.until(ResponseReceived)).headers)
         assert headers[b"grpc-message"] == b"the request exceeds the limit of 16 MiB"
         client.request("Echo", framed(b"on"))
         await client.until(DataReceived)
+        assert stack.served == 1
+
+
+@in_loop
+async def test_unfinished_requests_are_bounded_together(folder: Path) -> None:
+    """Whatever many clients begin, the largest gives way and small ones are served; large ones are noted."""
+    async with serving(folder) as (stack, path), aio_channel(path) as other:
+        async with contextlib.AsyncExitStack() as opened:
+            clients = [await opened.enter_async_context(raw_client(path)) for _ in range(3)]
+            sizes = (MAX_MESSAGE, MAX_MESSAGE - 1000, MAX_MESSAGE - 2000)
+            for client, size in zip(clients, sizes, strict=True):
+                await begin_request(client, b"\0" + MAX_MESSAGE.to_bytes(4, "big") + bytes(size - 5))
+            headers = dict((await clients[0].until(ResponseReceived)).headers)
+            assert headers[b"grpc-status"] == RESOURCE_EXHAUSTED
+            assert b"32 MiB of unfinished requests" in headers[b"grpc-message"]
+            assert await echo(other)(b"meanwhile") == b"meanwhile"
+            assert not any(
+                isinstance(event, ResponseReceived) for client in clients[1:] for event in client.seen
+            )
+        await wait_until_async(lambda: stack.acceptor.connections == 1)
+        assert sum(size > 10_000_000 for size in stack.sizes) == 3
+        assert (stack._intake._sizes, stack._intake._total) == ({}, 0)
+
+
+async def begin_request(client: RawClient, body: bytes) -> None:
+    """Send as much as the server takes, and keep it waiting for more."""
+    stream, rest = client.request("Echo", b"", end=False), memoryview(body)
+    while rest:
+        while (room := client.http.local_flow_control_window(stream)) < min(len(rest), 16384):
+            client.seen.clear()
+            await client.until(WindowUpdated)
+        piece = rest[: min(room, 16384)]
+        client.http.send_data(stream, bytes(piece))
+        await client.flush()
+        rest = rest[len(piece) :]
+
+
+@in_loop
+async def test_too_many_headers_cost_their_request_alone(folder: Path) -> None:
+    """The next one of the connection is understood; only a megabyte of them ends it."""
+    async with serving(folder) as (stack, path), raw_client(path) as client:
+        settings = client.http.remote_settings
+        await client.until(RemoteSettingsChanged)
+        assert settings.max_header_list_size == MAX_HEADERS
+        for _ in range(2):
+            client.request("Echo", framed(b""), **{f"x-{number}": "v" * 4000 for number in range(17)})
+            headers = dict((await client.until(ResponseReceived)).headers)
+            assert headers[b"grpc-status"] == RESOURCE_EXHAUSTED
+            assert headers[b"grpc-message"] == b"the headers exceed 64 KiB"
+            client.seen.clear()
+        client.request("Echo", framed(b"on"), x_small="y")
+        await client.until(DataReceived)
+        bomb = [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "x")]
+        bomb += [("x-large", "v" * 4000)] * 300  # a small block: all but the first point to it
+        client.http.send_headers(client.http.get_next_available_stream_id(), bomb)
+        with pytest.raises(ConnectionError):
+            await client.until(StreamReset)
+        assert stack.served == 1
+
+
+def many(client: RawClient, requests: int, frames: Callable[[RawClient, int], None]) -> bytes:
+    """What h2 would make of so many requests, in seconds: from the second on only the number changes."""
+    first, second = (client.http.get_next_available_stream_id() + 2 * number for number in range(2))
+    frames(client, first)
+    begin = client.http.data_to_send()
+    frames(client, second)
+    template = client.http.data_to_send()
+    marks = [at for at in range(5, len(template)) if template[at : at + 4] == second.to_bytes(4, "big")]
+    found = [begin, template]
+    for number in range(second + 2, second + 2 * requests, 2):
+        copy = bytearray(template)
+        for mark in marks:
+            copy[mark : mark + 4] = number.to_bytes(4, "big")
+        found.append(bytes(copy))
+    client.http.highest_outbound_stream_id = second + 2 * requests
+    return b"".join(found)
+
+
+def opened(client: RawClient, _stream: int) -> None:
+    client.request("Echo", b"", end=False)
+
+
+def taken_back(client: RawClient, stream: int) -> None:
+    client.request("Hang", framed(b""))
+    client.http.reset_stream(stream)
+
+
+@in_loop
+async def test_streams_are_bounded(folder: Path) -> None:
+    """A client is told how many it may open; one that does not care loses its connection, and nobody else."""
+    async with serving(folder) as (stack, path), raw_client(path) as client, aio_channel(path) as other:
+        await client.until(RemoteSettingsChanged)
+        assert client.http.remote_settings.max_concurrent_streams == 2000
+        flood = many(client, 2100, opened)
+        with contextlib.suppress(ConnectionError):
+            await client.send(flood)
+        await client.read_to_end()
+        assert await echo(other)(b"on") == b"on"
+        assert stack.acceptor.connections == 1
+
+
+@in_loop
+async def test_flood_of_requests_is_read_in_sips(folder: Path) -> None:
+    """Thousands of tiny frames that came at once are taken in many steps, between which others are served."""
+    async with serving(folder) as (stack, path), raw_client(path) as client:
+        client.request("Echo", framed(b""))
+        await client.until(StreamEnded)
+        sending = asyncio.ensure_future(client.send(many(client, 4000, taken_back)))
+        (connection,) = stack.acceptor._connections.values()
+        assert connection._outbox is not None
+        turns = 0
+        while connection._outbox.http.highest_inbound_stream_id < 8000:
+            turns += 1
+            await asyncio.sleep(0)
+        await sending
+        assert turns > 30
+        client.seen.clear()
+        client.request("Echo", framed(b"on"))
+        await client.until(DataReceived)
+        assert len(connection.get_buffer(0)) > 60_000
+
+
+@in_loop
+async def test_ping_answer_that_nobody_asked_for(folder: Path) -> None:
+    """It ends nothing, whatever it says."""
+    async with serving(folder) as (_, path), raw_client(path) as client:
+        await client.send(b"\0\0\x08\6\1\0\0\0\0goodbye!")
+        client.request("Echo", framed(b"on"))
+        await client.until(StreamEnded)
+        assert b"on" in client.received
+
+
+@in_loop
+async def test_lost_connections_leave_nothing(folder: Path) -> None:
+    """What h2 knew of them does not wait for the garbage collector."""
+    async with serving(folder) as (stack, path):
+        gc.collect()
+        gc.disable()
+        try:
+            async with raw_client(path) as client:
+                client.request("Hang", framed(b""))
+                client.request("Echo", framed(b""))
+                await client.until(StreamEnded)
+                before = count_h2s_streams()
+            await asyncio.wait_for(stack.acceptor.wait_closed(), 60)
+            assert count_h2s_streams() <= before - 2
+        finally:
+            gc.enable()
+
+
+def count_h2s_streams() -> int:
+    return sum(type(thing) is H2Stream for thing in gc.get_objects())
 
 
 @in_loop
@@ -314,5 +472,6 @@ async def test_many_streams_leave_nothing(folder: Path) -> None:
             await asyncio.gather(*(echo(channel)(os.urandom(8)) for _ in range(100)))
         (connection,) = stack.acceptor._connections.values()
         assert (connection._streams, connection._tasks) == ({}, set())
-        assert connection._http is not None
-        assert len(connection._http.streams) + len(connection._http._closed_streams) < 1000
+        assert connection._outbox is not None
+        http = connection._outbox.http
+        assert len(http.streams) + len(http._closed_streams) < 1000

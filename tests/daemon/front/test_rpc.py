@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from h2.events import DataReceived, ResponseReceived, StreamEnded, TrailersReceived
+from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.front.rpc import methods
@@ -25,6 +25,7 @@ from tests.daemon.stack import (
 )
 
 INTERNAL, UNIMPLEMENTED = b"13", b"12"
+NO_ERROR = 0
 
 
 async def error_of(answers: grpc.aio.UnaryStreamCall) -> grpc.aio.AioRpcError:
@@ -83,6 +84,57 @@ async def test_unknown_method(folder: Path) -> None:
 
 
 @in_loop
+async def test_unknown_method_of_a_client_that_waits(folder: Path) -> None:
+    """Refused at its headers: one that streams asks nothing before it has heard something."""
+    async with serving(folder) as (_, path), aio_channel(path) as channel:
+        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")()
+        assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@in_loop
+async def test_method_starts_at_its_first_whole_message(folder: Path) -> None:
+    """A client of a later release may keep its side open: it is answered, and the rest is dropped."""
+    async with serving(folder) as (stack, path), raw_client(path) as client:
+        message = framed(b"hi")
+        stream = client.request("Echo", message[:4], end=False)
+        client.http.send_data(stream, message[4:-1])
+        client.request("Echo", framed(b"meanwhile"))
+        await client.until(StreamEnded)
+        assert stack.served == 1
+        client.seen.clear()
+        client.http.send_data(stream, message[-1:])
+        assert (await client.until(StreamReset)).error_code == NO_ERROR
+        assert [event.stream_id for event in client.seen if isinstance(event, StreamEnded)] == [stream]
+        await client.send(b"\0\0\1\0\0" + stream.to_bytes(4, "big") + b"x")
+        client.request("Echo", framed(b"on"))
+        await client.until(DataReceived)
+
+
+@in_loop
+async def test_time_that_a_client_gives_a_call(folder: Path) -> None:
+    """It is kept here, too: a client that was stopped cannot end its call."""
+    async with serving(folder) as (stack, path), raw_client(path) as client:
+        client.request("Hang", framed(b""), grpc_timeout="20m")
+        headers = dict((await client.until(ResponseReceived)).headers)
+        assert headers[b"grpc-status"] == b"4"
+        assert (stack.hanging, stack.cancelled) == (0, 1)
+
+
+@pytest.mark.parametrize("timeout", ["", "5", "xS", "-1S", "123456789S", "1" * 5000 + "S", "99999999H"])
+def test_time_that_is_none(folder: Path, timeout: str) -> None:
+    """What cannot be read is no limit, and one of ten thousand years is no harm."""
+
+    @in_loop
+    async def scenario() -> None:
+        async with serving(folder) as (_, path), raw_client(path) as client:
+            client.request("Echo", framed(b"hi"), grpc_timeout=timeout)
+            await client.until(StreamEnded)
+            assert b"hi" in client.received
+
+    scenario()
+
+
+@in_loop
 async def test_answer_over_the_bound(folder: Path) -> None:
     """It is refused where it is made; what came before it has arrived."""
     async with serving(folder) as (_, path), aio_channel(path) as channel:
@@ -112,6 +164,7 @@ def test_request_that_is_no_message(folder: Path, body: bytes, status: bytes, wo
             headers = dict((await client.until(ResponseReceived)).headers)
             assert (headers[b":status"], headers[b"grpc-status"]) == (b"200", status)
             assert words in headers[b"grpc-message"]
+            assert headers[b"grpc-accept-encoding"] == b"identity"  # what a compressed one has to be told
             client.request("Echo", framed(b"on"))
             await client.until(DataReceived)
             assert stack.served == 1
@@ -119,12 +172,26 @@ def test_request_that_is_no_message(folder: Path, body: bytes, status: bytes, wo
     scenario()
 
 
-@in_loop
-async def test_request_of_another_protocol(folder: Path) -> None:
-    """HTTP/2 that is no gRPC gets an HTTP status, as the protocol has it."""
-    async with serving(folder) as (_, path), raw_client(path) as client:
-        client.request("Echo", b"{}", content_type="application/json")
-        assert dict((await client.until(ResponseReceived)).headers)[b":status"] == b"415"
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content_type": "application/json"}, b"415"),
+        ({"content_type": "application/grpcfoo"}, b"415"),
+        ({":method": "GET"}, b"405"),
+        ({"content_type": "application/grpc+proto"}, b"200"),
+        ({"content_type": "application/grpc;charset=x"}, b"200"),
+    ],
+)
+def test_request_of_another_protocol(folder: Path, headers: dict[str, str], status: bytes) -> None:
+    """HTTP/2 that is no gRPC gets an HTTP status, as the protocol has it, and at its headers."""
+
+    @in_loop
+    async def scenario() -> None:
+        async with serving(folder) as (_, path), raw_client(path) as client:
+            client.request("Echo", framed(b"") if status == b"200" else b"", end=status == b"200", **headers)
+            assert dict((await client.until(ResponseReceived)).headers)[b":status"] == status
+
+    scenario()
 
 
 @in_loop
@@ -134,7 +201,11 @@ async def test_answer_is_headers_messages_trailers(folder: Path) -> None:
         client.request("Repeat", framed(b"2 3"))
         await client.until(StreamEnded)
         headers = dict((await client.until(ResponseReceived)).headers)
-        assert headers == {b":status": b"200", b"content-type": b"application/grpc"}
+        assert headers == {
+            b":status": b"200",
+            b"content-type": b"application/grpc",
+            b"grpc-accept-encoding": b"identity",
+        }
         assert dict((await client.until(TrailersReceived)).headers) == {b"grpc-status": b"0"}
         data = b"".join(event.data for event in client.seen if isinstance(event, DataReceived))
         assert data == framed(bytes(3)) * 2

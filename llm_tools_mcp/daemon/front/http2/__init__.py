@@ -1,10 +1,24 @@
 """HTTP/2 (RFC 9113) for one client at a time: `connection` moves the bytes, `engine` knows the protocol (h2).
 
-A `stream` is one request and its answer; `shutdown` says when a connection may end.
+A `stream` is one request and its answer; `intake` bounds what comes and `outbox` sends what goes; `shutdown`
+says when a connection may end.
 """
 
 from .connection import Connection
-from .shutdown import GOAWAY, SETTLING
-from .stream import ClientGone, Stream
+from .engine import MAX_HEADERS
+from .intake import Intake
+from .outbox import GOAWAY
+from .shutdown import SETTLING
+from .stream import ClientGone, Handler, Headers, Stream
 
-__all__ = ["GOAWAY", "SETTLING", "ClientGone", "Connection", "Stream"]
+__all__ = [
+    "GOAWAY",
+    "MAX_HEADERS",
+    "SETTLING",
+    "ClientGone",
+    "Connection",
+    "Handler",
+    "Headers",
+    "Intake",
+    "Stream",
+]

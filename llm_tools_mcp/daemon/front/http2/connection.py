@@ -1,15 +1,10 @@
-"""One client's connection: HTTP/2 (RFC 9113) by h2, on a socket that was accepted.
-
-A request is handed on when all of it has come. Its answer goes out as fast as the client takes it, and what
-several answers have ready in the same moment goes out in one piece: that halves what a call costs both ends.
-"""
+"""One client's connection: HTTP/2 (RFC 9113) by h2, on a socket that was accepted."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable
 from typing import cast
 
 from h2.errors import ErrorCodes
@@ -25,23 +20,23 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-from .engine import Engine, goaway
-from .shutdown import GOAWAY, PING, Shutdown
-from .stream import ClientGone, Headers, Stream
+from .engine import Engine
+from .intake import Intake
+from .outbox import WRITE_BUFFER, Outbox
+from .shutdown import Shutdown
+from .stream import ClientGone, Handler, Headers, Stream
 
 _log = logging.getLogger(__name__)
-
-# Bytes that may wait for a slow reader before its answers are held up, and how many are made at a time.
-WRITE_BUFFER = 1024 * 1024
-_BATCH = 256 * 1024
 
 # Bytes read at a time, into a buffer that stays: asyncio's own 256 KiB are mapped and unmapped at each read.
 # One for all connections: a read is taken out of it in the same step that filled it.
 _READ_BUFFER = memoryview(bytearray(64 * 1024))
+# A flood of tiny frames makes 64 KiB a step of 0.1 s, in which nobody else is served: it is read in sips, for
+# as long as they are full of such frames. A hundred honest callers at once come to 300 events.
+_SIP = _READ_BUFFER[: 2 * 1024]
+_FLOOD, _FLOOD_OF_A_SIP = 512, 32  # events
 
 _ROOM = (WindowUpdated, RemoteSettingsChanged)
-
-Handler = Callable[[Stream], Awaitable[None]]
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -50,31 +45,27 @@ class Connection(asyncio.BufferedProtocol):
     Nothing is sent before the client's first byte: whoever only tries whether somebody listens costs nothing.
     """
 
-    def __init__(self, sock: socket.socket, handle: Handler, *, max_body: int) -> None:
+    def __init__(self, sock: socket.socket, handler: Handler, intake: Intake) -> None:
         self._loop = asyncio.get_running_loop()
         self.since = self._loop.time()
         self._sock = sock
-        self._handle = handle
-        self._max_body = max_body
-        self._http: Engine | None = None
+        self._handler = handler
+        self._intake = intake
         self._transport: asyncio.Transport | None = None
-        self._lost: asyncio.Future[None] = self._loop.create_future()
-        self._is_aborted = False
+        self._outbox: Outbox | None = None  # from the client's first byte until the connection is lost
+        self._buffer = _READ_BUFFER
         self._streams: dict[int, Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_writable = True
-        self._room = asyncio.Event()  # rings when a window has grown or the transport writes again
-        self._unsent = 0
-        self._flushing: asyncio.Handle | None = None
-        self._shutdown = Shutdown(self._announce_end)
-        self._has_ended = False
+        self._shutdown = Shutdown(self)
+        self._has_ended = self._is_aborted = False
+        self._lost: asyncio.Future[None] = self._loop.create_future()
 
     # --- for the acceptor ---------------------------------------------------------------------------
 
     @property
     def is_silent(self) -> bool:
         """The client has sent nothing yet; what it has sent may still be in the kernel's buffer."""
-        return self._http is None and not self._lost.done() and not self._has_unread()
+        return self._outbox is None and not self._lost.done() and not self._has_unread()
 
     async def run(self) -> None:
         """Serve the connection until it is closed and its tasks have ended."""
@@ -111,34 +102,37 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def get_buffer(self, _size_hint: int) -> memoryview:
-        return _READ_BUFFER
+        return self._buffer
 
     def buffer_updated(self, size: int) -> None:
         data = bytes(_READ_BUFFER[:size])
         if self._has_ended:
             return
-        http = self._http or self._begin()
+        outbox = self._outbox or self._begin()
         try:
-            events = http.receive_data(data)
+            events = outbox.http.receive_data(data)
         except ProtocolError as error:
             _log.debug("a client does not speak HTTP/2: %s", error)
             self._close()
             return
+        is_flood = len(events) > (_FLOOD_OF_A_SIP if self._buffer is _SIP else _FLOOD)
+        self._buffer = _SIP if is_flood else _READ_BUFFER
         for event in events:
-            self._on_event(http, event)
+            self._on_event(outbox.http, event)
         if any(isinstance(event, _ROOM) for event in events):
-            self._room_changed()
-        self._flush_soon()
-        self._end_if_done()
+            outbox.note_room()
+        outbox.flush_soon()
+        self._shutdown.note_requests(len(self._streams))
 
-    def _begin(self) -> Engine:
-        self._http = http = Engine()
+    def _begin(self) -> Outbox:
+        assert self._transport is not None
+        self._outbox = outbox = Outbox(Engine(), self._transport)
         self._shutdown.note_first_byte()
-        return http
+        return outbox
 
     def _on_event(self, http: Engine, event: Event) -> None:
         if isinstance(event, RequestReceived):
-            self._streams[event.stream_id] = Stream(self, event.stream_id, event.headers, self._max_body)
+            self._on_request(event)
         elif isinstance(event, DataReceived):
             self._on_data(http, event)
         elif isinstance(event, StreamEnded):
@@ -148,13 +142,21 @@ class Connection(asyncio.BufferedProtocol):
         elif isinstance(event, PingAckReceived):
             self._shutdown.note_ping_answer(event.ping_data)
 
+    def _on_request(self, event: RequestReceived) -> None:
+        self._streams[event.stream_id] = stream = Stream(self, event.stream_id, event.headers)
+        if self._handler.is_ready(stream):
+            self.serve(stream)
+
     def _on_data(self, http: Engine, event: DataReceived) -> None:
         http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         stream = self._streams.get(event.stream_id)
-        if stream is not None and stream.task is None:
-            stream.receive(event.data)
-            if stream.is_too_large:
-                self._serve(stream)
+        if stream is None or stream.task is not None:
+            return
+        stream.receive(event.data)
+        if self._handler.is_ready(stream):
+            self.serve(stream)
+        else:
+            self._intake.grow(stream, len(event.data))
 
     def _on_request_end(self, stream_id: int) -> None:
         stream = self._streams.get(stream_id)
@@ -162,16 +164,18 @@ class Connection(asyncio.BufferedProtocol):
             return
         stream.is_complete = True
         if stream.task is None:
-            self._serve(stream)
+            self.serve(stream)
 
-    def _serve(self, stream: Stream) -> None:
+    def serve(self, stream: Stream) -> None:
+        """Begin to answer a request, however much of it has come."""
+        self._intake.leave(stream)
         stream.task = task = self._loop.create_task(self._run(stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, stream: Stream) -> None:
         try:
-            await self._handle(stream)
+            await self._handler.handle(stream)
         except ClientGone:
             _log.debug("a client has left before its answer")
         finally:
@@ -182,6 +186,7 @@ class Connection(asyncio.BufferedProtocol):
         if stream is None:
             return
         stream.is_open = False
+        self._intake.forget(stream)
         # A cancelled task keeps its error, and that the frames: a circle, if the stream kept the task.
         task, stream.task = stream.task, None
         if task is not None:
@@ -198,115 +203,104 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._give_up()
-        if self._flushing:
-            self._flushing.cancel()
+        self._shutdown.cancel()
+        if self._outbox:
+            self._outbox.cancel()
+            self._outbox.http.clear()
+            self._outbox = None
         if not self._lost.done():
             self._lost.set_result(None)
 
     # --- what goes out ------------------------------------------------------------------------------
 
     def send_headers(self, stream: Stream, headers: Headers, *, end: bool) -> None:
-        http = self._http_of(stream)
-        http.send_headers(stream.id, headers, end_stream=end)
+        outbox = self._outbox_of(stream)
+        outbox.http.send_headers(stream.id, headers, end_stream=end)
         stream.is_answered = end
-        self._flush_soon()
+        outbox.flush_soon()
         self._shutdown.note_answer()
 
     async def send_data(self, stream: Stream, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            http = self._http_of(stream)
-            room = min(http.local_flow_control_window(stream.id), http.max_outbound_frame_size)
-            if room > 0 and self._is_writable:
-                http.send_data(stream.id, rest[:room])
+            outbox = self._outbox_of(stream)
+            room = outbox.room_for(stream.id)
+            if room > 0:
+                outbox.http.send_data(stream.id, rest[:room])
                 rest = rest[room:]
-                self._flush_batch(room)
+                outbox.flush_batch(room)
             else:
-                await self._room.wait()
+                await outbox.wait_for_room()
 
-    def _http_of(self, stream: Stream) -> Engine:
-        if self._http is None or not stream.is_open:
+    def _outbox_of(self, stream: Stream) -> Outbox:
+        if self._outbox is None or not stream.is_open:
             raise ClientGone
-        return self._http
+        return self._outbox
 
     def _release(self, stream: Stream) -> None:
         """Its handler is done: a request that still comes is not wanted (8.1)."""
-        if self._http is None or not stream.is_open:
+        if self._outbox is None or not stream.is_open:
             return
         del self._streams[stream.id]
         stream.is_open = False
+        self._intake.forget(stream)
         if not stream.is_answered:
-            self._http.reset_stream(stream.id, ErrorCodes.INTERNAL_ERROR)
+            self._outbox.http.reset_stream(stream.id, ErrorCodes.INTERNAL_ERROR)
         elif not stream.is_complete:
-            self._http.reset_stream(stream.id, ErrorCodes.NO_ERROR)
-        self._flush_soon()
-        self._end_if_done()
+            self._outbox.http.reset_stream(stream.id, ErrorCodes.NO_ERROR)
+        self._outbox.flush_soon()
+        self._shutdown.note_requests(len(self._streams))
 
-    def _flush_batch(self, size: int) -> None:
-        """`size` more bytes wait: not too many of them at a time, since the client may not take them."""
-        self._unsent += size
-        if self._unsent >= _BATCH:
-            self._flush()
-        else:
-            self._flush_soon()
+    def pause_writing(self) -> None:
+        """The client reads slowly. It is not read from either: each ping wants an answer."""
+        if self._transport and self._outbox:
+            self._outbox.is_writable = False
+            self._transport.pause_reading()
 
-    def _flush_soon(self) -> None:
-        """In the next turn of the loop, together with what other streams have ready by then."""
-        if self._flushing is None:
-            self._flushing = self._loop.call_soon(self._flush)
+    def resume_writing(self) -> None:
+        if self._transport and self._outbox:
+            self._outbox.is_writable = True
+            self._transport.resume_reading()
+            self._outbox.note_room()
 
-    def _flush(self) -> None:
-        if self._flushing:
-            self._flushing.cancel()
-            self._flushing = None
-        if self._http is None or self._transport is None or self._transport.is_closing() or self._has_ended:
+    # --- the end ------------------------------------------------------------------------------------
+
+    def announce_end(self) -> None:
+        """For `Shutdown`, as all here."""
+        if self._outbox is None or self._has_ended:
             return
-        self._unsent = 0
-        if data := self._http.data_to_send():  # whole frames, and header blocks in one piece
-            self._transport.write(data)
+        self._outbox.announce_end()
+        self._shutdown.note_requests(len(self._streams))
 
-    def _announce_end(self) -> None:
-        if self._http is None or self._transport is None or self._has_ended:
-            return
-        self._flush()
-        self._transport.write(GOAWAY)
-        self._http.ping(PING)
-        self._flush_soon()
-
-    def _end_if_done(self) -> None:
-        """After the GOAWAY and the last answer. Our half only, and the client does the rest.
+    def end(self) -> None:
+        """After the last answer. Our half only, and the client does the rest.
 
         A close would fail what it writes just now, and with that the answers that it has not read yet.
         """
-        if not self._shutdown.is_heard or self._streams or self._has_ended:
-            return
-        self._flush()
-        self._has_ended = True
-        if self._transport and self._http:
-            self._transport.write(goaway(self._http.highest_inbound_stream_id))
+        if self._transport and self._write_end():
             self._transport.write_eof()
+
+    def close_if_sent(self) -> bool:
+        """Unless a part of the last answer still waits for the client to read. False then."""
+        if self._transport is None or self._transport.get_write_buffer_size():
+            return False
+        self._write_end()
+        self._transport.close()
+        return True
+
+    def _write_end(self) -> bool:
+        """False if it was written before."""
+        if self._outbox is None or self._has_ended:
+            return False
+        self._outbox.write_end()
+        self._has_ended = True
+        return True
 
     def _close(self) -> None:
         """With h2's last word on what was wrong."""
         self._give_up()
-        self._flush()
+        if self._outbox:
+            self._outbox.flush()
         self._has_ended = True
         if self._transport:
             self._transport.close()
-
-    def pause_writing(self) -> None:
-        """The client reads slowly. It is not read from either: each ping wants an answer."""
-        self._is_writable = False
-        if self._transport:
-            self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self._is_writable = True
-        if self._transport:
-            self._transport.resume_reading()
-        self._room_changed()
-
-    def _room_changed(self) -> None:
-        """Whoever waits to send looks again."""
-        self._room.set()
-        self._room.clear()

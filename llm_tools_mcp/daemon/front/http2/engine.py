@@ -1,4 +1,4 @@
-"""h2 as the daemon needs it: any number of streams, an end that lets clients finish, a quarter faster."""
+"""h2 as the daemon needs it: with bounds, an end that lets clients finish, and a quarter faster."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from h2.config import H2Configuration
 from h2.connection import ConnectionInputs, H2Connection, H2ConnectionStateMachine
 from h2.settings import SettingCodes, Settings
 from hpack import Decoder, Encoder, HeaderTuple
+from hpack.table import table_entry_size
 
 if TYPE_CHECKING:
     from h2.events import Event
@@ -19,8 +20,14 @@ V = TypeVar("V")
 
 # Bytes that a client may send before it hears from us, on a stream and on the whole connection.
 _WINDOW = 1024 * 1024
-_STREAMS = 2**31 - 1  # at the same time
-_PRUNED_EVERY = 256  # requests
+# At the same time. Not the usual 100: a synchronous client with so many unread answers starves its Health.
+_STREAMS = 2000
+# Bytes of a request's headers, as HTTP/2 counts them; beyond the first bound it is refused, beyond the second
+# its whole connection, since each block has to be read to understand the next.
+MAX_HEADERS = 64 * 1024
+_MAX_READ_HEADERS = 1024 * 1024
+# Bytes of the table of the headers that we send: a client may offer gigabytes, which texts of errors fill.
+_MAX_TABLE = 4096
 
 # RFC 7541, 6.1: what a byte of a header block is at least that points into the table. Blocks to remember.
 _INDEX = 0x80
@@ -44,6 +51,14 @@ class _Encoder(Encoder):
         super().__init__()
         self._known: dict[tuple[tuple[bytes, bytes], ...], bytes] = {}
 
+    @property
+    def header_table_size(self) -> int:
+        return self.header_table.maxsize
+
+    @header_table_size.setter
+    def header_table_size(self, value: int) -> None:
+        Encoder.header_table_size.fset(self, min(value, _MAX_TABLE))  # type: ignore[attr-defined]
+
     def encode(self, headers: Iterable[tuple[bytes, bytes]], huffman: bool = True) -> bytes:  # type: ignore[override]  # noqa: FBT001, FBT002
         key = tuple(headers)
         block = None if self.header_table.resized else self._known.get(key)
@@ -54,10 +69,10 @@ class _Encoder(Encoder):
 
 
 class _Decoder(Decoder):
-    """The same for what comes in."""
+    """The same for what comes in. Headers over the bound come as none at all."""
 
     def __init__(self, configured: Decoder) -> None:
-        super().__init__(configured.max_header_list_size)
+        super().__init__(_MAX_READ_HEADERS)
         self.max_allowed_table_size = configured.max_allowed_table_size
         self._known: dict[bytes, list[HeaderTuple]] = {}
 
@@ -65,6 +80,8 @@ class _Decoder(Decoder):
         headers = self._known.get(data)
         if headers is None:
             headers = list(super().decode(data, raw))
+            if sum(table_entry_size(*header) for header in headers) > MAX_HEADERS:
+                headers = []
             _remember(self._known, data, headers, data)
         return headers
 
@@ -93,23 +110,21 @@ class Engine(H2Connection):
         self.state_machine = _StateMachine()
         self.encoder = _Encoder()
         self.decoder = _Decoder(self.decoder)
-        window = {SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW, SettingCodes.MAX_CONCURRENT_STREAMS: _STREAMS}
-        self.local_settings = Settings(client=False, initial_values=window)
+        bounds = {
+            SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW,
+            SettingCodes.MAX_CONCURRENT_STREAMS: _STREAMS,
+            SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADERS,
+        }
+        self.local_settings = Settings(client=False, initial_values=bounds)
         self.initiate_connection()
         self.increment_flow_control_window(_WINDOW - 65535)  # of the connection, which settings do not change
-        self._opened = 0
 
     def clear_outbound_data_buffer(self) -> None:
         """Not at a client's GOAWAY either: it still wants what is due."""
 
-    @property
-    def open_inbound_streams(self) -> int:
-        """h2 asks for each request, and looks at all others to answer. There is no limit: seldom will do.
-
-        It also forgets the closed ones there, so it has to look now and then.
-        """
-        self._opened += 1
-        return 0 if self._opened % _PRUNED_EVERY else super().open_inbound_streams
+    def clear(self) -> None:
+        """When the connection is lost. h2's refers to itself, and would wait for the garbage collector."""
+        vars(self).clear()
 
 
 def goaway(last_stream: int) -> bytes:

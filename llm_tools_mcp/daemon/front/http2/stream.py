@@ -20,38 +20,38 @@ class Sender(Protocol):
 
     async def send_data(self, stream: Stream, data: bytes) -> None: ...
 
+    def serve(self, stream: Stream) -> None: ...
+
 
 class Stream:
-    """A request and its answer."""
+    """A request and its answer. `body` is what has come of the request until it is served."""
 
-    def __init__(self, connection: Sender, stream_id: int, headers: Headers, bound: int) -> None:
+    def __init__(self, connection: Sender, stream_id: int, headers: Headers) -> None:
         self._connection = connection
-        self._bound = bound
-        self._parts: list[bytes] = []
-        self._size = 0
         self.id = stream_id
         self.headers = dict(headers)
+        self.body = bytearray()
+        self.size = 0  # bytes of the body, also when it was taken
         self.is_open = True  # the client has not given it up
         self.is_complete = False  # all of the request has come
         self.is_answered = False  # to the end
+        self.refusal = ""  # why there is no room for all of it
         self.task: asyncio.Task[None] | None = None
 
-    @property
-    def is_too_large(self) -> bool:
-        """The body exceeds the bound; what came of it is gone."""
-        return self._size > self._bound
-
     def receive(self, data: bytes) -> None:
-        self._size += len(data)
-        self._parts.append(data)
-        if self.is_too_large:
-            self._parts.clear()
+        self.size += len(data)
+        self.body += data
 
-    def take_body(self) -> bytes:
+    def take_body(self) -> bytearray:
         """Whole, and only once: it may be large."""
-        body = b"".join(self._parts)
-        self._parts.clear()
+        body, self.body = self.body, bytearray()
         return body
+
+    def refuse(self, why: str) -> None:
+        """There is no room for the rest of it: what has come is forgotten, and the client hears of it."""
+        self.refusal = why
+        self.take_body()
+        self._connection.serve(self)
 
     def send_headers(self, headers: Headers, *, end: bool = False) -> None:
         """The first time they open the answer; with `end` they close it. Raises ClientGone."""
@@ -60,3 +60,13 @@ class Stream:
     async def send(self, data: bytes) -> None:
         """Until all of it is on its way. Raises ClientGone when nobody listens any more."""
         await self._connection.send_data(self, data)
+
+
+class Handler(Protocol):
+    """Serves requests."""
+
+    def is_ready(self, stream: Stream) -> bool:
+        """Whether to begin: asked at the headers, and whenever more of the body has come."""
+
+    async def handle(self, stream: Stream) -> None:
+        """Answer a request that is ready, has ended, or was refused."""
