@@ -12,10 +12,10 @@ export PIP_PREFER_BINARY := 1
 # The tools of this environment, whatever environment is active.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup external demo test suite test-all lint format grpc coverage man tour bench soak clean
+.PHONY: help setup external demo test suite test-all compat wheel lint format grpc coverage man tour bench soak clean
 
 help:
-	@echo 'make demo | test | test-all | lint | format | grpc | man | tour | coverage | bench | soak | setup | clean'
+	@echo 'make demo | test | test-all | compat | wheel | lint | format | grpc | man | tour | coverage | bench | soak | setup | clean'
 
 setup: $(VENV)/.stamp
 
@@ -63,6 +63,16 @@ test-all:
 	done; \
 	echo "== ran on:$$ran$${failed:+; FAILED on:$$failed}"; \
 	test -n "$$ran" && test -z "$$failed"
+
+# The oldest and the newest releases of what we depend on, each in an environment of its own in .cache/compat;
+# with ARGS=--all each minor release of mcp 2 as well.
+compat: setup
+	$(BIN)/python -m tests.compat $(ARGS)
+
+wheel: setup
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 lint: setup
 	$(BIN)/ruff format --check

@@ -63,22 +63,22 @@ def _present(path: Path) -> Path:
 
 def install() -> None:
     CACHE.mkdir(exist_ok=True)
-    with _locked():
-        _once("npm", [f"{name} {NPM_VERSION}" for name in NPM_SERVERS], _install_npm)
-        _once("time", TIME_REQUIREMENTS, _install_time)
-        _once("providers", PROVIDERS, _install_providers)
-        _once("grpc-tools", _generator_requirements(), _install_generator)
+    with locked():
+        once("npm", [f"{name} {NPM_VERSION}" for name in NPM_SERVERS], _install_npm)
+        once("time", TIME_REQUIREMENTS, _install_time)
+        once("providers", PROVIDERS, _install_providers)
+        once("grpc-tools", _generator_requirements(), _install_generator)
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
+def locked() -> Iterator[None]:
     """Two runs in one tree (make -j, several Pythons) install one after the other."""
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _once(name: str, wanted: Sequence[str], make: object) -> None:
+def once(name: str, wanted: Sequence[str], make: object) -> None:
     """Let `make` fill a fresh folder unless its stamp says that what is wanted is there."""
     assert callable(make)
     folder, content = CACHE / name, "\n".join([*wanted, ""])
@@ -105,18 +105,18 @@ def _install_npm(folder: Path) -> None:
 
 
 def _install_time(folder: Path) -> None:
-    _install_packages(folder, [sys.executable], TIME_REQUIREMENTS)
+    install_packages(folder, [sys.executable], TIME_REQUIREMENTS)
 
 
 def _install_providers(folder: Path) -> None:
-    _install_packages(folder, [sys.executable], PROVIDERS)
+    install_packages(folder, [sys.executable], PROVIDERS)
 
 
 def _install_generator(folder: Path) -> None:
-    _install_packages(folder, _generator_python(), _generator_requirements())
+    install_packages(folder, _generator_python(), _generator_requirements())
 
 
-def _install_packages(folder: Path, python: Sequence[str], requirements: Sequence[str]) -> None:
+def install_packages(folder: Path, python: Sequence[str], requirements: Sequence[str]) -> None:
     uv = shutil.which("uv")
     if uv:
         _run([uv, "venv", "--quiet", "--python", python[0], str(folder)])

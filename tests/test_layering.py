@@ -15,7 +15,7 @@ from tests.programs import run
 # The floors of the house, from the ground up. A place is a module, or a folder with all that is in it; of
 # those that fit a module belongs to the longest. It imports only from lower floors and from its own place.
 FLOORS = (
-    ("errors",),
+    ("dependencies", "errors"),
     ("paths", "peer", "plain", "strict_json"),
     ("acceptable", "config", "naming", "v1"),
     ("service", "terminal"),
@@ -33,7 +33,7 @@ FLOORS = (
     ("cli",),
 )
 # What both sides may import: they never import each other.
-SHARED = ("errors", "paths", "peer", "plain", "strict_json", "config", "naming", "v1")
+SHARED = ("dependencies", "errors", "paths", "peer", "plain", "strict_json", "config", "naming", "v1")
 # Knows none of ours, nor is known: a server of its own.
 DEMO_SERVER = "cli.help.demo_server"
 # The one lazy step of the command line to the daemon's side: `llm-mcp daemon`.

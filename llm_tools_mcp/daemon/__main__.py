@@ -9,6 +9,10 @@ os.environ.setdefault("PYTHONTZPATH", "")
 # The SDK offers its calls to OpenTelemetry, which would look for a trace to pass on at each of them.
 os.environ.setdefault("OTEL_PROPAGATORS", "none")
 
+from llm_tools_mcp import dependencies
+
+dependencies.report_in_a_line()  # before anything of somebody else's is loaded
+
 import asyncio
 import functools
 import gc
@@ -32,6 +36,7 @@ from llm_tools_mcp.errors import DaemonError
 from llm_tools_mcp.peer import trusted_uids
 
 from .distribution import Distribution
+from .failure import Kind, ServerFailure
 from .front import rpc
 from .front.acceptor import Acceptor
 from .front.http2 import Connection as ClientConnection
@@ -122,7 +127,7 @@ class Daemon:
                 await self.lifecycle.run()
             finally:
                 await drain(self._listeners, self.acceptor, self.pool, self.questions)
-                await asyncio.gather(self._connections, sweep)
+                await asyncio.gather(self._connections, sweep, return_exceptions=True)
 
     def _serve_client(self, sock: socket.socket) -> ClientConnection:
         return ClientConnection(sock, self._server, self._intake)
@@ -186,7 +191,10 @@ class Daemon:
 
 def _load_connections() -> ModuleType:
     """The MCP SDK's side of the house, after READY and in a thread: it costs 0.4 s."""
-    module = importlib.import_module("llm_tools_mcp.daemon.server.entry")
+    try:
+        module = importlib.import_module("llm_tools_mcp.daemon.server.entry")
+    except ImportError as error:
+        raise ServerFailure(Kind.START_FAILED, dependencies.explained(error)) from error
     # What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

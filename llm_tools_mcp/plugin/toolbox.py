@@ -302,5 +302,7 @@ def _readable_errors() -> Iterator[None]:
 
 def _advised(error: Exception) -> str:
     if isinstance(error, ImportError):  # something in this environment is missing, or too old
-        return f"llm-tools-mcp cannot be loaded: {error}; try: llm install --upgrade llm-tools-mcp"
+        from llm_tools_mcp.dependencies import explained
+
+        return explained(error)
     return str(error)

@@ -45,9 +45,10 @@ _UNKNOWN_SESSION = re.compile(r"session|not initialized", re.IGNORECASE)
 async def open_http(definition: ServerDefinition, link: Link) -> AsyncIterator[Streams]:
     async with (
         http_client(definition, partial(_Edge, link, definition.target)) as client,
-        sdk.streamable_http_client(
-            definition.url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES
-        ) as (read, write),
+        sdk.streamable_http_client(definition.url, http_client=client, max_event_size=MAX_MESSAGE_BYTES) as (
+            read,
+            write,
+        ),
     ):
         yield Watched(read, link), write
 
