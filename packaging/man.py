@@ -23,6 +23,7 @@ _FILES = {
 _VARIABLES = {
     "LLM_TOOLS_MCP_CONFIG_DIR": "Another folder than ~/.llm-tools-mcp.",
     "LLM_MCP_SOCKET": "Another socket; no installed service counts then.",
+    "LLM_MCP_ANSWERS": "decline: what servers ask is declined, as where there is no terminal.",
     "LLM_MCP_QUIET": "No progress on the terminal; warnings stay.",
     "LLM_TOOLS_MCP_FULL_ERRORS": "Tracebacks of servers that cannot be reached.",
     "NO_COLOR": "No colours.",

@@ -19,6 +19,8 @@ import llm
 from llm_tools_mcp.errors import McpError, ToolFailed
 from llm_tools_mcp.plain import plain
 
+from .person import LazyPerson
+
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
     from llm_tools_mcp.client.tools import Daemon, Failed, Listing, Offer
@@ -167,8 +169,10 @@ def _function(listing: Listing, offer: Offer) -> Callable[..., Any]:
     """For synchronous models: in the main thread, where Ctrl-C cancels the call at once."""
 
     def call(toolbox: MCP, /, **arguments: Any) -> str | llm.ToolOutput:
+        person = LazyPerson(toolbox._display())  # noqa: SLF001
         with toolbox._display().call(offer.server, offer.tool) as on_event:  # noqa: SLF001
-            return _output(toolbox._daemon().call(listing.call(offer, arguments), on_event))  # noqa: SLF001
+            result = toolbox._daemon().call(listing.call(offer, arguments), on_event, person)  # noqa: SLF001
+        return _output(result, person.remarks)
 
     return call
 
@@ -177,9 +181,10 @@ def _coroutine(listing: Listing, offer: Offer) -> Callable[..., Any]:
     """For asynchronous models: llm runs the calls of a turn concurrently."""
 
     async def call(toolbox: MCP, /, **arguments: Any) -> str | llm.ToolOutput:
+        person, request = LazyPerson(toolbox._display()), listing.call(offer, arguments)  # noqa: SLF001
         with toolbox._display().call(offer.server, offer.tool) as on_event:  # noqa: SLF001
-            result = await toolbox._daemon().call_async(listing.call(offer, arguments), on_event)  # noqa: SLF001
-        return _output(result)
+            result = await toolbox._daemon().call_async(request, on_event, person)  # noqa: SLF001
+        return _output(result, person.remarks)
 
     return call
 
@@ -230,11 +235,12 @@ def _is_for_async_model() -> bool:
 # --- results ----------------------------------------------------------------------------------------
 
 
-def _output(result: v1.ToolResult) -> str | llm.ToolOutput:
+def _output(result: v1.ToolResult, remarks: str) -> str | llm.ToolOutput:
     """What the model sees. Raises ToolFailed for a result that is an error: llm logs it as one."""
     text = _text(result)
     if result.is_error:
-        raise ToolFailed(text or "the tool reported an error and said nothing about it")
+        raise ToolFailed((text or "the tool reported an error and said nothing about it") + remarks)
+    text += remarks
     attachments = [
         llm.Attachment(type=content.media.mime_type, content=content.media.data)
         for content in result.content

@@ -38,6 +38,8 @@ class Display:
         self._lock = threading.RLock()
         self._drawn: Progress | None = None
         self._lines = 0
+        self._pauses = 0
+        self._held_back: list[str] = []
 
     @contextmanager
     def listing(self) -> Iterator[OnAnswer]:
@@ -71,10 +73,34 @@ class Display:
         """A line that stays, above those that are drawn."""
         text = plain(text)
         with self._lock:
-            if self._drawn is not None:
+            if self._pauses:
+                self._held_back.append(text)
+            elif self._drawn is not None:
                 self._drawn.console.print(text)
             else:
                 print(text, file=sys.stderr, flush=True)  # noqa: T201 - to a person
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is drawn or printed within: a person is asked on the same terminal."""
+        with self._lock:
+            self._pauses += 1
+            if self._drawn is not None:
+                self._drawn.stop()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pauses -= 1
+                if not self._pauses:
+                    self._resume()
+
+    def _resume(self) -> None:
+        held_back, self._held_back = self._held_back, []
+        for text in held_back:
+            self.print(text)
+        if self._drawn is not None:
+            self._drawn.start()
 
     @contextmanager
     def _line(self, description: str) -> Iterator[_Line]:
@@ -97,7 +123,8 @@ class Display:
         with self._lock:
             if self._drawn is None:
                 self._drawn = _progress()
-                self._drawn.start()
+                if not self._pauses:
+                    self._drawn.start()
             self._lines += 1
             return self._drawn, self._drawn.add_task(description, total=None, note="")
 

@@ -16,6 +16,8 @@ from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal, print_json, read_stdin
 
+from .answering import answer_options, scripted, warn_of_unused
+
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
     from llm_tools_mcp.client.tools import Offer
@@ -62,6 +64,7 @@ def _output_path(text: str) -> Path:
     metavar="PATH",
     help="Save images, audio and files, else the text, to this file or folder.",
 )
+@answer_options
 @config_option
 @as_json
 @click.pass_context
@@ -81,9 +84,13 @@ def call_command(
     Values are read as the tool's schema says: count=3 is a number where it asks for one. @FILE as a value is
     the content of the file, @- what comes on stdin, and @@ stands for a plain @ in front. A key that is given
     several times makes a list.
+
+    What the server asks during the call is asked on the terminal, unless --answer and --accept-defaults
+    say it all. Without a terminal, and with LLM_MCP_ANSWERS=decline, it is declined.
     """
     from llm_tools_mcp.client.tools import Daemon
     from llm_tools_mcp.terminal.progress import Display
+    from llm_tools_mcp.terminal.questions import Person
 
     from .tools import find_tool, list_tools
 
@@ -93,8 +100,10 @@ def call_command(
     values = _json_object(json_args) if json_args is not None else {}
     values |= _typed(offer, arguments, values)
     _check_unicode(values)
+    answers = scripted(context)
     with display.call(server, tool) as on_event:
-        result = daemon.call(listing.call(offer, values), on_event)
+        result = daemon.call(listing.call(offer, values), on_event, Person(display, answers))
+    warn_of_unused(answers)
     saved = _save(result, offer.tool, output)
     if as_json:
         print_json(_as_dict(result, saved))

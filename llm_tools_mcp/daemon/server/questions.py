@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -32,6 +33,8 @@ _MAX_ROUNDS = 10
 _MAX_MESSAGE = 4000
 _MAX_FORM = 64 * 1024
 _MAX_URL = 8192
+# Browsers read a backslash as a slash, and so another host than we.
+_MISREAD = {" ", "\\"}
 # Seconds before a server that only needs time is asked again; doubling.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.25
 
@@ -79,14 +82,17 @@ def question_of(params: Mapping[str, Any], cleaned: Callable[[str], str]) -> v1.
 
 def _url(url: object) -> str:
     """As it came: what is shown has to be what is opened."""
-    if not isinstance(url, str) or len(url) > _MAX_URL or not url.isprintable() or " " in url:
+    if not isinstance(url, str) or len(url) > _MAX_URL or not url.isprintable() or set(url) & _MISREAD:
         raise Unaskable(f"a url of at most {_MAX_URL} characters is needed, without spaces and controls")
     if not url.lower().startswith(("http://", "https://")):
         raise Unaskable("only http:// and https:// urls are opened")
     try:
-        url.encode()
-    except UnicodeEncodeError:
-        raise Unaskable("the url holds half a character") from None
+        parts = urlsplit(url)
+        is_one = bool(parts.hostname) and "%" not in parts.netloc and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise Unaskable("the url has no host that can be read in one way only")
     return url
 
 

@@ -1,0 +1,148 @@
+"""What a value of a form's field must be: bounds, formats, patterns. Each check says why, or nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from llm_tools_mcp.plain import plain
+
+Schema = Mapping[str, Any]
+
+# Seconds for the server's own pattern.
+_PATTERN_SECONDS = 2.0
+_NO_MATCH = 3  # exit status
+_MATCH = f"""
+import re, sys
+try: sys.exit({_NO_MATCH} if re.search(sys.argv[1], sys.argv[2]) is None else 0)
+except re.error: pass
+"""
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.][^@\s]*")
+
+
+def text_problem(schema: Schema, value: Any) -> str:
+    if not isinstance(value, str):
+        return "a text is needed"
+    if len(value) < _bound(schema, "minLength", 0):
+        return f"it needs {between(schema, 'minLength', 'maxLength')} characters"
+    if len(value) > _bound(schema, "maxLength", math.inf):
+        return f"it needs {between(schema, 'minLength', 'maxLength')} characters"
+    check = _FORMATS.get(str(schema.get("format")))
+    if check is not None and (why := check(value)):
+        return why
+    pattern = schema.get("pattern")
+    if isinstance(pattern, str) and not _matches(pattern, value):
+        return f"it has to match the pattern {plain(pattern)[:200]}"
+    return ""
+
+
+def _bound(schema: Schema, word: str, otherwise: float) -> float:
+    value = schema.get(word)
+    return float(value) if isinstance(value, (int, float)) and _is_number(value) else otherwise
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """In a process of its own, which can be ended. What cannot be told is for the server to judge."""
+    try:
+        argv = [sys.executable, "-I", "-S", "-c", _MATCH, pattern, text]
+        return (
+            subprocess.run(argv, timeout=_PATTERN_SECONDS, check=False, capture_output=True).returncode
+            != _NO_MATCH
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return True
+
+
+def number_problem(schema: Schema, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "a number is needed"
+    if schema.get("type") == "integer" and value != int(value):
+        return "a whole number is needed"
+    if value < _bound(schema, "minimum", -math.inf) or value <= _bound(schema, "exclusiveMinimum", -math.inf):
+        return f"it has to be {in_range(schema)}"
+    if value > _bound(schema, "maximum", math.inf) or value >= _bound(schema, "exclusiveMaximum", math.inf):
+        return f"it has to be {in_range(schema)}"
+    return ""
+
+
+def choices_problem(schema: Schema, known: Collection[str], value: Any) -> str:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one in known for one in value):
+        return "it holds what is no choice"
+    if len(value) < _bound(schema, "minItems", 0):
+        return f"choose {between(schema, 'minItems', 'maxItems')}"
+    if len(value) > _bound(schema, "maxItems", math.inf):
+        return f"choose {between(schema, 'minItems', 'maxItems')}"
+    return ""
+
+
+def _email(text: str) -> str:
+    return "" if _EMAIL.fullmatch(text) else "an e-mail address is needed, such as ada@example.org"
+
+
+def _uri(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    is_one = bool(parts.scheme and (parts.netloc or parts.path)) and not re.search(r"\s", text)
+    return "" if is_one else "a whole address is needed, such as https://example.org/page"
+
+
+def _date(text: str) -> str:
+    try:
+        is_one = bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text)) and bool(date.fromisoformat(text))
+    except ValueError:
+        is_one = False
+    return "" if is_one else "a date is needed, such as 2026-12-31"
+
+
+def _date_time(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+        is_one = moment.tzinfo is not None and bool(re.match(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d", text))
+    except ValueError:
+        is_one = False
+    return "" if is_one else "a moment is needed with its zone, such as 2026-12-31T18:30:00+01:00"
+
+
+_FORMATS: dict[str, Callable[[str], str]] = {
+    "email": _email,
+    "uri": _uri,
+    "date": _date,
+    "date-time": _date_time,
+}
+
+
+def in_range(schema: Schema) -> str:
+    """The bounds of a number, in words."""
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if _is_number(low) and _is_number(high):
+        return f"{low} to {high}"
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "more than",
+        "maximum": "at most",
+        "exclusiveMaximum": "less than",
+    }
+    return " and ".join(
+        f"{text} {schema[word]}" for word, text in words.items() if _is_number(schema.get(word))
+    )
+
+
+def between(schema: Schema, least: str, most: str) -> str:
+    """How many, in words: `2 to 10`."""
+    low, high = schema.get(least), schema.get(most)
+    if _is_number(low) and _is_number(high):
+        return f"{low} to {high}" if low != high else f"{low}"
+    return f"at least {low}" if _is_number(low) else f"at most {high}" if _is_number(high) else ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
