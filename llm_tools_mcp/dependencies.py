@@ -16,8 +16,10 @@ TRIED = {
     "prometheus-client": "0.26",
     "protobuf": "7.36",
     "psutil": "7.2",
+    "python-rapidjson": "1.24",
     "rich": "15.0",
     "sdnotify": "0.3",
+    "socksio": "1.0",
 }
 # Modules that are called otherwise than their distribution.
 _DISTRIBUTIONS = {
@@ -25,6 +27,7 @@ _DISTRIBUTIONS = {
     "grpc": "grpcio",
     "mcp_types": "mcp",
     "prometheus_client": "prometheus-client",
+    "rapidjson": "python-rapidjson",
 }
 
 

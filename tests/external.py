@@ -153,14 +153,23 @@ def _install_generator(folder: Path) -> None:
 
 
 def install_packages(folder: Path, python: Sequence[str], requirements: Sequence[str]) -> None:
+    """In an environment of their own."""
     uv = shutil.which("uv")
     if uv:
         _run([uv, "venv", "--quiet", "--python", python[0], str(folder)])
-        _run([uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *requirements])
     else:
         _run([*python, "-m", "venv", str(folder)])
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-        _run([*pip, "install", "--quiet", "--prefer-binary", *requirements])
+    install_into(folder / "bin" / "python", *requirements)
+
+
+def install_into(python: Path, *words: str) -> None:
+    """Into the environment of `python`, by uv or by the pip of this one; words are options, too."""
+    uv = shutil.which("uv")
+    if uv:
+        _run([uv, "pip", "install", "--quiet", "--python", str(python), *words])
+    else:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
+        _run([*pip, "install", "--quiet", "--prefer-binary", *words])
 
 
 def _generator_requirements() -> list[str]:

@@ -1,6 +1,7 @@
 """Do the oldest and newest releases of what we depend on work? `make compat`; with --all each minor of mcp 2.
 
-The predecessor of this project died of a release of somebody else's: so this is a step of CI of its own.
+And the way from 0.4 to ours and back. The predecessor of this project died of a release of an SDK: so this is
+a step of CI of its own.
 """
 
 from __future__ import annotations
@@ -8,32 +9,43 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from tests.external import CACHE, locked
 
 from .environments import Environment, build_wheel, floors, minors_of_mcp, newest
 from .smoke import smoke
+from .upgrade import upgrade
 
 
 def main(*options: str) -> int:
+    """Returns how many did not work."""
     CACHE.mkdir(exist_ok=True)
     with locked():
         wheel = build_wheel()
         chosen = [floors(), newest(), *(minors_of_mcp() if "--all" in options else [])]
-        return sum([not works(environment, wheel) for environment in chosen])
+        trials = {environment.name: partial(try_environment, environment, wheel) for environment in chosen}
+        trials["0.4 and back"] = partial(upgrade, wheel)
+        return sum([not works(name, trial) for name, trial in trials.items()])
 
 
-def works(environment: Environment, wheel: object) -> bool:
+def try_environment(environment: Environment, wheel: Path) -> None:
+    environment.make(wheel)
+    shown = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
+    print(f"== {environment.name} ({environment.python}): {shown}", flush=True)
+    smoke(environment.bin)
+
+
+def works(name: str, trial: Callable[[], None]) -> bool:
     began = time.monotonic()
     try:
-        environment.make(wheel)
-        shown = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
-        print(f"== {environment.name} ({environment.python}): {shown}", flush=True)
-        smoke(environment.bin)
+        trial()
     except (AssertionError, subprocess.CalledProcessError) as error:
-        print(f"== {environment.name}: FAILED: {error}", flush=True)
+        print(f"== {name}: FAILED: {error}", flush=True)
         return False
-    print(f"== {environment.name}: works ({time.monotonic() - began:.0f} s)", flush=True)
+    print(f"== {name}: works ({time.monotonic() - began:.0f} s)", flush=True)
     return True
 
 

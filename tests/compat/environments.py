@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.external import CACHE, ROOT, install_packages, once
+from tests.external import CACHE, ROOT, install_into, install_packages, once
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,10 +39,7 @@ class Environment:
 
     def make(self, wheel: Path) -> None:
         once(f"compat/{self.name}", [str(self.python), *self.requirements], self._install)
-        python = str(self.bin / "python")
-        # By our own pip: an environment made by uv has none.
-        install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
-        subprocess.run([*install, "--force-reinstall", str(wheel)], check=True)
+        install_into(self.bin / "python", "--no-deps", "--force-reinstall", str(wheel))
 
     def _install(self, folder: Path) -> None:
         install_packages(folder, [str(self.python)], self.requirements)

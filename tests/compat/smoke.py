@@ -42,10 +42,10 @@ class Trial:
 
 def smoke(commands: Path) -> None:
     """Raises AssertionError."""
-    with tempfile.TemporaryDirectory() as folder, over_http() as url:
+    with tempfile.TemporaryDirectory() as folder, served("http", "mcp") as web, served("sse", "sse") as sse:
         home = Home(Path(folder) / "home")
         trial = Trial(home, commands)
-        home.write_config({"every": entry(everything_server()), "web": {"url": url}})
+        home.write_config({"every": entry(everything_server()), "web": {"url": web}, "sse": {"url": sse}})
         try:
             prompts(trial)
             commands_of_the_shell(trial)
@@ -55,20 +55,20 @@ def smoke(commands: Path) -> None:
 
 
 def prompts(trial: Trial) -> None:
-    """Both transports, synchronous and not, both protocol eras, and a conversation that goes on."""
-    both = [("every_echo", {"text": "one"}), ("web_add", {"a": 2, "b": 3})]
-    assert trial.prompt("-T", "MCP", calls=both) == ["one", "5"]
-    assert trial.prompt("-c", calls=both) == ["one", "5"]
-    assert trial.prompt("--async", "-T", "MCP", calls=both) == ["one", "5"]
-    for mode in ("legacy", "modern"):
-        assert trial.prompt("-T", f'MCP(mode="{mode}")', calls=both) == ["one", "5"]
+    """All transports, synchronous and not, both protocol eras, and a conversation that goes on."""
+    both = [("every_echo", {"text": "one"}), ("web_add", {"a": 2, "b": 3}), ("sse_echo", {"text": "two"})]
+    for options in (["-T", "MCP"], ["-c"], ["--async", "-T", "MCP"], ["-T", 'MCP(mode="legacy")']):
+        assert trial.prompt(*options, calls=both) == ["one", "5", "two"]
+    modern = [("every_echo", {"text": "one"}), ("web_add", {"a": 2, "b": 3})]
+    assert trial.prompt("-T", 'MCP(mode="modern", servers="every,web")', calls=modern) == ["one", "5"]
     failed = trial.prompt("-T", "MCP", calls=[("every_fail", {"message": "as it should"})])
     assert failed == ["Error: as it should"]
 
 
 def commands_of_the_shell(trial: Trial) -> None:
     assert trial.run("llm-mcp", "call", "web", "echo", "text=hi").stdout == "hi\n"
-    assert len(trial.run("llm-mcp", "call", "every", "big", "size=10000000").stdout) == 10_000_001
+    for server in ("every", "web"):
+        assert len(trial.run("llm-mcp", "call", server, "big", "size=3000000").stdout) == 3_000_001
     status = json.loads(trial.run("llm-mcp", "status", "--json").stdout)
     assert {server["state"] for server in status["servers"]} == {"ready"}, status
     trial.run("llm", "mcp", "demo")
@@ -98,14 +98,15 @@ def restarts_under_load(trial: Trial) -> None:
 
 
 @contextmanager
-def over_http() -> Iterator[str]:
-    argv = everything_server("--http", "0")
+def served(kind: str, path: str) -> Iterator[str]:
+    """The server's url."""
+    argv = everything_server(f"--{kind}", "0")
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
             word, _, port = server.stdout.readline().partition(" ")
             assert word == "PORT", argv
-            yield f"http://127.0.0.1:{int(port)}/mcp"
+            yield f"http://127.0.0.1:{int(port)}/{path}"
         finally:
             end(server)
 
