@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .document import decoded, is_disabled, named_entries
 from .file import ConfigSource, config_for_url, read_config
+from .footing import Footing
 from .variables import CALLER_VARIABLES, caller_environment, mentioned_variables
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "Config",
     "ConfigSource",
     "Context",
+    "Footing",
     "Protocol",
     "ServerDefinition",
     "Transport",

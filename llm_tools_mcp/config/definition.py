@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from .secrecy import holds_token, public_command, public_path, secret_args
-from .variables import INHERITED_VARIABLES
+from .footing import Footing, is_unchanged
+from .secrecy import TELLING, holds_token, public_command, public_path, secret_args
+from .variables import NETWORK_VARIABLES, is_indifferent, is_inherited
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-
-# Of the caller's environment: what makes no other server of it.
-_INDIFFERENT = frozenset({"TERM", "SHELL"})
 
 
 class Transport(str, Enum):
@@ -42,7 +40,8 @@ class ServerDefinition:
     """Everything needed to reach one server. Times are seconds, and 0 means without limit.
 
     `env` is the child's complete environment; `own_env` names what the config itself sets in it.
-    `cwd` is absolute. `command` is the executable's absolute path where it was found.
+    `cwd` is absolute. `command` is the executable's absolute path where it was found. `folder` and `program`
+    are the footing of a process: which folder that was, and which version of the program.
     """
 
     name: str
@@ -57,6 +56,8 @@ class ServerDefinition:
     cwd: str = ""
     cwd_is_pinned: bool = False
     umask: int = 0o022
+    folder: Footing = ()
+    program: Footing = field(default=(), repr=False)
 
     url: str = field(default="", repr=False)
     headers: Mapping[str, str] = _secret()
@@ -71,11 +72,18 @@ class ServerDefinition:
 
     identity: str = field(init=False, repr=False)
     """Equal for definitions whose server would be started identically (sha256, hex)."""
+    lineage: str = field(init=False, repr=False)
+    """The same, whatever stands at their paths: of two the later one has replaced the other."""
     cache_key: str = field(init=False, repr=False)
     """Equal for definitions that list the same tools, whatever the caller's folder and PATH."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "identity", _digest(self._started_as()))
+        started_as = self._started_as()
+        object.__setattr__(self, "lineage", _digest(started_as))
+        footing = [self.folder, self.program]
+        object.__setattr__(
+            self, "identity", _digest([*started_as, footing]) if any(footing) else self.lineage
+        )
         object.__setattr__(self, "cache_key", _digest(self._listed_as()))
 
     @property
@@ -89,11 +97,20 @@ class ServerDefinition:
         """What was given in confidence: no message may repeat it. Of `args` only what looks like it, since
         without package names and paths a server's errors would say nothing.
         """
-        own = {self.env[name] for name in self.own_env.difference(INHERITED_VARIABLES) if name in self.env}
+        own = {
+            value
+            for name, value in self.env.items()
+            if not is_inherited(name) and (name in self.own_env or TELLING.search(name))
+        }
         headers = set(self.headers.values())
         credentials = {value.rpartition(" ")[2] for value in headers}  # the token of "Bearer TOKEN"
         args = secret_args([*self.command.split()[1:], *self.args])
         return frozenset({*own, *headers, *credentials, *_secrets_in_url(self.url), *args}) - {""}
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its folder and its program are still those that it was resolved with."""
+        return is_unchanged(self.folder) and is_unchanged(self.program)
 
     def offers(self, tool_name: str) -> bool:
         """Whether the config lets this tool through. No `include` at all lets every tool through."""
@@ -103,13 +120,13 @@ class ServerDefinition:
     def _started_as(self) -> list[object]:
         if self.transport is not Transport.STDIO:
             return self._reached_as()
-        env = self._env_without(_INDIFFERENT)
+        env = self._env_without(is_indifferent)
         return [*self._spoken(), self.command, self.args, env, self.cwd, self.umask]
 
     def _listed_as(self) -> list[object]:
         if self.transport is not Transport.STDIO:
             return self._reached_as()
-        env = self._env_without(_INDIFFERENT | {"PATH"})
+        env = self._env_without(_is_of_the_call)
         pinned = self.cwd if self.cwd_is_pinned else None
         return [*self._spoken(), self.command_as_written or self.command, self.args, env, pinned]
 
@@ -119,8 +136,15 @@ class ServerDefinition:
     def _spoken(self) -> list[str]:
         return [self.transport.value, self.protocol.value]
 
-    def _env_without(self, names: frozenset[str]) -> dict[str, str]:
-        return {key: value for key, value in self.env.items() if key in self.own_env or key not in names}
+    def _env_without(self, is_left_out: Callable[[str], bool]) -> dict[str, str]:
+        return {
+            name: value for name, value in self.env.items() if name in self.own_env or not is_left_out(name)
+        }
+
+
+def _is_of_the_call(name: str) -> bool:
+    """Whether a variable makes no other list of tools."""
+    return name == "PATH" or name in NETWORK_VARIABLES or is_indifferent(name)
 
 
 def public_url(url: str) -> str:

@@ -12,7 +12,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from llm_tools_mcp.errors import ConfigError
 
@@ -38,6 +39,14 @@ def _spelled(*names: str) -> Any:
     return Field(default=None, validation_alias=AliasChoices(*names))
 
 
+def _true_or_names(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return value
+    raise PydanticCustomError("inherit_env", "Input should be true, false or an array of names")
+
+
 class Entry(BaseModel):
     """What every server may say. null stands for the default, as it always did for args and env."""
 
@@ -61,6 +70,7 @@ class StdioEntry(Entry):
     args: list[str] | None = None
     env: dict[str, str] | None = None
     cwd: str | None = None
+    inherit_env: Annotated[Any, AfterValidator(_true_or_names)] = _spelled("inheritEnv", "inherit_env")
     instances: Annotated[int, Field(ge=1)] | None = None
 
 

@@ -17,8 +17,9 @@ from llm_tools_mcp.errors import ConfigError
 
 from .definition import Protocol, ServerDefinition, Transport
 from .expansion import Expansion
+from .footing import program_files, stamped
 from .problems import config_error, nested_key
-from .variables import INHERITED_VARIABLES, PROXY_VARIABLES
+from .variables import PROXY_VARIABLES, inherited, is_inherited
 
 if TYPE_CHECKING:
     from .model import Entry, RemoteEntry, StdioEntry
@@ -157,12 +158,12 @@ def _stdio(
     args = expansion.texts("args", entry.args or ())
     written_cwd = expansion.text("cwd", entry.cwd or "")
     _check_process(expansion, command, args, own_env, written_cwd)
-    env = _chosen(context.environment, INHERITED_VARIABLES) | own_env
+    env = _inherited(context, entry.inherit_env) | own_env
     cwd = _folder(written_cwd, context)
-    command = _from_home(command, context)
+    executable = _executable(_from_home(command, context), env.get("PATH", os.defpath), cwd)
     return ServerDefinition(
         transport=Transport.STDIO,
-        command=_executable(command, env.get("PATH", os.defpath), cwd),
+        command=executable,
         command_as_written=command,
         args=args,
         env=MappingProxyType(env),
@@ -170,6 +171,8 @@ def _stdio(
         cwd=cwd,
         cwd_is_pinned=bool(written_cwd),
         umask=context.umask,
+        folder=stamped([cwd]),
+        program=stamped(program_files(executable, args, cwd)),
         instances=entry.instances or 1,
         **common,
     )
@@ -185,7 +188,9 @@ def _remote(
         transport=_remote_transport(entry.type, url),
         url=url,
         headers=MappingProxyType(headers),
-        proxy_env=MappingProxyType(_chosen(context.environment, PROXY_VARIABLES)),
+        proxy_env=MappingProxyType(
+            {name: value for name, value in context.environment.items() if name in PROXY_VARIABLES}
+        ),
         **common,
     )
 
@@ -196,8 +201,9 @@ def _remote_transport(written_type: str | None, url: str) -> Transport:
     return Transport.SSE if written_type == "sse" else Transport.HTTP
 
 
-def _chosen(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
-    return {name: environment[name] for name in names if name in environment}
+def _inherited(context: Context, more: bool | list[str] | None) -> dict[str, str]:  # noqa: FBT001 - `inheritEnv`
+    always = {name: value for name, value in context.environment.items() if is_inherited(name)}
+    return always | inherited(context.environment, more)
 
 
 def _folder(written: str, context: Context) -> str:

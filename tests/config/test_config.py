@@ -124,6 +124,8 @@ MALFORMED = [
     ({"command": "x", "env": {"A": None}}, ["key 'env.A'"]),
     ({"command": "x", "env": {"A": "\ud800"}}, ["not valid Unicode"]),
     ({"command": "x", "cwd": 5}, ["key 'cwd'"]),
+    ({"command": "x", "inheritEnv": "A"}, ["key 'inheritEnv': Input should be true, false or an array"]),
+    ({"command": "x", "inheritEnv": [5]}, ["key 'inheritEnv': Input should be true, false or an array"]),
     ({"url": 5}, ["key 'url': Input should be a valid string"]),
     ({"serverUrl": 5}, ["key 'serverUrl': Input should be a valid string"]),
     ({"serverUrl": "http://h", "command": "npx"}, ["Only 'url' or 'command' is allowed"]),

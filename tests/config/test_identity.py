@@ -41,7 +41,14 @@ def keys(entry: object, caller: dict[str, str], context: dict[str, object]) -> t
         (STDIO, {"includeTools": ["a"], "excludeTools": ["b"]}, {}, {}, True, True),
         (STDIO, {"headers": {"A": "1"}, "url": "http://h", "type": "stdio"}, {}, {}, True, True),
         (STDIO, {}, {"TERM": "dumb", "SHELL": "/bin/zsh"}, {}, True, True),
-        (STDIO, {}, {"TOKEN": "other", "HTTPS_PROXY": "x"}, {}, True, True),
+        (STDIO, {}, {"TOKEN": "other"}, {}, True, True),
+        (STDIO, {}, {"LANG": "de_DE.UTF-8", "LC_ALL": "C", "TZ": "UTC", "TMPDIR": "/t"}, {}, True, True),
+        (STDIO, {}, {"DISPLAY": ":1", "XDG_RUNTIME_DIR": "/r", "SSH_AUTH_SOCK": "/s"}, {}, True, True),
+        (STDIO, {}, {"HTTPS_PROXY": "x"}, {}, False, True),
+        (STDIO, {}, {"NODE_EXTRA_CA_CERTS": "x"}, {}, False, True),
+        (STDIO, {"env": {"T": "1", "LANG": "C"}}, {}, {}, False, False),
+        (STDIO, {"inheritEnv": ["TOKEN"]}, {}, {}, False, False),
+        (STDIO, {"inheritEnv": ["LANG", "NO_SUCH"]}, {}, {}, True, True),
         (STDIO, {}, {"HOME": "/h"}, {}, False, False),
         (STDIO, {}, {"USER": "v"}, {}, False, False),
         (STDIO, {}, {"PATH": "/bin:/usr/bin:/none"}, {}, False, True),
@@ -75,6 +82,58 @@ def test_pinned_cwd_is_shared_between_folders():
     """That is what pinning is for."""
     pinned = {**STDIO, "cwd": "/p"}
     assert keys(pinned, CALLER, {"cwd": "/a"}) == keys(pinned, CALLER, {"cwd": "/b"})
+
+
+def test_terminal_is_no_part_of_the_identity():
+    """With the whole environment inherited, a second terminal shares the server all the same."""
+    whole = {**STDIO, "inheritEnv": True}
+    first = keys(whole, {**CALLER, "SHLVL": "1", "PWD": "/a", "_": "/bin/llm", "TMUX_PANE": "%1"}, START)
+    assert keys(whole, {**CALLER, "SHLVL": "2", "WINDOWID": "7"}, START) == first
+    assert keys(whole, {**CALLER, "ANOTHER": "1"}, START) != first
+
+
+def test_folder_made_anew_is_another_server(tmp_path: Path):
+    """As is one that was moved away; the tools are known from before."""
+    work = tmp_path / "work"
+    work.mkdir()
+    before = one(STDIO, CALLER, cwd=work)
+    assert before.is_current
+    work.rename(tmp_path / "kept")
+    assert not before.is_current
+    work.mkdir()
+    after = one(STDIO, CALLER, cwd=work)
+    assert after.is_current
+    assert (before.lineage, before.cache_key) == (after.lineage, after.cache_key)
+    assert before.identity != after.identity
+    (work / "file").touch()
+    assert after.is_current
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_other"),
+    [
+        ({"command": "python3", "args": ["-B", "{0}"]}, True),
+        ({"command": "python3", "args": ["server.py", "--x"]}, True),
+        ({"command": "{0}"}, True),
+        ({"command": "./server.py"}, True),
+        ({"command": "python3", "args": ["-c", "import this", "--config={0}"]}, False),
+        ({"command": "cat", "args": ["data.db", "log.txt"]}, False),
+    ],
+)
+def test_edited_program_is_another_server(tmp_path: Path, entry: dict[str, object], is_other: object):
+    """The executable and scripts among the arguments count, data does not."""
+    program = tmp_path / "server.py"
+    files = [program, tmp_path / "data.db", tmp_path / "log.txt"]
+    for file in files:
+        file.write_text("#!/bin/sh")
+        file.chmod(0o755)
+    entry = json.loads(json.dumps(entry).replace("{0}", str(program)))
+    before = one(entry, CALLER, cwd=tmp_path)
+    for file in files:
+        file.write_text("#!/bin/sh -e")
+    after = one(entry, CALLER, cwd=tmp_path)
+    assert (before.identity != after.identity, not before.is_current) == (is_other, is_other)
+    assert before.cache_key == after.cache_key
 
 
 def test_name_is_no_part_of_the_identity():

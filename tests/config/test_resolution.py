@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from llm_tools_mcp.config import caller_environment
 from tests.parsing import CALLER, one
 
 
@@ -53,11 +55,37 @@ def test_expansion_in_cwd_and_url():
 
 
 def test_env_is_complete():
-    """Six variables of the caller, the config's over them, and nothing else."""
-    definition = one({"command": "a", "env": {"TOKEN": "${TOKEN}", "HOME": "/h"}}, CALLER)
-    inherited = {key: CALLER[key] for key in ("LOGNAME", "USER", "PATH", "SHELL", "TERM")}
-    assert definition.env == {**inherited, "HOME": "/h", "TOKEN": "t"}
+    """What is the caller's person and network, the config's over it, and nothing else."""
+    definition = one({"command": "a", "env": {"TOKEN": "${TOKEN}", "HOME": "/h"}}, {**CALLER, "OTHER": "o"})
+    kept = {key: value for key, value in CALLER.items() if key not in ("TOKEN", "HOME")}
+    assert definition.env == {**kept, "HOME": "/h", "TOKEN": "t"}
     assert definition.proxy_env == {}
+
+
+def test_surroundings_reach_the_server():
+    """Language, time zone, desktop and agent."""
+    given = {"LANG": "C", "LC_TIME": "de", "TZ": "UTC", "XDG_DATA_HOME": "/x", "WAYLAND_DISPLAY": "w"}
+    assert one({"command": "a"}, {**given, "LCX": "", "EDITOR": "vi"}).env == given
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (True, {"AWS_PROFILE", "AWS_REGION", "EDITOR"}),
+        (["AWS_*", "NONE"], {"AWS_PROFILE", "AWS_REGION"}),
+        (["EDITOR"], {"EDITOR"}),
+        ([], set()),
+        (False, set()),
+        (None, set()),
+    ],
+)
+def test_inherited_environment(wanted, names):
+    """All of it, or names and globs; the same travels to the daemon."""
+    environ = {"AWS_PROFILE": "p", "AWS_REGION": "r", "EDITOR": "vi", "BASH_FUNC_x%%": "() { :; }"}
+    entry = {"command": "a", "inheritEnv": wanted}
+    sent = caller_environment(json.dumps({"mcpServers": {"x": entry}}), environ)
+    assert sent.keys() == names
+    assert one(entry, sent).env.keys() == names
 
 
 def test_proxy_env_of_http():

@@ -22,11 +22,11 @@ class ParsedConfigs:
     def __init__(self) -> None:
         self._parsed: OrderedDict[bytes, Config] = OrderedDict()
 
-    def get(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
-        """Raises ConfigError."""
+    def get(self, caller: v1.Caller, protocol: v1.Protocol.ValueType, server: str | None = None) -> Config:
+        """Raises ConfigError. Where only one `server` is asked for, the others may be out of date."""
         key = caller.SerializeToString(deterministic=True) + str(protocol).encode()
         parsed = self._parsed.get(key)
-        if parsed is None:
+        if parsed is None or not _is_current(parsed, server):
             parsed = self._parse(caller, protocol)
             if not _is_settled(parsed):
                 return parsed
@@ -47,6 +47,11 @@ class ParsedConfigs:
 def _is_settled(parsed: Config) -> bool:
     """Whether parsing again would give the same: a command that was not found may be installed any time."""
     return all(definition.command.startswith("/") or not definition.command for definition in usable(parsed))
+
+
+def _is_current(parsed: Config, server: str | None) -> bool:
+    """Whether folders and programs on disk are those that it was parsed with."""
+    return all(one.is_current for one in usable(parsed) if server in (None, one.name))
 
 
 def usable(parsed: Config) -> list[ServerDefinition]:

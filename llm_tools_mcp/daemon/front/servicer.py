@@ -124,7 +124,7 @@ class Servicer:
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
 
     def _definition(self, request: v1.CallToolRequest) -> ServerDefinition:
-        servers = self._configs.get(request.caller, request.protocol).servers
+        servers = self._configs.get(request.caller, request.protocol, request.server).servers
         definition = servers.get(request.server)
         if definition is None:
             known = ", ".join(servers) or "none"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.config import ServerDefinition
-from llm_tools_mcp.daemon.failure import ServerFailure
+from llm_tools_mcp.config import Footing, ServerDefinition
+from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server.questions import Ask, nobody
 from llm_tools_mcp.daemon.server.results import JsonObject
 
@@ -28,7 +28,12 @@ _log = logging.getLogger(__name__)
 MAX_LIVE = 16
 # Sessions that are stopped are kept for their statistics and backoff, but not for ever.
 _MAX_KNOWN = 256
+# Bounds what grows with every edit of a program; to forget costs a listing.
+_MAX_ASKED = 4096
+_TWIN = "it runs for another folder already"
 _STALE_SECONDS = 24 * 3600.0
+# Seconds: the prompt that finds a list old goes first; servers that start take its processor time.
+_REFRESH_PAUSE = 0.5
 
 
 class Pool:
@@ -51,6 +56,10 @@ class Pool:
         self._sessions: OrderedDict[str, list[Session]] = OrderedDict()
         self._claims = Claims()
         self._refreshing: dict[str, asyncio.Task[None]] = {}
+        # By lineage: the identity that stands for it now.
+        self._latest: dict[str, str] = {}
+        # Lists that were asked for since this daemon began, with the program that was asked.
+        self._asked: set[tuple[str, Footing]] = set()
         self._expiry: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -71,6 +80,9 @@ class Pool:
         session = self._take(definition)
         try:
             return await session.call(definition, tool, arguments, on_event, ask)
+        except ServerFailure as failure:
+            self._tell_of_twin(definition, failure)
+            raise
         finally:
             self._settle(session)
 
@@ -81,30 +93,46 @@ class Pool:
     async def list_tools(self, definition: ServerDefinition) -> ToolList:
         """Ask the server for its tools, now. Raises ServerFailure."""
         session = self._take(definition)
+        self._note_asked(definition)
         try:
             tools = await session.list_tools(definition)
+        except ServerFailure as failure:
+            self._tell_of_twin(definition, failure)
+            raise
         finally:
             self._settle(session)
         return self._cache.listed(tools, is_legacy=session.is_legacy)
 
     def refresh_if_stale(self, definition: ServerDefinition, known: ToolList) -> None:
-        """Ask again in the background where the known list is old."""
-        if 0 <= self._cache.age(known) <= _STALE_SECONDS or definition.cache_key in self._refreshing:
+        """Ask again in the background where the known list is old, of another version of the program, or of
+        a time before this daemon.
+        """
+        is_young = 0 <= self._cache.age(known) <= _STALE_SECONDS
+        is_known = is_young and (definition.cache_key, definition.program) in self._asked
+        if is_known or definition.cache_key in self._refreshing:
             return
+        self._note_asked(definition)  # also if it fails: a server that is out of order is not tried each time
         task = asyncio.create_task(self._refresh(definition), name=f"refresh of {definition.name}")
         self._refreshing[definition.cache_key] = task
         task.add_done_callback(lambda _: self._refreshing.pop(definition.cache_key, None))
 
     async def _refresh(self, definition: ServerDefinition) -> None:
+        await asyncio.sleep(_REFRESH_PAUSE)
         try:
             await self.list_tools(definition)
         except ServerFailure as failure:
             _log.info("the old tool list of %s stays: %s", definition.name, failure)
 
+    def _note_asked(self, definition: ServerDefinition) -> None:
+        if len(self._asked) > _MAX_ASKED:
+            self._asked.clear()
+        self._asked.add((definition.cache_key, definition.program))
+
     # --- which session ------------------------------------------------------------------------------
 
     def _take(self, definition: ServerDefinition) -> Session:
         """The least busy session of this identity; one more while `instances` allows and all are busy."""
+        self._replace_former(definition)
         sessions = self._sessions.setdefault(definition.identity, [])
         self._sessions.move_to_end(definition.identity)
         best = min(sessions, key=_reluctance, default=None)
@@ -116,6 +144,29 @@ class Pool:
             self._make_room(1)
         self._on_change()
         return best
+
+    def _replace_former(self, definition: ServerDefinition) -> None:
+        """What ran in a folder that is gone, or an older version of the program, ends once it is unused."""
+        former = self._latest.get(definition.lineage)
+        self._latest[definition.lineage] = definition.identity
+        if former in (None, definition.identity):
+            return
+        for session in self._sessions.get(former, ()):
+            session.is_retired = True
+            self._end_if_retired(session)
+
+    def _tell_of_twin(self, definition: ServerDefinition, failure: ServerFailure) -> None:
+        """A server of which only one can run (a browser's profile, a port) fails in a second folder."""
+        if failure.kind != Kind.START_FAILED or definition.cwd_is_pinned or _TWIN in failure.text:
+            return  # several may wait for one start
+        for session in self.sessions():
+            twin = session.definition
+            if definition.cache_key in session.cache_keys and twin.cwd != definition.cwd and session.is_live:
+                failure.text += (
+                    f"; {_TWIN}, {twin.cwd}: if there can be only one of it, give its entry a `cwd`, "
+                    "and all folders share it"
+                )
+                return
 
     def _new_session(self, definition: ServerDefinition) -> Session:
         known = self._cache.get(definition.cache_key)
@@ -151,6 +202,7 @@ class Pool:
         wanted = list(definitions)
         unwanted = self._claims.note(path, text, wanted)
         for definition in wanted:
+            self._replace_former(definition)
             for session in self._sessions.get(definition.identity, ()):
                 session.is_retired = False
         for identity in unwanted:
@@ -169,7 +221,7 @@ class Pool:
 
     def _end_if_retired(self, session: Session) -> None:
         if session.is_retired and session.is_live and not session.is_used:
-            self._end(session, "its config has changed")
+            self._end(session, "its config, its folder or its program has changed")
 
     def _make_room(self, wanted: int) -> None:
         """Never a busy one: then there are more than the limit, for a while."""
@@ -197,6 +249,8 @@ class Pool:
             is_unused = not any(session.has_owner or session.is_busy for session in group)
             if all(session.is_over for session in group) or (position < surplus and is_unused):
                 del self._sessions[identity]
+        if len(self._latest) > _MAX_ASKED:
+            self._latest = {key: now for key, now in self._latest.items() if now in self._sessions}
 
     def _end_if_expired(self, session: Session) -> None:
         limit = session.definition.idle_timeout
@@ -221,12 +275,15 @@ class Pool:
 
     def restart(self, name: str, identities: Container[str] | None = None) -> int:
         """End the connections of servers of this name (of these identities); returns how many there were."""
-        return sum(
-            self._end(session, "a restart was asked for")
+        wanted = [
+            session
             for identity, group in self._sessions.items()
             for session in group
             if name in session.names and (identities is None or identity in identities)
-        )
+        ]
+        doubtful = set().union(*(session.cache_keys for session in wanted))
+        self._asked -= {asked for asked in self._asked if asked[0] in doubtful}
+        return sum(self._end(session, "a restart was asked for") for session in wanted)
 
     def _end(self, session: Session, why: str) -> bool:
         if was_live := session.stop():

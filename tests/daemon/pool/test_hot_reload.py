@@ -91,11 +91,14 @@ def test_broken_edit_disturbs_nothing(home: Home) -> None:
         caller.config = caller.config[:-5]
         with pytest.raises(ConfigError, match=r"/mcp\.json"):
             list(daemon.client.tools(caller))
-        with pytest.raises(ConfigError, match="server 'steady', key 'args'"):
-            daemon.list(config(steady={"command": "x", "args": "not a list"}))
-        unset = config(steady={"command": "${NOT_SET}"})
-        failed = [answer.server for answer in daemon.list(unset) if answer.failure.message]
-        assert failed == ["steady"]
+        for steady, why in (
+            ({"command": "x", "args": "not a list"}, "args"),
+            ({"command": "${NOT_SET}"}, "command"),
+        ):
+            answers = daemon.list(config(steady=steady))
+            (failed,) = [answer for answer in answers if answer.failure.message]
+            assert failed.server == "steady"
+            assert failed.failure.message.startswith(f"/mcp.json: key '{why}': ")
         assert pid(daemon, config(), "changing") == before
 
 
