@@ -46,9 +46,9 @@ demo: setup
 test: lint
 	@$(MAKE) --no-print-directory suite
 
-# Three at a time, also on two cores: most tests wait for processes. For one test: make suite ARGS="-n 0 -k NAME".
+# Four at a time, also on two cores: most tests wait for processes. For one test: make suite ARGS="-n 0 -k NAME".
 suite: external
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 # The suite on every Python from 3.10 on that is installed (asked of pyenv too).
 test-all:

@@ -37,7 +37,18 @@ _REFRESH_PAUSE = 0.5
 
 
 class Pool:
-    """Sessions by identity. `on_change` is told whenever work begins or ends."""
+    """Sessions by identity. `on_change` is told whenever work begins or ends.
+
+    What happens around each call and listing, in this order; 1, 2, 4 are synchronous steps, so that nothing
+    changes between looking and deciding:
+    1. `_take`: the least busy session of the identity; a new one where there is none, or where all are busy
+       and `instances` allows one more.
+    2. `_make_room`, if that session is not live: idle ones over the limit end, copies of a name first, then
+       the least recently used. If all are busy there are more than the limit, for a while.
+    3. The session connects and works, in its owner's and its caller's tasks.
+    4. `_settle`: it ends if no config wants it any more; idle ones end that 2 could not end; and the timer is
+       set that ends what stays unused.
+    """
 
     def __init__(
         self,
