@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from llm_tools_mcp import daemon, dependencies
 from llm_tools_mcp.daemon.__main__ import _load_connections
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
-from llm_tools_mcp.daemon.server import private
+from llm_tools_mcp.daemon.server import private, sdk
 from tests.daemon.live import Live, with_live
 from tests.daemon.web import Legacy, serving
 from tests.imports import modules
@@ -28,6 +28,10 @@ PRIVATE = {
     ("daemon.server.private", "mcp.shared._httpx_utils"): "httpx2's own requests, which follow no redirect",
     ("daemon.server.private", "_stamp"): "ClientSession.send_request",
     ("daemon.server.private", "_dispatcher"): "ClientSession.send_request",
+    ("daemon.server.private", "_dispatch"): "a message that the SDK cannot take ends the connection",
+    ("daemon.server.private", "_absorb_tool_listing"): "tools that want headers are called without them",
+    ("daemon.server.private", "_build_capabilities"): "ClientSession.initialize",
+    ("daemon.server.private", "_client_info"): "ClientSession.initialize",
     ("client.channel", "_consume_next_event"): "the connection is let go when the process ends",
     ("client.channel", "_state"): "the same",
     ("daemon.distribution", "_path"): "of importlib: no handover after an upgrade",
@@ -100,7 +104,8 @@ def test_private_names_of_others_are_used_in_one_place() -> None:
 @with_live
 async def test_sdk_without_its_private_parts_serves_too(live: Live, monkeypatch: Any) -> None:
     """Where a release of the SDK has moved them: tools are listed and called, over stdio and http."""
-    monkeypatch.setattr(private, "_negotiate", private._discover_or_initialize)
+    monkeypatch.setattr(private, "_negotiate", None)
+    monkeypatch.setattr(sdk, "absorbed", lambda _session, tools, **_: tools)
     monkeypatch.setattr(private, "_raw_parts", lambda _session: None)
     monkeypatch.setattr(private, "_of_http", lambda _name: None)
     stdio = live.faulty("fine")

@@ -59,6 +59,13 @@ class NotSent(ServerFailure):
         super().__init__(Kind.START_FAILED, text)
 
 
+class HeaderMismatch(ServerFailure):
+    """The server missed headers that a newer tool list asks for, and did not run the call (-32020)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Kind.REJECTED, text)
+
+
 class HandshakeLost(ServerFailure):
     """The server left during the handshake: some do when the first request is one that they do not know."""
 

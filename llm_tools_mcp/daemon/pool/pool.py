@@ -187,6 +187,7 @@ class Pool:
             clock=self._clock,
             is_legacy=known is not None and known.is_legacy,
             asks=known is not None and known.asks,
+            schemas={} if known is None else {tool.name: tool.input_schema for tool in known.tools},
             on_tools=self._store_tools,
         )
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import Protocol as McpProtocol
 from llm_tools_mcp.config import ServerDefinition
-from llm_tools_mcp.daemon.failure import Kind, NotSent, ServerFailure
+from llm_tools_mcp.daemon.failure import HeaderMismatch, Kind, NotSent, ServerFailure
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import JsonObject
 from llm_tools_mcp.daemon.server.sanitize import redactor
@@ -52,6 +52,7 @@ class Session:
         clock: Callable[[], float],
         is_legacy: bool,
         asks: bool,
+        schemas: Mapping[str, str],
         on_tools: Callable[[Session, list[v1.Tool]], None],
     ) -> None:
         self.definition = definition
@@ -63,6 +64,7 @@ class Session:
         self.tool_count = 0
         self.backoff = Backoff(clock)
         self.is_legacy = is_legacy
+        self._schemas = schemas  # of the last known list, as JSON text, by tool
         self.in_use = 0
         self.is_retired = False
         self.last_used = clock()
@@ -156,7 +158,9 @@ class Session:
             with self._used():
                 try:
                     result = await self._in_turn(definition, tool, arguments, on_event, ask)
-                except NotSent:
+                except (NotSent, HeaderMismatch) as failure:
+                    if isinstance(failure, HeaderMismatch):
+                        await self._shared_list(definition)
                     result = await self._in_turn(definition, tool, arguments, on_event, ask)
         except Exception:  # a caller that gives up is no error of the server's
             self.statistics.errors += 1
@@ -167,8 +171,14 @@ class Session:
     async def list_tools(self, definition: ServerDefinition) -> list[v1.Tool]:
         """Ask the server for its tools. Raises ServerFailure."""
         with self._used():
-            connection = await self._connected(definition.connect_timeout)
-            return await self._listing.shared(lambda: self._list(connection))
+            try:
+                return await self._shared_list(definition)
+            except NotSent:
+                return await self._shared_list(definition)
+
+    async def _shared_list(self, definition: ServerDefinition) -> list[v1.Tool]:
+        connection = await self._connected(definition.connect_timeout)
+        return await self._listing.shared(lambda: self._list(connection))
 
     async def _list(self, connection: Connection) -> list[v1.Tool]:
         seconds = self.definition.connect_timeout
@@ -176,6 +186,7 @@ class Session:
             tools = await connection.list_tools()
             self._tools = tools
             self.tool_count = len(tools)
+            self._schemas = {tool.name: tool.input_schema for tool in tools}
             self._on_tools(self, tools)
             return tools
         raise ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")
@@ -189,6 +200,9 @@ class Session:
         ask: Ask,
     ) -> JsonObject:
         connection = await self._connected(definition.connect_timeout)
+        if connection.may_lack_headers(self._schemas.get(tool)):
+            with suppress(ServerFailure):  # the call will tell what is wrong
+                await self._listing.shared(lambda: self._list(connection))
         seconds = definition.timeout
         deadline = Deadline(seconds)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -12,24 +13,26 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, NotSent, ServerFailure
+from llm_tools_mcp.daemon.failure import UNREADABLE, HeaderMismatch, Kind, NotSent, ServerFailure
 from llm_tools_mcp.plain import plain
 
 from . import questions, sdk
 from .pages import all_tools
 from .results import JsonObject
 from .sanitize import clean_line
-from .transport import Link, Verdict, without_quotes
+from .transport import Link, Verdict
 
 _log = logging.getLogger(__name__)
 
 OnProgress = Callable[[v1.Progress], None]
 T = TypeVar("T")
 
-# Protocol versions before 2026-07-28 shake hands with `initialize`, later ones with `server/discover`.
-_MODERN_SINCE = "2026"
 # The SDK's words. Its code for it is any server's code for an error of its own, too.
-_CLOSED = re.compile("Connection closed$|SSE stream ")
+_CLOSED = re.compile("Connection closed$")
+# What a server says of a session that it does not know; that decides nothing about a call.
+_SESSION_WORDS = re.compile(r"session|not initiali[sz]ed", re.IGNORECASE)
+# Seconds for the answer to a question about the session; none is no reason to end it.
+_ASK_SECONDS = 3.0
 # Seconds between two pings of an http server that is idle.
 _PING_SECONDS = 60.0
 # Seconds before a lost subscription is tried again: doubling up to the ping's pace.
@@ -45,10 +48,16 @@ class Connection:
         self.pid = link.pid
         self.protocol_version = session.protocol_version or ""
         self.lost = link.lost
+        # What the server last said against a session that worked before; empty when it works.
+        self._complaint = ""
+        self._repeated = 0
+        self._requests = 0
+        self._has_listed = False
+        self._why = ""
 
     @property
     def is_modern(self) -> bool:
-        return self.protocol_version >= _MODERN_SINCE
+        return sdk.is_modern(self._session)
 
     @property
     def is_usable(self) -> bool:
@@ -69,8 +78,12 @@ class Connection:
     # --- tools --------------------------------------------------------------------------------------
 
     async def list_tools(self) -> list[v1.Tool]:
-        """All pages, in the server's order. Raises ServerFailure."""
-        return await self._guarded(all_tools(self._session, self._link.log))
+        """All pages, in the server's order. Raises ServerFailure, or NotSent where the session is lost."""
+        await self._check()
+        with self._under_way():
+            tools = await self._guarded(all_tools(self._session, self._link.log))
+        self._has_listed = True
+        return tools
 
     async def call_tool(
         self,
@@ -91,10 +104,7 @@ class Connection:
 
         Raises ServerFailure, or NotSent if it did not run.
         """
-        if self._link.is_deaf():
-            self._link.lose("it closed its input")
-        if not self.is_usable:
-            raise NotSent(self.lost_why or "the connection was lost")
+        await self._check()
 
         async def forward(progress: float, total: float | None, message: str | None) -> None:
             text = self._link.cleaned(message or "")
@@ -106,7 +116,7 @@ class Connection:
         async def reply(asked: str, asked_params: JsonObject) -> dict[str, Any]:
             return await self._input(asked, asked_params, ask)
 
-        with questions.asking(ask):
+        with self._under_way(), questions.asking(ask):
             return await questions.with_input(await send({}), send, reply)
 
     async def _input(self, method: str, params: JsonObject, ask: questions.Ask) -> dict[str, Any]:
@@ -119,35 +129,106 @@ class Connection:
             raise ServerFailure(Kind.REJECTED, f"it asks what cannot be asked: {why}") from None
         return questions.result_of(await ask(question))
 
+    def may_lack_headers(self, schema: str | None) -> bool:
+        """Whether a call of the tool with this schema, if it is known, needs a listing first.
+
+        What goes into the headers `Mcp-Param-…` (SEP-2243) is known only of what this connection has listed.
+        """
+        if not self.is_modern or not self._link.is_http or self._has_listed:
+            return False
+        return schema is None or sdk.HEADER_KEY in schema
+
+    # --- a session that the server may have forgotten -----------------------------------------------
+
+    async def _check(self) -> None:
+        """Before each request. Raises NotSent where it would not arrive."""
+        if self._link.is_deaf():
+            self._link.lose("it closed its input")
+        if self._complaint and self.is_usable and await self._is_forgotten(self._complaint):
+            self._give_up(self._complaint)
+        if not self.is_usable:
+            raise NotSent(self.lost_why or "the connection was lost")
+
+    async def _is_forgotten(self, complaint: str) -> bool:
+        """Ask. An error is an answer, too, unless it is the same again."""
+        with anyio.move_on_after(_ASK_SECONDS):
+            try:
+                await sdk.send_raw(self._session, "ping", {})
+            except sdk.MCPError as error:
+                verdict = self._link.verdict(error.error.data)
+                if verdict is None:
+                    is_known = error.code == sdk.mcp_types.METHOD_NOT_FOUND
+                    is_same = error.message == complaint or bool(_SESSION_WORDS.search(error.message))
+                    return is_same and not is_known
+                return verdict in (Verdict.BROKEN, Verdict.REFUSED, Verdict.UNKNOWN_SESSION)
+            self._complaint = ""
+        return False
+
+    def _give_up(self, why: str) -> None:
+        """No new request begins here; those under way may still be answered."""
+        self._link.ended = True
+        self._why = why
+        self._end_if_unused()
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            if self._link.ended:
+                self._end_if_unused()
+
+    def _end_if_unused(self) -> None:
+        if not self._requests:
+            self._link.lose(self._why or "the connection was lost")
+
     # --- errors -------------------------------------------------------------------------------------
 
     async def _guarded(self, request: Awaitable[T]) -> T:
         """Translate the SDK's errors, once, here."""
         try:
-            return await request
+            result = await request
         except sdk.MCPError as error:
-            raise self._failure(error) from error
+            raise await self._judged(error) from error
         except ValidationError as error:
-            text = f"{UNREADABLE} ({error.error_count()} errors)"
-            raise ServerFailure(Kind.REJECTED, text) from error
+            raise ServerFailure(Kind.REJECTED, f"{UNREADABLE}: {sdk.first_fault(error)}") from error
         except PydanticSerializationError as error:
             text = "the arguments cannot be sent: they are nested too deeply, or hold half a character"
             raise ServerFailure(Kind.REJECTED, text) from error
+        self._complaint, self._repeated = "", 0
+        return result
 
-    def _failure(self, error: sdk.MCPError) -> ServerFailure:
-        text = self._link.redacted(plain(without_quotes(error.message)))
+    async def _judged(self, error: sdk.MCPError) -> ServerFailure:
+        """What became of a request; and a session that meets an error is asked before its next one."""
         verdict = self._link.verdict(error.error.data)
+        failure = self._failure(error, verdict)
+        if not self._link.has_session or verdict in (Verdict.NOT_SENT, Verdict.TOO_LARGE):
+            return failure
+        self._repeated += verdict is Verdict.UNKNOWN_SESSION
+        self._complaint = failure.text
+        if verdict is Verdict.UNKNOWN_SESSION:
+            if await self._is_forgotten(failure.text):
+                self._give_up(failure.text)
+                return NotSent(failure.text)
+            if self._repeated > 1:  # it answers pings of anybody
+                self._give_up(failure.text)
+        return failure
+
+    def _failure(self, error: sdk.MCPError, verdict: Verdict | None) -> ServerFailure:
+        text = self._link.redacted(plain(error.message))
         if verdict is Verdict.NOT_SENT:
             return NotSent(text)
-        if verdict is Verdict.SESSION_GONE:
-            self._link.lose(text)
-            return NotSent(text)
-        if verdict is Verdict.BROKEN:
+        if verdict in (Verdict.BROKEN, Verdict.UNKNOWN_SESSION):
             return ServerFailure(Kind.OUTCOME_UNKNOWN, text)
+        if verdict is Verdict.TOO_LARGE:
+            return ServerFailure(Kind.TOO_LARGE, text)
         if verdict is None and error.code == sdk.mcp_types.CONNECTION_CLOSED and _CLOSED.match(error.message):
-            # Of an http connection it may be one stream only that was cut: then nothing else is lost.
-            why = self.lost_why or f"the connection was closed ({text})"
-            return ServerFailure(Kind.OUTCOME_UNKNOWN, why)
+            return ServerFailure(Kind.OUTCOME_UNKNOWN, self.lost_why or f"the connection was closed ({text})")
+        if verdict is None and error.code == sdk.HEADER_MISMATCH:
+            self._has_listed = False  # what was listed is not so any more
+            return HeaderMismatch(text)
         return ServerFailure(Kind.REJECTED, text)
 
     # --- while it is idle ---------------------------------------------------------------------------
@@ -179,8 +260,6 @@ class Connection:
                 await self.ping()
 
     async def ping(self) -> None:
-        """Find out whether the server still knows this connection. An error is an answer, too."""
-        try:
-            await self._guarded(sdk.send_raw(self._session, "ping", {}))
-        except ServerFailure as failure:
-            _log.debug("ping: %s", failure)
+        """Find out whether the server still knows this connection."""
+        if await self._is_forgotten("") and self._link.has_session:
+            self._give_up("the server does not know this session any more")

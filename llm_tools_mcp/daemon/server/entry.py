@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +25,8 @@ from llm_tools_mcp.daemon.failure import (
 
 from . import questions, sdk
 from .connection import Connection
-from .transport import Link, open_transport, without_quotes
+from .handshake import shake_hands
+from .transport import Link, open_transport
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -56,7 +58,7 @@ async def connect(
             _session(read, write, hooks, link) as session,
         ):
             try:
-                await _shake_hands(session, protocol)
+                await shake_hands(session, protocol, link)
             except Exception as error:
                 refusal = _failure(definition, link, error)  # now: that we leave would pass for the reason
                 raise
@@ -89,7 +91,8 @@ def _session(read: Any, write: Any, hooks: Hooks, link: Link) -> sdk.ClientSessi
             hooks.on_tools_changed()
 
     async def on_log(params: sdk.mcp_types.LoggingMessageNotificationParams) -> None:
-        text = params.data if isinstance(params.data, str) else str(params.data)
+        text = params.data if isinstance(params.data, str) else json.dumps(params.data, ensure_ascii=False)
+        link.noticed(params.level, text)
         hooks.on_message(v1.LogMessage(level=params.level, text=link.cleaned(text)))
 
     async def on_elicitation(
@@ -105,7 +108,7 @@ def _session(read: Any, write: Any, hooks: Hooks, link: Link) -> sdk.ClientSessi
         answer = await (questions.current_ask() or hooks.ask)(question)
         return sdk.mcp_types.ElicitResult(**questions.result_of(answer))
 
-    return sdk.ClientSession(
+    session = sdk.ClientSession(
         read,
         write,
         message_handler=on_message,
@@ -114,15 +117,8 @@ def _session(read: Any, write: Any, hooks: Hooks, link: Link) -> sdk.ClientSessi
         log_level="warning",
         client_info=sdk.mcp_types.Implementation(name="llm-tools-mcp", version=__version__),
     )
-
-
-async def _shake_hands(session: sdk.ClientSession, protocol: Protocol) -> None:
-    if protocol is Protocol.LEGACY:
-        await session.initialize()
-    elif protocol is Protocol.MODERN:
-        await session.discover()
-    else:
-        await sdk.negotiate_auto(session)
+    sdk.contain_faults(session, lambda error: link.log(f"a message is skipped: {type(error).__name__}"))
+    return session
 
 
 def _begin_watching(
@@ -177,8 +173,8 @@ def _described(error: BaseException, link: Link) -> str:
     if lacks_files(error):
         return TOO_MANY_FILES
     if isinstance(error, ValidationError):  # its text quotes the server, secrets cut in two included
-        return f"{UNREADABLE} ({error.error_count()} errors)"
-    return link.cleaned(without_quotes(str(error))) or type(error).__name__
+        return f"{UNREADABLE} ({sdk.first_fault(error)})"
+    return link.cleaned(str(error)) or type(error).__name__
 
 
 def _with_last_words(why: str, link: Link) -> str:

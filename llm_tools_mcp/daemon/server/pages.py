@@ -26,8 +26,10 @@ async def all_tools(session: sdk.ClientSession, on_log: OnLog) -> list[v1.Tool]:
     """In the server's order. Raises the SDK's errors, and ServerFailure for a list that is too long."""
     tools: list[v1.Tool] = []
     cursor: str | None = None
+    seen: set[str | None] = set()
     size = 0
     for _ in range(_MAX_PAGES):
+        seen.add(cursor)
         page, cursor = await _page(session, cursor, on_log)
         tools += page
         size += sum(tool.ByteSize() for tool in page)
@@ -36,31 +38,37 @@ async def all_tools(session: sdk.ClientSession, on_log: OnLog) -> list[v1.Tool]:
                 f"its tool list of {size / 2**20:.0f} MiB exceeds the limit of {_MAX_BYTES / 2**20:.0f} MiB"
             )
             raise ServerFailure(Kind.TOO_LARGE, text)
-        if not cursor:
+        if cursor is None:
+            return tools
+        if cursor in seen:
+            on_log("its tool list leads back to a page of before: what came so far is the list")
             return tools
     raise ServerFailure(Kind.REJECTED, f"its tool list has more than {_MAX_PAGES} pages")
 
 
 async def _page(session: sdk.ClientSession, cursor: str | None, on_log: OnLog) -> Page:
-    params = sdk.mcp_types.PaginatedRequestParams(cursor=cursor) if cursor else None
+    """A tool that does not follow the protocol costs itself only."""
     try:
-        page = await session.list_tools(params=params)
-    except ValidationError:
-        return await _page_with_faults(session, cursor, on_log)
+        raw = await sdk.send_raw(session, "tools/list", {} if cursor is None else {"cursor": cursor})
     except sdk.MCPError as error:
         if error.code == sdk.mcp_types.METHOD_NOT_FOUND:
             return [], None  # a server of prompts or resources
         raise
-    return [tool_to_wire(tool) for tool in page.tools], page.next_cursor
+    listed, following = raw.get("tools"), raw.get("nextCursor")
+    good = list(_valid(listed if isinstance(listed, list) else [], on_log))
+    kept = sdk.absorbed(session, good, is_whole=cursor is None and following is None)
+    names = {tool.name for tool in kept}
+    for tool in good:
+        if tool.name not in names:
+            on_log(f"the tool {tool.name!r} is left out: its x-mcp-header cannot be used")
+    return list(map(tool_to_wire, kept)), _cursor(following, session)
 
 
-async def _page_with_faults(session: sdk.ClientSession, cursor: str | None, on_log: OnLog) -> Page:
-    """A tool that does not follow the protocol costs itself only."""
-    raw = await sdk.send_raw(session, "tools/list", {"cursor": cursor} if cursor else {})
-    following = raw.get("nextCursor")
-    tools = raw.get("tools")
-    good = _valid(tools if isinstance(tools, list) else [], on_log)
-    return list(map(tool_to_wire, good)), following if isinstance(following, str) else None
+def _cursor(following: Any, session: sdk.ClientSession) -> str | None:
+    """Since 2026-07-28 "" is a cursor like any other; before, servers end a list with it."""
+    if not isinstance(following, str) or (not following and not sdk.is_modern(session)):
+        return None
+    return following
 
 
 def _valid(tools: Iterable[Any], on_log: OnLog) -> Iterable[sdk.mcp_types.Tool]:
@@ -69,7 +77,7 @@ def _valid(tools: Iterable[Any], on_log: OnLog) -> Iterable[sdk.mcp_types.Tool]:
             yield sdk.mcp_types.Tool.model_validate(_with_schema(tool), by_name=False)
         except ValidationError as error:
             name = tool.get("name") if isinstance(tool, dict) else None
-            on_log(f"the tool {str(name)!r} is left out: {error.error_count()} errors in it")
+            on_log(f"the tool {str(name)!r} is left out: {sdk.first_fault(error)}")
 
 
 def _with_schema(tool: Any) -> Any:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import mcp.client.session as client_session
 import mcp_types
+import mcp_types.version as mcp_version
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ConfigDict
 
@@ -23,7 +24,20 @@ if TYPE_CHECKING:
     Send = Callable[[str, Mapping[str, Any] | None, CallOptions], Awaitable[dict[str, Any]]]
 
 
+# Seconds that a probe may take: how long it is waited for is not the SDK's to decide, see `handshake`.
+_PROBE_SECONDS = 300.0
+
 # --- the handshake ----------------------------------------------------------------------------------
+
+
+class Handshake(Protocol):
+    """What the SDK's policy uses of a session."""
+
+    async def send_discover(self, version: str) -> dict[str, Any]: ...
+
+    async def initialize(self) -> object: ...
+
+    def adopt(self, result: Any) -> None: ...
 
 
 async def _discover_or_initialize(session: ClientSession) -> None:
@@ -33,15 +47,40 @@ async def _discover_or_initialize(session: ClientSession) -> None:
         await session.initialize()
 
 
+_negotiate: Callable[[ClientSession], Awaitable[None]] | None
 try:
     from mcp.client._probe import negotiate_auto as _negotiate
 except ImportError:
-    _negotiate = _discover_or_initialize
+    _negotiate = None
 
 
-async def negotiate_auto(session: ClientSession) -> None:
+async def negotiate_auto(session: ClientSession, handshake: Handshake) -> None:
     """The newer handshake, or the older one where the server does not know it. Raises MCPError."""
-    await _negotiate(session)
+    if _negotiate is None:
+        await _discover_or_initialize(session)
+        return
+    vars(client_session)["DISCOVER_TIMEOUT_SECONDS"] = _PROBE_SECONDS
+    await _negotiate(cast("ClientSession", handshake))
+
+
+async def initialize(session: ClientSession, mended: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """As its own `initialize`, with an answer that is mended first. Raises MCPError, ValidationError."""
+    build, client_info = getattr(session, "_build_capabilities", None), getattr(session, "_client_info", None)
+    if build is None or client_info is None or _raw_parts(session) is None:
+        await session.initialize()
+        return
+    version = mcp_version.LATEST_HANDSHAKE_VERSION
+    params = mcp_types.InitializeRequestParams(
+        protocol_version=version, capabilities=build(version), client_info=client_info
+    )
+    raw = await send_raw(
+        session, "initialize", params.model_dump(by_alias=True, mode="json", exclude_none=True)
+    )
+    result = mcp_types.InitializeResult.model_validate(mended(raw), by_name=False)
+    if result.protocol_version not in mcp_version.HANDSHAKE_PROTOCOL_VERSIONS:
+        raise RuntimeError(f"Unsupported protocol version from the server: {result.protocol_version}")
+    session.adopt(result)
+    await session.send_notification(mcp_types.InitializedNotification())
 
 
 # --- requests ---------------------------------------------------------------------------------------
@@ -86,23 +125,40 @@ async def _send_checked(
     return result.model_dump()
 
 
+# --- parts of a session -----------------------------------------------------------------------------
+
+
+def absorbed(session: ClientSession, tools: list[mcp_types.Tool], *, is_whole: bool) -> list[mcp_types.Tool]:
+    """As its own listing does: without tools of an invalid `x-mcp-header`; of the others it is noted."""
+    absorb = getattr(session, "_absorb_tool_listing", None)
+    listing = mcp_types.ListToolsResult(tools=tools)
+    return tools if absorb is None else list(absorb(listing, complete=is_whole).tools)
+
+
+def contain_faults(session: ClientSession, on_fault: Callable[[Exception], None]) -> None:
+    """A message that the SDK cannot take costs itself alone, and not the loop that reads them all."""
+    dispatcher: Any = getattr(session, "_dispatcher", None)
+    dispatch = getattr(dispatcher, "_dispatch", None)
+    if dispatch is None:
+        return
+
+    async def contained(*args: Any) -> None:
+        try:
+            await dispatch(*args)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next message is another one
+            on_fault(error)
+
+    vars(dispatcher)["_dispatch"] = contained
+
+
 # --- http -------------------------------------------------------------------------------------------
 
 
-def streamable_http_client(
-    url: str, *, http_client: httpx2.AsyncClient, max_event_size: int
-) -> AbstractAsyncContextManager[Any]:
-    """The SDK's transport. Releases before 2.3 take no bound for events, and have one of 1 MiB."""
-    from mcp.client import streamable_http
-
-    connect: Callable[..., AbstractAsyncContextManager[Any]] = streamable_http.streamable_http_client
-    if _accepts(connect, "max_sse_event_size"):
-        return connect(url, http_client=http_client, max_sse_event_size=max_event_size)
-    import httpx2
-
-    events: Callable[..., Any] = httpx2.EventSource
-    vars(streamable_http)["EventSource"] = partial(events, **_bound(events, max_event_size))
-    return connect(url, http_client=http_client)
+def next_request_within_origin(response: httpx2.Response) -> httpx2.Request | None:
+    """What follows a redirect that stays within the origin and keeps the method."""
+    follow: Callable[[httpx2.Response], httpx2.Request | None] | None
+    follow = _of_http("next_request_within_origin")
+    return follow(response) if follow else None
 
 
 def sse_within_origin(

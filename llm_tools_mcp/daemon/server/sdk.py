@@ -11,7 +11,10 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 def _enter_without_init(package: str, folder: Path) -> None:
@@ -38,28 +41,54 @@ from mcp.shared.exceptions import MCPError  # noqa: E402
 from mcp.shared.message import SessionMessage  # noqa: E402
 
 from .private import (  # noqa: E402
+    absorbed,
+    contain_faults,
+    initialize,
     negotiate_auto,
+    next_request_within_origin,
     request_within_origin,
     send_raw,
     sse_within_origin,
-    streamable_http_client,
 )
 
+# SEP-2243: the arguments that go into headers, too, and the error of a server that misses them.
+HEADER_KEY, HEADER_MISMATCH = "x-mcp-header", -32020
+# Protocol versions from this one on begin with `server/discover`, those before it with `initialize`.
+_MODERN_SINCE = "2026"
+
 __all__ = [
+    "HEADER_KEY",
+    "HEADER_MISMATCH",
     "ClientRequestContext",
     "ClientSession",
     "MCPError",
     "SessionMessage",
     "SubscriptionLost",
+    "absorbed",
+    "contain_faults",
     "error_message",
+    "first_fault",
+    "initialize",
+    "is_modern",
     "listen",
     "mcp_types",
     "negotiate_auto",
+    "next_request_within_origin",
     "request_within_origin",
     "send_raw",
     "sse_within_origin",
-    "streamable_http_client",
 ]
+
+
+def is_modern(session: ClientSession) -> bool:
+    return (session.protocol_version or "") >= _MODERN_SINCE
+
+
+def first_fault(error: ValidationError) -> str:
+    """Which field, and what is wrong with it, without what the server wrote there."""
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, fault["loc"]))
+    return f"{place}: {fault['msg']}" if place else str(fault["msg"])
 
 
 def error_message(request_id: int | str, error: dict[str, Any]) -> SessionMessage:

@@ -227,12 +227,12 @@ async def test_long_and_duplicate_names(live: Live) -> None:
 
 @with_live
 async def test_a_faulty_tool_costs_itself_only(live: Live) -> None:
-    """A tool whose entry breaks the protocol is left out, and the log says so."""
+    """A tool whose entry breaks the protocol is left out, and the log says why."""
     body = """
     def list_tools(self, params):
         good = super().list_tools(params)["tools"]
         return {"tools": [*good, {"name": 5}, {"name": "no schema"}, "text"]}
     """
     server = live.define({"odd": variant(body)})
-    assert await live.names(server) == ["echo", "pid"]
-    assert any("'no schema' is left out" in line for line in live.logged["odd"])
+    assert await live.names(server) == ["echo", "pid", "no schema"]
+    assert any("'5' is left out: name: Input should be" in line for line in live.logged["odd"])

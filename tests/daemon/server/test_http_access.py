@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp.daemon.failure import Kind
-from llm_tools_mcp.daemon.server.transport.http import proxy_for
+from llm_tools_mcp.daemon.server.transport.http_client import proxy_for
 from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Answer, Legacy, Request, Web, at, serving
 from tests.programs import run

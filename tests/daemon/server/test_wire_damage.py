@@ -135,29 +135,6 @@ async def test_half_characters_are_replaced(live: Live, way: str, sent: bytes, a
         assert await damaged() == arrives
 
 
-TEXTS = [
-    rb'{"a":"\ud83d\ude00 \ud83d \ude00 \\ud83d \\\ud83d \u00e9\\\\"}',
-    rb"\ud83d\ud83d\ude00\ude00",
-    rb"\\" * 9,
-]
-
-
-@pytest.mark.parametrize("text", TEXTS, ids=["mixed", "halves", "backslashes"])
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 12, 13])
-def test_mending_does_not_depend_on_the_pieces(text: bytes, size: int) -> None:
-    """A stream of events is mended the same wherever the network cuts it, a pair of halves included."""
-    mender = messages.Mender()
-    pieces = [mender.feed(text[start : start + size]) for start in range(0, len(text), size)]
-    assert b"".join([*pieces, mender.end()]) == messages.without_lone_surrogates(text)
-
-
-def test_mending_holds_little_back() -> None:
-    """What is certain passes at once: an event does not wait for the one after it."""
-    mender = messages.Mender()
-    assert mender.feed(event(rb'{"a":"\ud83d"}')) == event(rb'{"a":"\ufffd"}')
-    assert mender.feed(b"\\" * 100_000) == b"\\" * 100_000
-
-
 # --- answers that cannot be read --------------------------------------------------------------------
 
 
@@ -187,8 +164,8 @@ async def test_unreadable_answer_fails_its_call_at_once(
 
 def answered(data: bytes) -> object:
     """The id that is failed for this text, or None."""
-    message = messages.parse(data, Link(lambda _: None), "a line")
-    return message.message.id if message is not None else None  # type: ignore[union-attr]
+    found = messages.parse(data, Link(lambda _: None)).messages
+    return found[0].message.id if found else None  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,9 @@ from contextlib import AbstractAsyncContextManager
 from llm_tools_mcp.config import ServerDefinition, Transport
 
 from .link import Link, Streams, Verdict
-from .messages import without_quotes
 from .stdio import open_stdio
 
-__all__ = ["Link", "Verdict", "open_transport", "without_quotes"]
+__all__ = ["Link", "Verdict", "open_transport"]
 
 
 def open_transport(

@@ -17,6 +17,8 @@ from typing import Any
 from llm_tools_mcp.daemon.memory import Trimmer
 from llm_tools_mcp.daemon.server.sanitize import clean_line, redactor
 
+from .refusal import Refusal
+
 # (read, write) of SessionMessage, as the SDK's dispatcher takes them.
 Streams = tuple[Any, Any]
 
@@ -33,9 +35,12 @@ class Verdict(str, Enum):
     """What happened to a request that the server did not answer itself."""
 
     NOT_SENT = "not-sent"  # no connection could be made
-    SESSION_GONE = "session-gone"  # the server was restarted, and did not run it
-    BROKEN = "broken"  # sent, and the answer was lost
-    REFUSED = "refused"  # answered, but not by the protocol
+    UNKNOWN_SESSION = (
+        "unknown-session"  # refused at the door, as after a restart: it did not run, if that is so
+    )
+    BROKEN = "broken"  # sent, and no answer came: it may have run
+    REFUSED = "refused"  # answered, but not so that it can be read
+    TOO_LARGE = "too-large"  # answered, with more than can be taken
 
 
 class Link:
@@ -50,6 +55,10 @@ class Link:
         self.received = 0  # bytes
         self.is_deaf: Callable[[], bool] = lambda: False  # whether the server has closed its input
         self.unwritten: Callable[[], int] = lambda: 0  # bytes that the server has not read
+        self.is_http = False
+        self.has_session = False  # which the server may forget, over http
+        self.refusal: Refusal | None = None  # the last one, over http
+        self.is_noise: Callable[[str], bool] = lambda _: False  # of the lines on stderr
         self.redacted = redactor(secret_values)
         self.note_size = Trimmer().note  # of each message, in bytes
         self._on_log = on_log
@@ -69,15 +78,28 @@ class Link:
 
     def log(self, text: str) -> None:
         """A line about the server; a flood of them is cut."""
+        if self.has_room_for_log():
+            self._on_log(self.cleaned(text))
+
+    def has_room_for_log(self) -> bool:
+        """For one line more, or one notice of the server's own logging."""
         if skipped := self._budget.skipped_before_this():
             self._on_log(f"({skipped} lines skipped: it writes too much)")
-        if self._budget.take():
-            self._on_log(self.cleaned(text))
+        return self._budget.take()
+
+    def noticed(self, level: str, text: str) -> None:
+        """A notice of the server's own logging, for which there was room."""
+        self._on_log(self.cleaned(f"{level}: {text}"))
 
     def said(self, line: str) -> None:
         """A line of the server's own, from its stderr."""
-        self.last_lines.append(line[:1000])
-        self.log(line)
+        if not self.is_noise(line):
+            self.last_lines.append(line[:1000])
+            self.log(line)
+
+    def blurted(self, text: str) -> None:
+        """Text on stdout, where messages belong."""
+        self.said(f"(on stdout) {text}")
 
     def last_words(self) -> str:
         return " | ".join(filter(None, map(self.cleaned, self.last_lines)))

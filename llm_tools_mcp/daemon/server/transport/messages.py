@@ -1,4 +1,4 @@
-"""JSON text → message. What a server wrote wrongly costs as little as it can.
+"""JSON text → messages. What a server wrote wrongly costs as little as it can.
 
 Half characters and bytes that are no UTF-8 are replaced, and the rest is taken. An answer that cannot be
 read at all fails its request at once, which would otherwise wait for its timeout.
@@ -6,9 +6,14 @@ read at all fails its request at once, which would otherwise wait for its timeou
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 import json
+import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -16,64 +21,148 @@ from llm_tools_mcp.daemon.failure import UNREADABLE
 from llm_tools_mcp.daemon.server import sdk
 
 from .link import Link, Verdict
+from .outline import answered, has_method, has_more_parts
+
+# Bytes of a message from which on it is read in a thread, so that others get their turns meanwhile.
+_LARGE = 256 * 1024
+# Values in one message: a million of them takes 0.2 s to read, and 250 MB to hold, however few the bytes.
+MAX_PARTS = 1_000_000
+# Bytes and values of a notification, or of a request of the server's: nobody has asked for them.
+MAX_UNASKED = 1024 * 1024
+_MAX_UNASKED_PARTS = 50_000
 
 # Half of a character beyond U+FFFF, as JavaScript writes it that has cut a text in two. Pydantic refuses it.
 _PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE_SURROGATE = re.compile(rb"(?<!\\)((?:\\\\)*)(?:(" + _PAIR + rb")|\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-# The end of a piece of JSON that the next piece may continue to a pair, or to half of one.
-_UNFINISHED = re.compile(
-    rb"(?<!\\)(?:\\\\)*"
-    rb"(\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?)\Z"
-)
-_LONGEST_UNFINISHED = len(rb"\ud83d\ude0")
-
-# What an object's outline is made of: strings, and where values begin and end. A string that does not end
-# goes to the end of the text: else each quotation mark in it would be looked at as the beginning of another.
-_OUTLINE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-_COLON = re.compile(r"\s*:")
-_ID = re.compile(r'\s*:\s*(-?\d{1,18}\b|"[^"\\]{0,100}")')
-_ID_AT_THE_END = re.compile(r',\s*"id"(?P<end>)\s*:\s*[^:,{}]+\}\Z')
-# Tokens that are looked at: a fifth of a second. Then only the end is, where the SDK for node puts the id.
-_MAX_TOKENS = 1_000_000
-# Pydantic's words for text that is no JSON, by themselves or in an error of validation. They quote nothing.
-_NO_JSON = re.compile(r"(?:\A|Invalid JSON: )([a-z ]+ at line \d+ column \d+)")
-
-# The SDK's words before pydantic's.
-_UNREADABLE = re.compile("Failed to parse (JSON response|SSE message):")
+# Pydantic's words for text that is no JSON. They quote nothing.
+_NO_JSON = re.compile(r"\A([a-z ]+ at line \d+ column \d+)")
+# Where a message may begin behind a text without a line end.
+_BEGIN = b'{"'
+_MAX_GLUED = 64 * 1024
+# Characters of what is no message that the log quotes.
+_QUOTED = 200
 
 
-def parse(data: bytes, link: Link, what: str) -> sdk.SessionMessage | None:
-    """None, and a line in the log, for what is no message. `what` describes it there."""
+@dataclass(slots=True)
+class Parsed:
+    """`complaint`, for the log, says what was skipped or mended."""
+
+    messages: list[sdk.SessionMessage] = field(default_factory=list)
+    complaint: str = ""
+    said: str = ""  # text instead of JSON, or in front of it
+
+
+async def read(
+    data: bytes, link: Link, what: str, *, asked: int | str | None = None
+) -> list[sdk.SessionMessage]:
+    """The messages in it, and a line in the log for what is none. `what` describes it there.
+
+    `asked`: the request that a result without an id is for.
+    """
     link.note_size(len(data))
+    if len(data) < _LARGE:
+        parsed = parse(data, link, asked)
+    else:
+        parsed = await asyncio.to_thread(_parse_large, data, link, asked)
+    if parsed.complaint:
+        link.log(f"{what} of {len(data)} bytes {parsed.complaint}")
+    if parsed.said:
+        link.blurted(parsed.said)
+    return [message for message in parsed.messages if _is_admitted(message, link)]
+
+
+def _parse_large(data: bytes, link: Link, asked: int | str | None) -> Parsed:
+    """Bytes do not bound what a message costs: `[[],[],…]` takes 27 times its size."""
+    if has_method(data):
+        if len(data) > MAX_UNASKED or has_more_parts(data, _MAX_UNASKED_PARTS):
+            return Parsed(complaint="that nobody has asked for is too large; skipped")
+    elif has_more_parts(data, MAX_PARTS):
+        why = f"its result has more than {MAX_PARTS:,} parts"
+        return Parsed(_failed_answer(data, link, Verdict.TOO_LARGE, why), f"is skipped: {why}")
+    return parse(data, link, asked)
+
+
+def parse(data: bytes, link: Link, asked: int | str | None = None) -> Parsed:
+    """Reads text of any size, at once."""
     try:
-        return _parsed(data)
+        return Parsed([_message(from_json(data))])
     except ValueError:
         pass
     data = mended(data)
     try:
-        return _parsed(data)
+        value = from_json(data)
     except ValueError as error:
-        link.log(f"{what} of {len(data)} bytes is no JSON-RPC message; skipped")
-        return _failed_answer(data, _unreadable(str(error)), link)
+        return _of_no_json(data, link, str(error))
+    return _of_json(data, value, link, asked)
 
 
-def _parsed(data: bytes) -> sdk.SessionMessage:
-    # In two steps: validate_json() makes objects for each kind of message that it tries, 5 times as slow.
-    message = sdk.mcp_types.jsonrpc_message_adapter.validate_python(from_json(data), by_name=False)
-    return sdk.SessionMessage(message)
+def _message(value: Any) -> sdk.SessionMessage:
+    # Not validate_json(): it makes objects for each kind of message that it tries, 5 times as slow.
+    return sdk.SessionMessage(sdk.mcp_types.jsonrpc_message_adapter.validate_python(value, by_name=False))
 
 
-def _failed_answer(data: bytes, why: str, link: Link) -> sdk.SessionMessage | None:
-    request_id = _answered(data.strip())
-    if request_id is None:
-        return None
-    return sdk.error_message(request_id, link.error(Verdict.REFUSED, why))
+def _of_json(data: bytes, value: Any, link: Link, asked: int | str | None) -> Parsed:
+    """A message, or a list of them: a batch, as JSON-RPC has it and MCP had it for a while."""
+    parsed = Parsed()
+    for one in value if isinstance(value, list) else [value]:
+        try:
+            parsed.messages.append(_message(_completed(one, asked)))
+        except ValueError:
+            parsed.complaint = "is no JSON-RPC message; skipped"
+    if parsed.complaint and not isinstance(value, list):
+        parsed.messages = _failed_answer(data, link, Verdict.REFUSED, UNREADABLE)
+    return parsed
 
 
-def without_quotes(error: str) -> str:
-    """The text of an error of the SDK's; pydantic's within quotes the server, secrets cut in two included."""
-    return _unreadable(error) if _UNREADABLE.match(error) else error
+def _completed(value: Any, asked: int | str | None) -> Any:
+    """With what careless servers leave out, and without what PHP writes for an object: []."""
+    if not isinstance(value, dict):
+        return value
+    value = {"jsonrpc": "2.0", **value}
+    for name in ("params", "result"):
+        if value.get(name) == []:
+            value[name] = {}
+    if value.get("error") is None:
+        value.pop("error", None)
+    else:
+        value.pop("result", None)
+        value["error"] = _completed_error(value["error"])
+    if value.get("id") is None and ("result" in value or "error" in value):
+        value["id"] = asked if "result" in value else None
+    return value
+
+
+def _completed_error(error: Any) -> dict[str, Any]:
+    if not isinstance(error, dict):
+        return {"code": 0, "message": error if isinstance(error, str) else json.dumps(error)}
+    code, message = error.get("code"), error.get("message")
+    return {
+        **error,
+        "code": code if isinstance(code, int) else 0,
+        "message": message if isinstance(message, str) else json.dumps(message or error),
+    }
+
+
+def _of_no_json(data: bytes, link: Link, error: str) -> Parsed:
+    begin = data.find(_BEGIN, 1, _MAX_GLUED)
+    text = data.strip()[:_QUOTED].decode("utf-8", "replace")
+    if begin > 0 and not data.startswith(b"{"):  # a text without a line end: what follows it may be a message
+        try:
+            message = _message(from_json(data[begin:]))
+        except ValueError:
+            pass
+        else:
+            said = data[:begin].strip()[:_QUOTED].decode("utf-8", "replace")
+            return Parsed([message], "has a text in front of its message", said)
+    messages = _failed_answer(data, link, Verdict.REFUSED, _unreadable(error))
+    is_text = not text.startswith(("{", "["))
+    return Parsed(messages, "is no JSON-RPC message; skipped", text if is_text else "")
+
+
+def _failed_answer(data: bytes, link: Link, verdict: Verdict, why: str) -> list[sdk.SessionMessage]:
+    request_id = answered(data.strip())
+    return [] if request_id is None else [sdk.error_message(request_id, link.error(verdict, why))]
 
 
 def _unreadable(error: str) -> str:
@@ -81,89 +170,42 @@ def _unreadable(error: str) -> str:
     return f"{UNREADABLE} ({found[1]})" if found else UNREADABLE
 
 
+# --- what is let through ----------------------------------------------------------------------------
+
+
+def _is_admitted(item: sdk.SessionMessage, link: Link) -> bool:
+    message = item.message
+    if not isinstance(message, sdk.mcp_types.JSONRPCNotification):
+        return True
+    if message.method == "notifications/message":
+        return link.has_room_for_log()
+    if message.method == "notifications/progress":
+        return all(map(_is_number, _numbers(message.params or {})))
+    return True
+
+
+def _numbers(params: dict[str, Any]) -> Iterator[Any]:
+    yield from (params[name] for name in ("progress", "total") if isinstance(params.get(name), int | float))
+
+
+def _is_number(value: float) -> bool:
+    """Whether the SDK can take it: an integer of 400 digits would end its loop, and all calls with it."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 # --- half characters --------------------------------------------------------------------------------
 
 
 def mended(data: bytes) -> bytes:
-    """UTF-8, with a replacement character instead of each half one."""
+    """UTF-8 without a mark of its order (BOM), with a replacement character instead of each half one."""
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
         data.decode()
     except UnicodeDecodeError:
         data = data.decode("utf-8", "replace").encode()
-    return without_lone_surrogates(data)
-
-
-def without_lone_surrogates(data: bytes) -> bytes:
     if not _SURROGATE.search(data):
         return data
     return _LONE_SURROGATE.sub(lambda found: found[1] + (found[2] or rb"\ufffd"), data)
-
-
-class Mender:
-    """`without_lone_surrogates` for a stream of JSON that comes in pieces."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, piece: bytes) -> bytes:
-        """As much as is certain."""
-        data = self._rest + piece
-        end = _certain(data)
-        self._rest = data[end:]
-        return without_lone_surrogates(data[:end])
-
-    def end(self) -> bytes:
-        """What is left."""
-        rest, self._rest = self._rest, b""
-        return without_lone_surrogates(rest)
-
-
-def _certain(data: bytes) -> int:
-    """Where the part of `data` ends that no following piece can change."""
-    begin = len(data) - _LONGEST_UNFINISHED
-    while begin > 0 and data[begin - 1] == ord("\\"):  # whether a backslash counts depends on all before it
-        begin -= 1
-    unfinished = _UNFINISHED.search(data, max(0, begin))
-    return unfinished.start(1) if unfinished else len(data)
-
-
-# --- which request a damaged answer is for ----------------------------------------------------------
-
-
-def _answered(data: bytes) -> int | str | None:
-    """The id of the answer that `data` is, found without parsing it: it may be nested too deeply for that."""
-    if not (data.startswith(b"{") and data.endswith(b"}")):
-        return None
-    text = data.decode("utf-8", "replace")
-    request_id: int | str | None = None
-    is_answer = False
-    for key, end in _keys(text):
-        if key == '"method"':
-            return None
-        if key == '"id"':
-            request_id = _id(_ID.match(text, end))
-        is_answer = is_answer or key in ('"result"', '"error"')
-        if is_answer and request_id is not None:
-            break
-    return request_id
-
-
-def _keys(text: str) -> Iterator[tuple[str, int]]:
-    """The keys of the outermost object, and where each ends; `id` may be missing of a long one."""
-    depth = 0
-    for number, token in enumerate(_OUTLINE.finditer(text)):
-        if number == _MAX_TOKENS:
-            if last := _ID_AT_THE_END.search(text, len(text) - 200):
-                yield '"id"', last.start("end")
-            return
-        word = token[0]
-        if word in "[{":
-            depth += 1
-        elif word in "]}":
-            depth -= 1
-        elif depth == 1 and _COLON.match(text, token.end()):
-            yield word, token.end()
-
-
-def _id(found: re.Match[str] | None) -> int | str | None:
-    return json.loads(found[1]) if found else None

@@ -6,55 +6,55 @@ caller waits for ever.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import anyio
 import httpx2
 
 from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.config.definition import public_url
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server import sdk
 
-from .http import described, http_client, is_unknown_session, refusal, unreachable
+from .events import messages_of
+from .http_client import NOT_SENT, described, http_client, unreachable
 from .link import MAX_MESSAGE_BYTES, Link, Streams, Verdict
-from .messages import parse
+from .refusal import refusal_of
+from .streams import Inbox
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup, TaskStatus
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-
-    Incoming = MemoryObjectSendStream[sdk.SessionMessage | Exception]
 
 _POST_SECONDS = 30.0  # the answer comes as an event: a POST is acknowledged at once
 
 
 @asynccontextmanager
 async def open_sse(definition: ServerDefinition, link: Link) -> AsyncIterator[Streams]:
-    incoming, read = anyio.create_memory_object_stream[sdk.SessionMessage | Exception](0)
-    write, outgoing = anyio.create_memory_object_stream[sdk.SessionMessage](math.inf)
-    async with (
-        incoming,
-        read,
-        write,
-        outgoing,
-        http_client(definition) as client,
-        anyio.create_task_group() as tasks,
-    ):
-        endpoint = await tasks.start(_read_events, client, definition, incoming, link)
-        poster = _Poster(client, endpoint, definition.target, incoming, link)
-        tasks.start_soon(poster.run, outgoing, tasks)
-        yield read, write
-        tasks.cancel_scope.cancel()
+    inbox = Inbox()
+    async with http_client(definition) as client, anyio.create_task_group() as tasks:
+        try:
+            yield inbox, await begin_sse(client, definition, inbox, link, tasks)
+        finally:
+            inbox.close()
+            tasks.cancel_scope.cancel()
+
+
+async def begin_sse(
+    client: httpx2.AsyncClient, definition: ServerDefinition, inbox: Inbox, link: Link, tasks: TaskGroup
+) -> Poster:
+    """Read events into the inbox from now on. Raises ServerFailure where there are none."""
+    endpoint = await tasks.start(_read_events, client, definition, inbox, link)
+    link.has_session = True  # in the endpoint's url
+    return Poster(client, endpoint, inbox, link, tasks)
 
 
 async def _read_events(
     client: httpx2.AsyncClient,
     definition: ServerDefinition,
-    incoming: Incoming,
+    inbox: Inbox,
     link: Link,
     *,
     task_status: TaskStatus[str],
@@ -62,16 +62,18 @@ async def _read_events(
     started = False
     try:
         async with sdk.sse_within_origin(client, definition.url, max_event_size=MAX_MESSAGE_BYTES) as events:
-            _check(events.response, definition.target)
+            await _check(events.response, definition.target, link)
             async for event in events:
                 if event.event == "endpoint":
                     endpoint = _endpoint(definition, event.data)
                     if not started:
                         task_status.started(endpoint)
                         started = True
-                elif event.event == "message" and (message := _parse(event.data, link)):
-                    await incoming.send(message)
+                for message in await messages_of(event, link):
+                    await inbox.send(message)
         why = "the server closed the stream"
+    except anyio.BrokenResourceError:
+        return  # the session ends
     except httpx2.TransportError as error:
         if not started:
             raise ServerFailure(Kind.START_FAILED, unreachable(definition.target, error, link)) from error
@@ -79,12 +81,14 @@ async def _read_events(
     if not started:
         raise ServerFailure(Kind.START_FAILED, f"{definition.target} named no endpoint for messages")
     link.lose(why)
-    await incoming.aclose()
+    inbox.finish()
 
 
-def _check(response: httpx2.Response, target: str) -> None:
-    if response.status_code != httpx2.codes.OK:
-        raise ServerFailure(Kind.START_FAILED, refusal(target, response.status_code))
+async def _check(response: httpx2.Response, target: str, link: Link) -> None:
+    if response.status_code == httpx2.codes.OK:
+        return
+    refusal = link.refusal = refusal_of(response.status_code, response.headers, await response.aread())
+    raise ServerFailure(Kind.START_FAILED, link.cleaned(refusal.text(target)))
 
 
 def _endpoint(definition: ServerDefinition, named: str) -> str:
@@ -92,55 +96,70 @@ def _endpoint(definition: ServerDefinition, named: str) -> str:
     endpoint = urljoin(definition.url, named)
     here, there = urlsplit(definition.url), urlsplit(endpoint)
     if (here.scheme, here.netloc.rpartition("@")[2]) != (there.scheme, there.netloc.rpartition("@")[2]):
-        text = f"{definition.target} names an endpoint at another origin; refused"
+        text = f"{definition.target} names an endpoint at another origin, {public_url(endpoint)}; refused"
         raise ServerFailure(Kind.START_FAILED, text)
     return endpoint
 
 
-def _parse(data: str, link: Link) -> sdk.SessionMessage | None:
-    return parse(data.encode(), link, "an event") if data else None
-
-
-class _Poster:
+class Poster:
     """Sends messages, each by a POST of its own."""
 
     def __init__(
-        self, client: httpx2.AsyncClient, endpoint: str, target: str, incoming: Incoming, link: Link
+        self, client: httpx2.AsyncClient, endpoint: str, inbox: Inbox, link: Link, tasks: TaskGroup
     ) -> None:
-        self._client, self._endpoint, self._target = client, endpoint, target
-        self._incoming, self._link = incoming, link
+        self._client, self._endpoint = client, endpoint
+        self._inbox, self._link, self._tasks = inbox, link, tasks
 
-    async def run(self, outgoing: MemoryObjectReceiveStream[sdk.SessionMessage], tasks: TaskGroup) -> None:
-        async for item in outgoing:
-            body = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-            request_id = item.message.id if isinstance(item.message, sdk.mcp_types.JSONRPCRequest) else None
-            if request_id is None:
-                await self._post(body, None)  # in order: `initialized` comes before the first request
-            else:
-                tasks.start_soon(self._post, body, request_id)
+    async def send(self, item: sdk.SessionMessage) -> None:
+        """Begin to send it. Only `initialized` is waited for: it comes before all that follows."""
+        message: Any = item.message
+        body = message.model_dump_json(by_alias=True, exclude_unset=True)
+        if isinstance(message, sdk.mcp_types.JSONRPCRequest):
+            self._tasks.start_soon(self._ask, body, message.id, message.method)
+        elif getattr(message, "method", "") == "notifications/initialized":
+            await self._failed(body)
+        else:
+            self._tasks.start_soon(self._failed, body)
 
-    async def _post(self, body: str, request_id: int | str | None) -> None:
-        failed = await self._failed(body)
-        if failed is not None and request_id is not None:
-            try:
-                await self._incoming.send(sdk.error_message(request_id, self._link.error(*failed)))
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                return  # the connection ends anyway
-
-    async def _failed(self, body: str) -> tuple[Verdict, str] | None:
-        timeout = httpx2.Timeout(_POST_SECONDS)
-        headers = {"content-type": "application/json"}
+    async def _ask(self, body: str, request_id: int | str, method: str) -> None:
+        failed = await self._failed(body, may_follow=method != "tools/call")
+        if failed is None:
+            return
         try:
-            response = await sdk.request_within_origin(
-                self._client, "POST", self._endpoint, content=body, headers=headers, timeout=timeout
-            )
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
-            return Verdict.NOT_SENT, unreachable(self._target, error, self._link)
+            await self._inbox.send(sdk.error_message(request_id, self._link.error(*failed)))
+        except anyio.BrokenResourceError:
+            return  # the session ends
+
+    async def _failed(self, body: str, *, may_follow: bool = True) -> tuple[Verdict, str] | None:
+        target = public_url(self._endpoint)
+        request: dict[str, Any] = {"content": body, "headers": {"content-type": "application/json"}}
+        try:
+            if may_follow:
+                response = await sdk.request_within_origin(
+                    self._client, "POST", self._endpoint, timeout=_POST_SECONDS, **request
+                )
+            else:
+                response = await self._client.post(self._endpoint, timeout=_POST_SECONDS, **request)
+        except NOT_SENT as error:
+            return Verdict.NOT_SENT, unreachable(target, error, self._link)
         except httpx2.HTTPError as error:
             return Verdict.BROKEN, f"the connection broke: {described(error, self._link)}"
         if response.is_success:
             return None
-        if is_unknown_session(response.status_code, response.content):
-            return Verdict.SESSION_GONE, "the server does not know this session any more"
-        verdict = Verdict.BROKEN if response.is_server_error else Verdict.REFUSED
-        return verdict, refusal(self._target, response.status_code)
+        refusal = self._link.refusal = refusal_of(response.status_code, response.headers, response.content)
+        is_unknown = response.status_code == httpx2.codes.NOT_FOUND and not refusal.is_page
+        verdict = Verdict.UNKNOWN_SESSION if is_unknown else Verdict.BROKEN
+        if response.status_code in (401, 403) and refusal.challenge is not None:
+            verdict = Verdict.REFUSED
+        return verdict, self._link.cleaned(refusal.text(target))
+
+    # --- as a stream of the SDK's -------------------------------------------------------------------
+
+    async def aclose(self) -> None:
+        """It ends with its transport."""
+
+    async def __aenter__(self) -> Poster:  # noqa: PYI034 - Self is Python 3.11
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

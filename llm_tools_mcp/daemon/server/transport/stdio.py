@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from asyncio import StreamReader
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -15,10 +16,15 @@ from llm_tools_mcp.daemon.server import process
 from llm_tools_mcp.daemon.server.process import Child
 
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Streams
-from .messages import parse
+from .messages import MAX_UNASKED, read
+from .outline import has_method
 from .streams import Inbox, Stdin
 
 _CHUNK = 256 * 1024
+# Pieces of a long line that are looked at to tell what kind of message it is.
+_HEAD = 8
+# How a message of a language server begins.
+_FRAMED = re.compile(rb"Content-Length: *\d+\s*$", re.IGNORECASE)
 # Bytes of one line of stderr; longer ones are logged in pieces.
 _STDERR_LINE = 64 * 1024
 # Seconds for which a flood of short lines may hold the event loop, which is everybody's.
@@ -86,23 +92,22 @@ async def _cancel_after_exit(child: Child, link: Link, scope: anyio.CancelScope)
 async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> str:
     turn = _Turn()
     try:
-        async with aclosing(_lines(stdout, link)) as lines:
+        async with aclosing(_unfolded(stdout, link)) as lines:
             async for line in lines:
-                message = parse(line, link, "a line on stdout") if line.strip() else None
+                found = await read(line, link, "a line on stdout") if line.strip() else []
                 del line  # it may be long, and the next one hours away
-                if message is not None:
-                    await incoming.send(message)
-                    del message
+                while found:
+                    await incoming.send(found.pop(0))
                 await turn.give_way()
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         return "the session ended"
-    except _TooLong:
-        return TOO_LONG
+    except _Unusable as error:
+        return str(error)
     return "it closed its stdout"
 
 
-class _TooLong(Exception):
-    pass
+class _Unusable(Exception):
+    """Nothing that follows can be read either."""
 
 
 class _Turn:
@@ -119,21 +124,52 @@ class _Turn:
             self._end = self._clock() + _TURN_SECONDS
 
 
+async def _unfolded(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None]:
+    """Lines; and as one line what a server has written as JSON of many lines, indented."""
+    folded: list[bytes] = []
+    size = 0
+    async with aclosing(_lines(stdout, link)) as lines:
+        async for line in lines:
+            if _FRAMED.match(line):
+                raise _Unusable(
+                    "it frames its messages with Content-Length, as language servers do; "
+                    "MCP has one JSON message in each line"
+                )
+            word = line.rstrip()
+            if not folded and word not in (b"{", b"["):
+                yield line
+                continue
+            folded.append(word)
+            size += len(word)
+            if word in (b"}", b"]") or size > MAX_UNASKED:
+                yield b"".join(folded)
+                folded, size = [], 0
+
+
 async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None]:
     """Not StreamReader.readline: its limit is the longest line, and also what it buffers of a flood."""
     parts: list[bytes] = []
     size = 0
+    is_skipped = False
     while chunk := await stdout.read(_CHUNK):
         link.received += len(chunk)
         *ends, rest = chunk.split(b"\n")
         for end in ends:
-            yield _joined(parts, end)
-            size = 0
+            line = _joined(parts, end)
+            if not is_skipped:
+                yield line
+            size, is_skipped = 0, False
         parts.append(rest)
         size += len(rest)
-        if size > MAX_MESSAGE_BYTES:
-            raise _TooLong
-    yield b"".join(parts)
+        if not is_skipped and size > MAX_UNASKED and has_method(b"".join(parts[:_HEAD])[:_CHUNK]):
+            link.log(f"a message that nobody has asked for has more than {MAX_UNASKED} bytes; skipped")
+            is_skipped = True
+        if is_skipped:
+            parts.clear()
+        elif size > MAX_MESSAGE_BYTES:
+            raise _Unusable(TOO_LONG)
+    if not is_skipped:
+        yield b"".join(parts)
 
 
 def _joined(parts: list[bytes], end: bytes) -> bytes:

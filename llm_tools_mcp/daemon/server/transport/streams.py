@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from typing import Any
 
 import anyio
@@ -25,22 +26,30 @@ _MAX_UNREAD = 16 * 1024 * 1024
 
 
 class Inbox:
-    """From one task that reads to the one that receives: the SDK's loop."""
+    """From the tasks that read to the one that receives: the SDK's loop.
+
+    `last_context` is that of whom the message last received answers, which the SDK runs its callbacks in.
+    """
 
     def __init__(self) -> None:
-        self._items: deque[sdk.SessionMessage] = deque()
+        self.last_context: Context | None = None
+        self._items: deque[tuple[sdk.SessionMessage, Context | None]] = deque()
         self._taken: sdk.SessionMessage | None = None
-        self._changed: asyncio.Future[None] | None = None
+        self._changed: deque[asyncio.Future[None]] = deque()  # for whoever waits for an item, or for room
         self._finished = False  # nothing more will be sent
         self._closed = False  # nobody receives any more
 
-    async def send(self, item: sdk.SessionMessage) -> None:
+    async def send_in_context(self, item: sdk.SessionMessage) -> None:
+        """As `send`; what it leads to runs in the context of this task."""
+        await self.send(item, copy_context())
+
+    async def send(self, item: sdk.SessionMessage, context: Context | None = None) -> None:
         """Raises anyio.BrokenResourceError when nobody receives any more."""
         while len(self._items) >= _CAPACITY and not self._closed:
             await self._change()
         if self._closed:
             raise anyio.BrokenResourceError
-        self._items.append(item)
+        self._items.append((item, context))
         self._wake()
 
     def finish(self) -> None:
@@ -54,19 +63,21 @@ class Inbox:
             if self._finished or self._closed:
                 raise anyio.EndOfStream
             await self._change()
-        item = self._taken = self._items.popleft()
+        item, self.last_context = self._items.popleft()
+        self._taken = item
         if len(self._items) == _CAPACITY - 1:
             self._wake()
         return item
 
     async def _change(self) -> None:
-        """Only one side ever waits: for an item, or for room."""
-        self._changed = asyncio.get_running_loop().create_future()
-        await self._changed
+        self._changed.append(asyncio.get_running_loop().create_future())
+        await self._changed[-1]
 
     def _wake(self) -> None:
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+        while self._changed:
+            waiting = self._changed.popleft()
+            if not waiting.done():  # it may have been cancelled
+                waiting.set_result(None)
 
     def close(self) -> None:
         self._closed = True

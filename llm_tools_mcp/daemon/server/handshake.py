@@ -1,0 +1,142 @@
+"""Which era of the protocol a server speaks, and the handshake of the older one.
+
+`server/discover` (2026-07-28) is asked first. Servers that do not know it answer with an error, leave, or
+say nothing: mcp for Python up to 1.8.1. So nothing but an answer decides, and `initialize` follows soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+from llm_tools_mcp.config import Protocol
+from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
+
+from . import sdk
+from .transport import Link
+
+# Seconds for the answer to the probe, before the older handshake is tried beside it.
+_PROBE_SECONDS = 3.0
+# Seconds for which stderr may still complain of it.
+_NOISE_SECONDS = 2.0
+
+# What mcp for Python, 1.9 and later, writes for a request that it does not know: dozens of lines.
+_NOISE_BEGINS = re.compile(r"validation errors? for ClientRequest")
+_NOISE_GOES_ON = re.compile(r"\s|[A-Z]\w*(\.[\w-]+)+\s*$|.*\bthat failed validation\b")
+
+
+async def shake_hands(session: sdk.ClientSession, protocol: Protocol, link: Link) -> None:
+    """Raises ServerFailure for an answer that cannot be used, and the SDK's errors."""
+    if protocol is Protocol.LEGACY:
+        await _greet(session)
+        return
+    noise = _ProbeNoise()
+    link.is_noise = noise.has
+    try:
+        if protocol is Protocol.MODERN:
+            await session.discover()
+        else:
+            await sdk.negotiate_auto(session, _Negotiation(session))
+    finally:
+        asyncio.get_running_loop().call_later(_NOISE_SECONDS, noise.end)
+
+
+class _Negotiation:
+    """A session for the SDK's policy, with a probe that is waited for differently.
+
+    A slow start is no evidence of an era: a probe that is late goes on beside `initialize`, and the first
+    answer counts. A server takes them in order, so that of one that knows both it is the probe's.
+    """
+
+    def __init__(self, session: sdk.ClientSession) -> None:
+        self._session = session
+        self._late: asyncio.Task[dict[str, Any]] | None = None
+
+    async def send_discover(self, version: str) -> dict[str, Any]:
+        probe = asyncio.ensure_future(self._session.send_discover(version))
+        try:
+            done, _ = await asyncio.wait([probe], timeout=_PROBE_SECONDS)
+        except BaseException:
+            probe.cancel()
+            raise
+        if done:
+            return probe.result()
+        self._late = probe
+        raise sdk.MCPError(sdk.mcp_types.REQUEST_TIMEOUT, "no answer yet")
+
+    async def initialize(self) -> None:
+        probe, self._late = self._late, None
+        if probe is None:
+            await _greet(self._session)
+            return
+        greeting = asyncio.ensure_future(_greet(self._session))
+        try:
+            await asyncio.wait([probe, greeting], return_when=asyncio.FIRST_COMPLETED)
+            if not probe.done() or not self._is_adopted(probe):
+                await greeting
+        finally:
+            for task in (probe, greeting):
+                task.add_done_callback(_retrieve)
+                task.cancel()
+
+    def _is_adopted(self, probe: asyncio.Task[dict[str, Any]]) -> bool:
+        try:
+            self.adopt(sdk.mcp_types.DiscoverResult.model_validate(probe.result()))
+        except (sdk.MCPError, ValidationError, RuntimeError):
+            return False
+        return True
+
+    def adopt(self, result: sdk.mcp_types.DiscoverResult) -> None:
+        self._session.adopt(result)
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def _greet(session: sdk.ClientSession) -> None:
+    try:
+        await sdk.initialize(session, mended_greeting)
+    except ValidationError as error:
+        text = f"{UNREADABLE} (`initialize`, {sdk.first_fault(error)})"
+        raise ServerFailure(Kind.START_FAILED, text) from error
+
+
+def mended_greeting(result: dict[str, Any]) -> dict[str, Any]:
+    """An InitializeResult with objects where careless servers have lists (PHP's empty one) or true."""
+    capabilities = _object(result.get("capabilities"))
+    known = {name: _object(value) for name, value in capabilities.items() if value not in (None, False)}
+    info = {"name": "", "version": "", **_object(result.get("serverInfo"))}
+    info |= {name: str(info[name] or "") for name in ("name", "version")}
+    instructions = result.get("instructions")
+    return {
+        **result,
+        "capabilities": known,
+        "serverInfo": info,
+        "instructions": instructions if isinstance(instructions, str) else None,
+    }
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+class _ProbeNoise:
+    """What a server writes to stderr only because it was asked for an era that it does not know."""
+
+    def __init__(self) -> None:
+        self._is_over = self._is_within = False
+
+    def has(self, line: str) -> bool:
+        if self._is_over:
+            return False
+        begins = bool(_NOISE_BEGINS.search(line))
+        self._is_within = begins or (self._is_within and bool(_NOISE_GOES_ON.match(line)))
+        return self._is_within
+
+    def end(self) -> None:
+        self._is_over = True

@@ -1,0 +1,208 @@
+"""One request over http and what comes of it: an answer, or the reason why there is none.
+
+Words of a body decide nothing about a call that may have run: gateways say "404" and "no such session"
+after they have passed it on.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import anyio
+import httpx2
+
+from llm_tools_mcp.daemon.failure import UNREADABLE
+from llm_tools_mcp.daemon.server import sdk
+
+from .events import deliver, events_of, is_event_stream, messages_of
+from .http_client import NOT_SENT, described, unreachable
+from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Verdict
+from .messages import read
+from .refusal import Refusal, refusal_of
+
+if TYPE_CHECKING:
+    from .streams import Inbox
+
+_MAX_REFUSAL = 64 * 1024  # bytes of a body that is quoted
+# How often a stream that brought nothing is resumed, and after how many seconds if the server does not say.
+_RESUMPTIONS, _AGAIN_SECONDS = 2, 1.0
+
+
+class Far(Protocol):
+    """The far end: what a request needs of it."""
+
+    inbox: Inbox
+    link: Link
+
+    @property
+    def target(self) -> str: ...
+
+    def opened(
+        self, method: str, headers: dict[str, str], body: bytes | None = None, *, may_follow: bool = True
+    ) -> AbstractAsyncContextManager[httpx2.Response]: ...
+
+    def resumed(self, last_event: str) -> AbstractAsyncContextManager[httpx2.Response]: ...
+
+    def note_session(self, response: httpx2.Response) -> None: ...
+
+
+class Failed(Exception):
+    """Why a request has no answer."""
+
+    def __init__(self, verdict: Verdict, text: str) -> None:
+        super().__init__(verdict, text)
+        self.verdict, self.text = verdict, text
+
+
+class Exchange:
+    """A request under way. Cancelling its `scope` ends it, and closes its socket."""
+
+    def __init__(
+        self, server: Far, request: sdk.mcp_types.JSONRPCRequest, *, is_modern: bool, has_session: bool
+    ) -> None:
+        self.id, self.method = request.id, request.method
+        self.is_modern = is_modern
+        self.scope = anyio.CancelScope()
+        self._server, self._link = server, server.link
+        self._has_session = has_session
+        self._last_event = ""
+        self._pause = _AGAIN_SECONDS
+
+    async def answer(self, body: bytes, headers: dict[str, str]) -> tuple[sdk.SessionMessage, bool]:
+        """The answer; or, in the server's place, why there is none. And whether HTTP refused it."""
+        try:
+            return await self._asked(body, headers), False
+        except Failed as failed:
+            return self._error(failed.verdict, failed.text), True
+        except NOT_SENT as error:
+            return self._error(Verdict.NOT_SENT, unreachable(self._server.target, error, self._link)), False
+        except httpx2.HTTPError as error:
+            text = f"the connection to {self._server.target} broke: {described(error, self._link)}"
+            return self._error(Verdict.BROKEN, text), False
+
+    def _error(self, verdict: Verdict, text: str) -> sdk.SessionMessage:
+        return sdk.error_message(self.id, self._link.error(verdict, text))
+
+    def _own(self, answer: Any) -> sdk.SessionMessage:
+        """With the id of this request: some servers write another one."""
+        answer.message.id = self.id
+        return cast("sdk.SessionMessage", answer)
+
+    async def _asked(self, body: bytes, headers: dict[str, str]) -> sdk.SessionMessage:
+        may_follow = self.method != "tools/call"  # whoever answers it with a redirect may have run it
+        async with self._server.opened("POST", headers, body, may_follow=may_follow) as response:
+            if self.method == "initialize" and response.is_success:
+                self._server.note_session(response)
+            if not is_event_stream(response):
+                return await self._from_body(response)
+            if answer := await self._from_stream(response):
+                return answer
+        return await self._resumed()
+
+    # --- a body -------------------------------------------------------------------------------------
+
+    async def _from_body(self, response: httpx2.Response) -> sdk.SessionMessage:
+        status = response.status_code
+        content = await _body_of(response)
+        may_be_json = _may_be_json(content, response)
+        found = await read(content, self._link, "a response", asked=self.id) if may_be_json else []
+        answer = await deliver(found, self._server.inbox)
+        refusal = refusal_of(status, response.headers, content)
+        if status >= 400:
+            self._link.refusal = refusal
+        if answer is not None and self._is_the_answer(answer.message.id, status):
+            return self._own(answer)
+        if may_be_json and response.is_success:
+            raise Failed(Verdict.BROKEN, UNREADABLE)
+        text = self._link.cleaned(refusal.text(self._server.target))
+        raise Failed(self._verdict(refusal, is_error_of_mcp=answer is not None), text)
+
+    def _is_the_answer(self, answered: object, status: int) -> bool:
+        """What answers this request does so whatever the status; an error of no id if that says no more."""
+        if str(answered) == str(self.id):
+            return True
+        return status < 400 or (status in (400, 404) and not self._has_session)
+
+    def _verdict(self, refusal: Refusal, *, is_error_of_mcp: bool) -> Verdict:
+        if self._has_session and not refusal.is_page:
+            if refusal.status == httpx2.codes.NOT_FOUND:
+                return Verdict.UNKNOWN_SESSION
+            if refusal.status == httpx2.codes.BAD_REQUEST and is_error_of_mcp:
+                return Verdict.UNKNOWN_SESSION  # as the SDK for node has it
+        if refusal.status in (401, 403) and refusal.challenge is not None:
+            return Verdict.REFUSED  # at the door: who asks for a login has let nothing in
+        return Verdict.BROKEN
+
+    # --- a stream -----------------------------------------------------------------------------------
+
+    async def _from_stream(self, response: httpx2.Response) -> sdk.SessionMessage | None:
+        """None where the stream ends without the answer, and can be resumed."""
+        size = 0
+        try:
+            async with aclosing(events_of(response)) as events:
+                async for event in events:
+                    size += len(event.data)
+                    if answer := await self._from_event(event):
+                        return answer
+        except httpx2.SSEError as error:
+            raise Failed(Verdict.BROKEN, TOO_LONG) from error
+        except httpx2.TransportError as error:
+            if not self._can_resume:
+                text = f"the stream was closed before the answer: {described(error, self._link)}"
+                raise Failed(Verdict.BROKEN, text) from error
+        finally:
+            self._link.note_size(size)
+        if not self._can_resume:
+            raise Failed(Verdict.BROKEN, "the stream was closed before the answer")
+        return None
+
+    async def _from_event(self, event: httpx2.ServerSentEvent) -> sdk.SessionMessage | None:
+        self._last_event = event.id or self._last_event
+        self._pause = self._pause if event.retry is None else event.retry / 1000
+        answer = await deliver(await messages_of(event, self._link, self.id), self._server.inbox)
+        if answer is None and event.event == "error" and event.data:
+            raise Failed(Verdict.BROKEN, self._link.cleaned(f"it reports an error: {event.data}"))
+        return answer and self._own(answer)
+
+    @property
+    def _can_resume(self) -> bool:
+        """What has no id cannot be; and since 2026-07-28 nothing can."""
+        return bool(self._last_event) and not self.is_modern
+
+    async def _resumed(self) -> sdk.SessionMessage:
+        """The rest of a stream that ended, which servers do also to save connections (SEP-1699)."""
+        fruitless = 0
+        while fruitless < _RESUMPTIONS:
+            await anyio.sleep(max(self._pause, 0.01))
+            fruitless += 1
+            with suppress(httpx2.HTTPError):
+                async with self._server.resumed(self._last_event) as response:
+                    if response.is_success and is_event_stream(response):
+                        if answer := await self._from_stream(response):
+                            return answer
+                        fruitless = 0
+        raise Failed(Verdict.BROKEN, "the stream was closed before the answer, and could not be resumed")
+
+
+# --- bodies -----------------------------------------------------------------------------------------
+
+
+async def _body_of(response: httpx2.Response) -> bytes:
+    """Of a refusal only the beginning. Raises Failed for one that is too long."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_MESSAGE_BYTES:
+            raise Failed(Verdict.BROKEN, TOO_LONG)
+        if size > _MAX_REFUSAL and not response.is_success:
+            break
+    return b"".join(chunks)
+
+
+def _may_be_json(content: bytes, response: httpx2.Response) -> bool:
+    if "json" in response.headers.get("content-type", "").lower():
+        return bool(content)
+    return content[:100].lstrip()[:1] in (b"{", b"[") or b'"jsonrpc"' in content[:_MAX_REFUSAL]

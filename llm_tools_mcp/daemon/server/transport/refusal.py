@@ -1,0 +1,94 @@
+"""What an HTTP server says that refuses a request: in the words of people, and those that a login needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Where APIs put their reason, the more telling ones first.
+_KEYS = ("error_description", "detail", "message", "error", "title", "reason", "msg")
+# In a page of HTML; else its first text.
+_HEADLINE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
+_NO_TEXT = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_LONGEST = 300  # characters
+# RFC 9110, 11.2: name=value, where the value may be quoted.
+_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer of HTTP that is none of MCP.
+
+    `challenge` has the parameters of WWW-Authenticate (RFC 6750: error, error_description, scope; RFC 9728:
+    resource_metadata); it is None where the server sent no such header.
+    """
+
+    status: int
+    words: str = ""
+    is_page: bool = False  # HTML: a gateway's, or a web site's
+    challenge: Mapping[str, str] | None = field(default=None)
+
+    def text(self, target: str) -> str:
+        if self.status in range(300, 400):
+            where = "where a call is not sent on, nor headers to another origin"
+            return f"{target} redirects to another place (HTTP {self.status}), {where}"
+        what = f"{target} answered HTTP {self.status}"
+        what += " without a result" if self.status < 400 else ""
+        return (f"{what}: {self.words}" if self.words else what) + self._hint()
+
+    def _hint(self) -> str:
+        if self.status not in (401, 403):
+            return ""
+        metadata = (self.challenge or {}).get("resource_metadata")
+        wanted = f"; it wants a login (see {metadata})" if metadata else ""
+        return f"{wanted}; check its `headers` in the config"
+
+
+def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+    text = body.decode("utf-8", "replace").strip()
+    header = headers.get("www-authenticate")
+    challenge = None if header is None else _parameters(header)
+    is_page = "html" in headers.get("content-type", "").lower() or text.startswith("<")
+    said = (challenge or {}).get("error_description", "")
+    words = next(filter(None, map(_line, _candidates(text, said, is_page=is_page))), "")
+    return Refusal(status, words, is_page, challenge)
+
+
+def _parameters(header: str) -> dict[str, str]:
+    found = ((name, quoted or bare) for name, quoted, bare in _PARAMETER.findall(header))
+    return {name.lower(): re.sub(r"\\(.)", r"\1", value) for name, value in found}
+
+
+def _candidates(text: str, said: str, *, is_page: bool) -> Iterator[str]:
+    yield said
+    if is_page:
+        headline = _HEADLINE.search(text)
+        yield headline[2] if headline else ""
+        yield _NO_TEXT.sub("\n", text)
+        return
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        yield text
+    else:
+        yield _reason(value)
+        yield text if value not in ({}, [], None, "") else ""
+
+
+def _reason(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return next(filter(None, map(_reason, value[:3])), "")
+    if not isinstance(value, dict):
+        return ""
+    return next(filter(None, (_reason(value[key]) for key in _KEYS if key in value)), "")
+
+
+def _line(text: str) -> str:
+    """The first that says something."""
+    line = next(filter(None, map(str.strip, text.splitlines())), "")
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + "…"
