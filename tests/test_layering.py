@@ -56,6 +56,7 @@ HOMES = {
     "pydantic": ("config", "daemon.server", DEMO_SERVER),  # server: the SDK speaks in it
     "rapidjson": ("config.document",),
     "rich": ("cli", "terminal"),
+    "yaml": ("cli.servers.importing.documents",),
     "sdnotify": ("daemon.lifecycle",),
 }
 HEAVY = (

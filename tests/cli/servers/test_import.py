@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llm_tools_mcp.cli.servers.importing import clients
+from llm_tools_mcp.cli.servers.importing import catalogue
 from tests.cli.terminal import run_in_terminal
 from tests.home import Home
 
@@ -71,7 +71,7 @@ def test_root_of_the_repository_counts(home: Home) -> None:
 def test_nothing_found(home: Home) -> None:
     """Says what was looked for; empty files hold nothing."""
     put_cursor(home, "")
-    assert home.run_cli("import").stdout == f"nothing found for {', '.join(CLIENTS)}\n"
+    assert home.run_cli("import").stdout == f"nothing found for {', '.join(catalogue.CLIENTS)}\n"
     assert home.run_cli("import", "cursor", "codex").stdout == "nothing found for cursor, codex\n"
     assert not home.config.exists()
     home.config.write_text("{")
@@ -121,7 +121,7 @@ def test_places_on_macos(monkeypatch: pytest.MonkeyPatch, home: Home, client: st
     for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "COPILOT_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(home.work)
-    assert clients.CLIENTS[client].files() == [(path, None)]
+    assert catalogue.CLIENTS[client].files() == [(path, None)]
 
 
 def test_dry_run_writes_nothing(home: Home) -> None:

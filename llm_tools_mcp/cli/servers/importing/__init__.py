@@ -19,7 +19,8 @@ from llm_tools_mcp.config.secrecy import HIDDEN
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_remarks, styled
 
-from .clients import CLIENTS, servers_of_client, servers_of_file
+from .catalogue import CLIENTS
+from .clients import servers_of_client, servers_of_file
 from .translation import Found
 
 
@@ -27,9 +28,10 @@ from .translation import Found
     "import",
     "llm mcp import                          # whatever is found",
     "llm mcp import claude-desktop cursor",
+    "llm mcp import cursor github            # only the server of that name",
     "llm mcp import ~/project/.mcp.json --dry-run",
 )
-@click.argument("sources", nargs=-1, metavar="[CLIENT|FILE]...", shell_complete=names_or_file(CLIENTS))
+@click.argument("sources", nargs=-1, metavar="[CLIENT|FILE|NAME]...", shell_complete=names_or_file(CLIENTS))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @click.option("--force", is_flag=True, help="Replace servers that have the same name and differ.")
@@ -48,8 +50,10 @@ def import_command(
 ) -> None:
     """Take over the servers of other MCP clients into mcp.json; shows them, and asks.
 
-    CLIENT is claude-desktop, claude-code, cursor, vscode, windsurf, gemini or codex; without any, all of them
-    are looked for, also in the current folder. FILE may be of any client, in JSON or TOML.
+    CLIENT is claude-desktop, claude-code, cursor, vscode, windsurf, gemini, codex, opencode, zed, crush,
+    amp, continue, mcphost, mcporter, goose or jetbrains; without any, all of them are looked for, also in
+    the current folder. FILE may be of any client, in JSON, TOML, YAML or XML. With a NAME only servers of
+    that name count.
     """
     path = config_file(config_path)
     present = servers_of(path)
@@ -73,18 +77,30 @@ def import_command(
 
 
 def _found(sources: Sequence[str]) -> list[Found]:
+    """Those of the clients and files, or of all there are; of them those that are named."""
     found: list[Found] = []
-    for source in sources:
+    names = [source for source in sources if source not in CLIENTS and not _is_path(source)]
+    for source in (source for source in sources if source not in names):
         if source in CLIENTS:
             found += servers_of_client(CLIENTS[source])
-        elif "/" in source or Path(source).expanduser().is_file():
-            found += servers_of_file(Path(source).expanduser())
         else:
-            names = ", ".join(CLIENTS)
-            raise McpError(
-                f"there is no file and no client {source!r}{did_you_mean(source, CLIENTS)}; clients: {names}"
-            )
-    return found if sources else _everywhere()
+            found += servers_of_file(Path(source).expanduser())
+    if len(names) == len(sources):
+        found = _everywhere()
+    for name in names:
+        if all(server.name != name for server in found):
+            raise McpError(_unknown(name, [server.name for server in found]))
+    return [server for server in found if server.name in names] if names else found
+
+
+def _is_path(source: str) -> bool:
+    return "/" in source or Path(source).expanduser().is_file()
+
+
+def _unknown(name: str, servers: Sequence[str]) -> str:
+    near = did_you_mean(name, [*CLIENTS, *servers])
+    known = f"; servers found: {', '.join(map(clean_line, dict.fromkeys(servers)))}" if servers else ""
+    return f"there is no file, no client and no server {name!r}{near}; clients: {', '.join(CLIENTS)}{known}"
 
 
 def _everywhere() -> list[Found]:

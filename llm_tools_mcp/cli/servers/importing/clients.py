@@ -1,108 +1,22 @@
-"""Configs of other MCP clients: where they lie on Linux and macOS, and which servers stand in them."""
+"""Configs of other MCP clients: whose one is, and which servers stand in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp.errors import ConfigError
 
-from . import dialects, switches
+from .catalogue import CLIENTS, Client
 from .documents import Json, document_of
 from .placeholders import Origin
 from .places import matching, project_folders
-from .translation import Dialect, Found, translated
+from .translation import Found, translated
 
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Another client: its files of this user and of a project, and the keys below which servers stand.
-
-    `signs` are keys that tell a file of it, wherever the file lies. With `bare_variables` it knows $X.
-    """
-
-    name: str
-    user: tuple[str, ...] = ()
-    project: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ("mcpServers",)
-    signs: frozenset[str] = frozenset()
-    dialect: Dialect = dialects.plain
-    switches: switches.Switches = switches.none
-    bare_variables: bool = False
-
-    def files(self) -> list[tuple[Path, Path | None]]:
-        """Those that exist, each with the project that it belongs to; the user's own come first."""
-        found: dict[Path, tuple[Path, Path | None]] = {}
-        for path in (path for place in self.user for path in matching(place)):
-            found.setdefault(path.resolve(), (path, None))
-        for folder in project_folders():
-            for place in self.project:
-                found.setdefault((folder / place).resolve(), (folder / place, folder))
-        return [place for place in found.values() if place[0].is_file()]
-
-
-_CODES = ("Code", "Code - Insiders", "VSCodium")
-CLIENTS = {
-    client.name: client
-    for client in (
-        Client("claude-desktop", ("{config}/Claude/claude_desktop_config.json",)),
-        Client(
-            "claude-code",
-            ("{claude}/.claude.json",),
-            (".mcp.json",),
-            signs=frozenset({"projects", "headersHelper", "alwaysLoad"}),
-            dialect=dialects.claude_code,
-            switches=switches.claude_code,
-        ),
-        Client("cursor", ("{home}/.cursor/mcp.json",), (".cursor/mcp.json",)),
-        Client(
-            "vscode",
-            (
-                *(
-                    f"{{config}}/{code}/User/{name}"
-                    for code in _CODES
-                    for name in ("mcp.json", "settings.json")
-                ),
-                *(f"{{config}}/{code}/User/profiles/*/mcp.json" for code in _CODES),
-                "{copilot}/mcp-config.json",
-            ),
-            (".vscode/mcp.json", ".vscode/settings.json"),
-            keys=("servers", "mcp", "mcpServers"),
-            signs=frozenset({"servers", "inputs"}),
-            dialect=dialects.vscode,
-        ),
-        Client(  # called Devin since 2026
-            "windsurf",
-            (
-                "{home}/.codeium/windsurf/mcp_config.json",
-                *(f"{{home}}/.config/devin/{name}" for name in ("mcp_config.json", "config.json")),
-            ),
-            (".devin/mcp_config.json", ".devin/config.json", ".devin/config.local.json"),
-            signs=frozenset({"serverUrl"}),
-        ),
-        Client(
-            "gemini",
-            ("{home}/.gemini/settings.json",),
-            (".gemini/settings.json",),
-            signs=frozenset({"httpUrl", "trust", "authProviderType"}),
-            dialect=dialects.gemini,
-            switches=switches.gemini,
-            bare_variables=True,
-        ),
-        Client(
-            "codex",
-            ("{codex}/config.toml",),
-            (".codex/config.toml",),
-            keys=("mcp_servers",),
-            signs=frozenset({"mcp_servers"}),
-            dialect=dialects.codex,
-        ),
-    )
-}
 # A file of no client that is known by its looks.
-_ANY = Client("file", keys=("mcpServers", "servers", "mcp_servers"))
+_ANY = Client("file", keys=("mcpServers", "servers", "mcp/servers", "mcp_servers"))
 
 
 def servers_of_client(client: Client) -> Iterator[Found]:
@@ -115,7 +29,7 @@ def servers_of_file(path: Path) -> list[Found]:
     """Raises ConfigError where the file cannot be read, or does not look like a config."""
     document = document_of(path)
     client, folder = _owner(path, document)
-    if not any(key in document for key in (*client.keys, "projects")):
+    if not any(key.partition("/")[0] in document for key in (*client.keys, "projects")):
         document = {client.keys[0]: _bare(path, document)}
     return list(_servers(document, client, path, folder))
 
@@ -127,7 +41,8 @@ def _bare(path: Path, document: Json) -> Json:
     if not document:
         return {}
     raise ConfigError(
-        str(path), f"holds no MCP servers: there is no {', '.join(_ANY.keys[:-1])} or mcp_servers"
+        str(path),
+        "holds no MCP servers: there is no mcpServers, servers or mcp_servers",
     )
 
 
@@ -144,6 +59,9 @@ def _owner(path: Path, document: Json) -> tuple[Client, Path | None]:
             parts = Path(place).parts
             if absolute.parts[-len(parts) :] == parts:
                 return client, absolute.parents[len(parts) - 1]
+    looking = [client for client in CLIENTS.values() if client.looks(document)]
+    if looking:
+        return looking[0], None
     section = document.get("mcp")
     keys = {*document, *(section if isinstance(section, dict) else ())}
     keys.update(key for table in _tables(document, _ANY) for key in _keys_of_all(table))
@@ -155,18 +73,27 @@ def _keys_of_all(table: Mapping[str, Any]) -> set[str]:
 
 
 def _tables(document: Json, client: Client) -> Iterator[Json]:
-    """Older settings of VS Code hold theirs in a section, which for others holds something else."""
+    """By name, also where they stand in a list, each with its name in it."""
     for key in client.keys:
-        table = document.get(key)
-        if key == "mcp":
-            table = table.get("servers") if isinstance(table, dict) else None
+        table = _at(document, key)
+        if isinstance(table, list):
+            named = [item for item in table if isinstance(item, dict)]
+            table = {str(item.get("name", f"server-{n}")): item for n, item in enumerate(named, 1)}
         if isinstance(table, dict):
             yield table
 
 
+def _at(document: Json, key: str) -> Any:
+    found: Any = document
+    for part in key.split("/"):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
+
+
 def _servers(document: Json, client: Client, path: Path, folder: Path | None) -> Iterator[Found]:
     for key in client.keys:
-        if key != "mcp" and not isinstance(document.get(key, {}), dict):
+        table = document.get(key, {})
+        if not isinstance(table, dict) and not (isinstance(table, list) and table):
             raise ConfigError(str(path), f"key {key!r}: Input should be an object")
     for table in _tables(document, client):
         yield from _translated(table, document, client, _origin(document, client, path, folder))

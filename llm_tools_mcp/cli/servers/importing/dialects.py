@@ -55,6 +55,35 @@ def codex(translation: Translation) -> None:
     translation.drop("tools")  # which of them it may use without asking
 
 
+def opencode(translation: Translation) -> None:
+    translation.take_seconds("timeout", "connectTimeout", 1000)
+
+
+def continue_dev(translation: Translation) -> None:
+    """An older form holds command and url in `transport`; `connectionTimeout` is milliseconds."""
+    transport = translation.rest.get("transport")
+    if isinstance(transport, dict):
+        translation.rest.pop("transport")
+        translation.rest.update(transport)
+    translation.take_seconds("connectionTimeout", "connectTimeout", 1000)
+
+
+def goose(translation: Translation) -> None:
+    """`env_keys` are secrets that goose keeps in the keyring; `timeout` is seconds."""
+    rest = translation.rest
+    translation.take_seconds("timeout", "timeout")
+    names = rest.pop("env_keys", None)
+    if isinstance(names, list) and names:
+        own = _object(rest.get("envs", {}))
+        rest["envs"] = {**{name: f"${{{name}}}" for name in names if isinstance(name, str)}, **own}
+        translation.notes.append(f"set {', '.join(map(str, names))} in your environment: goose keeps them")
+
+
+def seconds(translation: Translation) -> None:
+    """Crush, mcphost and Zed count in seconds."""
+    translation.take_seconds("timeout", "timeout")
+
+
 def _codex_headers(translation: Translation) -> None:
     headers = dict(_object(translation.rest.pop("http_headers", {})))
     variables = _object(translation.rest.pop("env_http_headers", {}))

@@ -14,6 +14,15 @@ from .documents import Json
 _EXPANDED = ("command", "args", "env", "cwd", "url", "headers")
 # No braces within: of ${A:-${B}} the inner one alone is a variable here too.
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
+# Ways to write ${X} of single clients: opencode and Windsurf, mcphost, mcporter, Continue.
+_OTHER_FORMS = (
+    (re.compile(r"(?<!\$)\{env:([A-Za-z_][A-Za-z0-9_]*)\}"), r"${\1}"),
+    (re.compile(r"\$\{env://([A-Za-z_][A-Za-z0-9_]*(?::-[^{}]*)?)\}"), r"${\1}"),
+    (re.compile(r"\$env:([A-Za-z_][A-Za-z0-9_]*)"), r"${\1}"),
+    (re.compile(r"\$\{\{\s*(?:secrets|inputs|env)\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}"), r"${\1}"),
+    (re.compile(r"(?<!\$)\{file:([^{}]+)\}"), r"${file:\1}"),
+)
+_COMMAND = re.compile(r"\$\([^)]")
 _OURS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?::-.*)?", re.DOTALL)
 _WORKSPACE = ("workspaceFolder", "workspaceRoot", "cwd", "CLAUDE_PROJECT_DIR")
 _PREDEFINED = {"userHome": "${HOME}", "/": "/", "pathSeparator": "/"}
@@ -47,7 +56,14 @@ class Placeholders:
             return {name: self._value(inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [self._value(inner) for inner in value]
-        return _VARIABLE.sub(self._replacement, value) if isinstance(value, str) else value
+        return self._text(value) if isinstance(value, str) else value
+
+    def _text(self, text: str) -> str:
+        for form, ours in _OTHER_FORMS:
+            text = form.sub(ours, text)
+        if self._origin.bare_variables and _COMMAND.search(text):
+            self._notes.append("$(…) is not run here: put its output into a variable")
+        return _VARIABLE.sub(self._replacement, text)
 
     def _replacement(self, found: re.Match[str]) -> str:
         name, bare = found[1], found[2]

@@ -33,9 +33,15 @@ def _roots() -> dict[str, str]:
     config = environ.get("XDG_CONFIG_HOME") or "~/.config"
     return {
         "home": "~",
+        "xdg": config,  # also on macOS
         "config": "~/Library/Application Support" if sys.platform == "darwin" else config,
         "claude": environ.get("CLAUDE_CONFIG_DIR") or "~",  # of .claude.json
         "claude_settings": environ.get("CLAUDE_CONFIG_DIR") or "~/.claude",
         "codex": environ.get("CODEX_HOME") or "~/.codex",
+        "mcporter": "~/.mcporter",
+        "xdg_mcporter": f"{config}/mcporter",
+        "jetbrains": "~/Library/Application Support/JetBrains"
+        if sys.platform == "darwin"
+        else f"{config}/JetBrains",
         "copilot": environ.get("COPILOT_HOME") or "~/.copilot",
     }

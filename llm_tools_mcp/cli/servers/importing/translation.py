@@ -14,6 +14,8 @@ from typing import Any
 from .commands import adapt_command
 from .documents import Json
 from .placeholders import Origin, Placeholders
+from .shapes import unfold_command, unfold_headers
+from .tokens import literal_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,26 @@ Dialect = Callable[[Translation], None]
 
 _OURS = (
     *("command", "args", "env", "cwd", "url", "headers"),
-    *("includeTools", "include_tools", "excludeTools", "exclude_tools"),
+    *("includeTools", "include_tools", "excludeTools", "exclude_tools", "inheritEnv"),
     *("connectTimeout", "connect_timeout", "idleTimeout", "idle_timeout", "protocol", "instances"),
 )
 # Who may use what without asking, and how it is presented: the other client's business.
 _MEANINGLESS = (
     *("alwaysAllow", "autoApprove", "trust", "default_tools_approval_mode"),
-    *("name", "description", "icon", "iconUrl", "provider", "gallery", "version", "dev", "metadata"),
+    *(
+        "name",
+        "title",
+        "display_name",
+        "description",
+        "icon",
+        "iconUrl",
+        "provider",
+        "gallery",
+        "version",
+        "dev",
+        "metadata",
+    ),
+    *("bundled", "source", "settings", "lifecycle", "clientName", "tokenCacheDir", "slug", "roots"),
     *("alwaysLoad", "required", "supports_parallel_tool_calls", "watchPaths"),
 )
 _NO_LOGIN = "logging in is not supported: give a token in headers"
@@ -87,7 +102,8 @@ _LOST = {
     **dict.fromkeys(("oauth_resource", "scopes"), _NO_LOGIN),
 }
 _TYPES = {"stdio": "stdio", "local": "stdio", "http": "http", "streamablehttp": "http", "sse": "sse"}
-_URLS = {"url": None, "serverUrl": None, "httpUrl": "http"}
+_URLS = dict.fromkeys(("url", "serverUrl", "baseUrl", "uri", "endpoint")) | {"httpUrl": "http"}
+_ENVIRONMENTS = ("env", "environment", "envs", "environmentVariables")
 
 
 def translated(name: str, raw: Any, origin: Origin, dialect: Dialect, *, is_off: bool = False) -> Found:
@@ -104,15 +120,23 @@ def translated(name: str, raw: Any, origin: Origin, dialect: Dialect, *, is_off:
     _name_the_lost(translation)
     said = {key: value for key, value in translation.entry.items() if value not in ([], {})}
     entry = Placeholders(origin, said, translation.notes).entry()
+    translation.notes += literal_tokens(entry)
     return Found(name, entry, origin.path, tuple(dict.fromkeys(translation.notes)))
 
 
 def _take_what_is_common(translation: Translation) -> None:
     kind = _kind(translation)
+    unfold_command(translation.rest)
+    for key in _ENVIRONMENTS:
+        translation.take(key, "env")
+    unfold_headers(translation.rest)
     for key in _OURS:
         translation.take(key)
     kind = _take_url(translation) or kind
-    translation.take("disabledTools", "excludeTools")
+    for key in ("enabledTools", "enabled_tools", "allowedTools", "available_tools"):
+        translation.take_tools(key)
+    for key in ("disabledTools", "disabled_tools", "excludedTools", "disallowedTools"):
+        translation.take(key, "excludeTools")
     _take_token(translation)
     _take_timeout(translation)
     if ("command" in translation.entry) == ("url" in translation.entry):
@@ -133,6 +157,8 @@ def _kind(translation: Translation) -> str | None:
     plain = re.sub(r"[^a-z]", "", kind.lower()) if isinstance(kind, str) else ""
     if plain in ("remote", "streamable"):
         return ""
+    if plain in ("builtin", "platform", "frontend", "inlinepython"):
+        raise Untranslatable(f"is a part of that client (type {plain})")
     if plain not in _TYPES:
         shown = f" {kind!r}" if isinstance(kind, str) and re.fullmatch(r"[\w-]{1,20}", kind) else ""
         raise Untranslatable(f"its type{shown} is not known here")
@@ -206,7 +232,7 @@ def _text(value: Any) -> Any:
 def _take_switch(translation: Translation, *, is_off: bool) -> None:
     rest = translation.rest
     switches = [rest.pop("disabled", False) is True]
-    switches += [rest.pop(key, True) is False for key in ("enabled", "isActive")]
+    switches += [rest.pop(key, True) in (False, "false") for key in ("enabled", "isActive")]
     if is_off or any(switches):
         translation.entry["disabled"] = True
         translation.notes.append("is switched off there, and is added as disabled")
