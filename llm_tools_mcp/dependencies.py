@@ -44,6 +44,14 @@ def explained(error: ImportError) -> str:
     return f"{what}; try: llm install --upgrade llm-tools-mcp"
 
 
+def require(owner: object, *names: str) -> None:
+    """Raises ImportError where a release lacks what we override: that would be overlooked in silence."""
+    for name in names:
+        if not hasattr(owner, name):
+            kind = owner if isinstance(owner, type) else type(owner)
+            raise ImportError(f"{kind.__module__}.{kind.__qualname__} has no {name}", name=kind.__module__)
+
+
 def report_in_a_line() -> None:
     """From now on what cannot be loaded ends this process with a line for people instead of a traceback."""
     usual = sys.excepthook

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from h2.connection import H2Connection
 from packaging.requirements import Requirement
 
 from llm_tools_mcp import daemon, dependencies
 from llm_tools_mcp.daemon.__main__ import _load_connections
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
+from llm_tools_mcp.daemon.front.http2 import engine
 from llm_tools_mcp.daemon.server import private, sdk
 from tests.daemon.live import Live, with_live
 from tests.daemon.web import Legacy, serving
@@ -154,6 +156,17 @@ def test_sdk_that_cannot_be_loaded_fails_the_servers(monkeypatch: pytest.MonkeyP
         _load_connections()
     assert caught.value.kind == Kind.START_FAILED
     assert "llm-tools-mcp cannot be loaded" in caught.value.text
+
+
+def test_override_of_what_is_gone_is_too_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """h2 would overlook it in silence, and restarts would lose calls."""
+    engine.check_overrides()
+    monkeypatch.delattr(H2Connection, "clear_outbound_data_buffer")
+    monkeypatch.setattr(metadata, "version", lambda _name: "4.99.0")
+    with pytest.raises(ImportError) as caught:
+        engine.check_overrides()
+    assert "h2.connection.H2Connection has no clear_outbound_data_buffer" in str(caught.value)
+    assert "h2 4.99.0 is too new for it" in dependencies.explained(caught.value)
 
 
 def test_every_dependency_was_tried() -> None:

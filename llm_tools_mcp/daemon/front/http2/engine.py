@@ -12,6 +12,8 @@ from h2.settings import SettingCodes, Settings
 from hpack import Decoder, Encoder, HeaderTuple
 from hpack.table import table_entry_size
 
+from llm_tools_mcp.dependencies import require
+
 if TYPE_CHECKING:
     from h2.events import Event
 
@@ -42,6 +44,19 @@ _CONFIG = H2Configuration(
     validate_outbound_headers=False,
     normalize_outbound_headers=False,
 )
+
+
+def check_overrides() -> None:
+    """Raises ImportError where h2 or hpack lacks what the classes below override or replace."""
+    connection = H2Connection(_CONFIG)
+    require(connection, "state_machine", "encoder", "decoder", "local_settings", "clear_outbound_data_buffer")
+    require(connection, "MAX_CLOSED_STREAMS")
+    require(connection.state_machine, "process_input")
+    require(connection.encoder, "encode", "header_table", "header_table_size")
+    require(connection.decoder, "decode", "max_allowed_table_size")
+
+
+check_overrides()
 
 
 class _Encoder(Encoder):
