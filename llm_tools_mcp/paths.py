@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import sys
 from pathlib import Path
 
+from .access import can_make_folder, is_own_folder
 from .errors import ConfigError, McpError, SocketRefused
 
 CONFIG_NAME = "mcp.json"
@@ -19,6 +19,10 @@ SOCKET_NAME = "llm-mcp.sock"
 
 # sun_path holds 108 bytes on Linux and 104 on the BSDs and macOS, the closing NUL included.
 SOCKET_PATH_LIMIT = 103 if sys.platform == "darwin" else 107
+# Of each user, where no other folder can be used; nobody else's is taken.
+_SHORT = "/tmp/llm-mcp-{}"  # noqa: S108
+# What is bound beside the socket: ".n" (client/activation.py).
+_LONGEST_SUFFIX = 2
 
 
 def config_folder() -> Path:
@@ -71,11 +75,12 @@ def socket_path() -> Path:
     """The daemon's socket. Raises SocketRefused when the path does not fit a unix socket."""
     override = os.environ.get("LLM_MCP_SOCKET")
     try:
-        path = _below_current(Path(override).expanduser()) if override else _runtime_folder() / SOCKET_NAME
+        if not override:
+            return _runtime_folder() / SOCKET_NAME
+        return checked_socket_path(_below_current(Path(override).expanduser()))
     except RuntimeError:
         reason = "its ~ stands for no known home folder; set HOME or LLM_MCP_SOCKET"
         raise SocketRefused(override or SOCKET_NAME, reason) from None
-    return checked_socket_path(path)
 
 
 def socket_is_overridden() -> bool:
@@ -116,27 +121,14 @@ def grpc_address(socket: Path) -> str:
     return f"unix:{quote(os.fsencode(socket))}"
 
 
-def make_private_folder(path: Path) -> Path:
-    """Make the folder and those above it that are missing, 0700; existing ones keep their mode."""
-    for folder in (*reversed(path.parents), path):  # mkdir's own `parents` would leave them to the umask
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
-    return path
-
-
 def current_folder() -> str:
-    """Where the caller is, as the daemon can be told. Raises McpError where that cannot be said."""
+    """Where the caller is; its bytes need not be UTF-8 (os.fsencode). Raises McpError where it is unknown."""
     try:
-        folder = str(Path.cwd())
-        folder.encode()
+        return str(Path.cwd())
     except FileNotFoundError:
         reason = "the current folder does not exist any more; cd to another one"
     except PermissionError:
         reason = "the current folder may not be looked at; cd to another one"
-    except UnicodeEncodeError:
-        reason = f"the name of the current folder is not UTF-8 ({folder!a}); cd to another one"
-    else:
-        return folder
     raise McpError(reason)
 
 
@@ -146,19 +138,27 @@ def _below_current(path: Path) -> Path:
 
 def _runtime_folder() -> Path:
     if sys.platform == "darwin":
-        return Path("~/Library/Application Support/llm-mcp").expanduser()
-    given = os.environ.get("XDG_RUNTIME_DIR")
-    if given and _is_own_folder(Path(given)):
-        return Path(given)
-    standard = Path(f"/run/user/{os.geteuid()}")
-    if _is_own_folder(standard):
-        return standard
-    return Path("~/.llm-tools-mcp/run").expanduser()
+        home = Path("~/Library/Application Support/llm-mcp").expanduser()
+    else:
+        given = os.environ.get("XDG_RUNTIME_DIR", "")
+        for folder in (Path(given), Path(f"/run/user/{os.geteuid()}")):
+            if folder.is_absolute() and is_own_folder(folder.resolve()):
+                return folder if _fits(folder) else _short_folder(folder)
+        home = Path("~/.llm-tools-mcp/run").expanduser()
+    return home if _fits(home) and can_make_folder(home) else _short_folder(home)
 
 
-def _is_own_folder(path: Path) -> bool:
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    return path.is_absolute() and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / SOCKET_NAME)) + _LONGEST_SUFFIX <= SOCKET_PATH_LIMIT
+
+
+def _short_folder(instead: Path) -> Path:
+    """One of this user's for each that cannot be used. Not below TMPDIR, which shells differ in."""
+    from zlib import crc32
+
+    own = Path(_SHORT.format(os.geteuid()))
+    if os.path.lexists(own) and not is_own_folder(own):
+        raise SocketRefused(
+            str(own), f"it is no folder of yours, and {instead} cannot be used; set LLM_MCP_SOCKET"
+        )
+    return own / f"{crc32(os.fsencode(instead)):08x}"

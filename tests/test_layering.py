@@ -15,13 +15,16 @@ from tests.programs import run
 # The floors of the house, from the ground up. A place is a module, or a folder with all that is in it; of
 # those that fit a module belongs to the longest. It imports only from lower floors and from its own place.
 FLOORS = (
-    ("dependencies", "errors"),
+    ("access", "dependencies", "errors", "streams"),
     ("paths", "peer", "plain", "strict_json"),
     ("acceptable", "config", "naming", "v1"),
     ("service", "terminal"),
     # the client's side                      the daemon's side
-    ("client", *("daemon.distribution", "daemon.failure", "daemon.listeners", "daemon.log", "daemon.memory")),
-    ("cli.command", "plugin", "daemon.server"),
+    (
+        "client",
+        *(f"daemon.{name}" for name in ("distribution", "failure", "limits", "lock", "log", "memory")),
+    ),
+    ("cli.command", "plugin", "daemon.listeners", "daemon.server"),
     ("cli.rewriting", "cli.running", "daemon.pool"),
     ("cli.editing",),
     ("cli.schema", "cli.secrets", "daemon.front"),
@@ -33,7 +36,10 @@ FLOORS = (
     ("cli",),
 )
 # What both sides may import: they never import each other.
-SHARED = ("dependencies", "errors", "paths", "peer", "plain", "strict_json", "config", "naming", "v1")
+SHARED = (
+    *("access", "dependencies", "errors", "paths", "peer", "plain", "strict_json"),
+    *("config", "naming", "v1"),
+)
 # Knows none of ours, nor is known: a server of its own.
 DEMO_SERVER = "cli.help.demo_server"
 # The one lazy step of the command line to the daemon's side: `llm-mcp daemon`.

@@ -15,6 +15,7 @@ import click
 
 from llm_tools_mcp import __version__
 from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.streams import open_closed
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -104,13 +105,24 @@ def readable_errors() -> Iterator[None]:
 
         raise click.ClickException(plain(str(error))) from error  # names in a config are anything
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise click.ClickException("the output cannot be written: no space is left") from error
+        raise click.ClickException(_in_words(error)) from error
+
+
+def _in_words(error: OSError) -> str:
+    """Of what a file system refuses. Raises what is a fault of ours."""
+    if error.errno == errno.ENOSPC:
+        return "the output cannot be written: no space is left"
+    if error.filename is None:
+        raise error
+    from llm_tools_mcp.access import obstacle
+    from llm_tools_mcp.plain import plain
+
+    return plain(str(obstacle(error)))
 
 
 def main() -> None:
     """The console script `llm-mcp`."""
+    open_closed()
     try:
         _run()
     except SystemExit as leaving:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from llm_tools_mcp import config, paths
+from llm_tools_mcp import access, config, paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line
@@ -142,9 +142,9 @@ def _check_unrepeated(path: Path, text: str) -> None:
 def _check_editable(path: Path) -> None:
     """Makes its folder. What is no regular file has no end (/dev/zero), or nothing to replace (a pipe)."""
     try:
-        paths.make_private_folder(path.parent)
+        access.make_private_folder(path.parent)
     except OSError as error:
-        raise ConfigError(str(path), f"cannot be written: {error.strerror}") from None
+        raise ConfigError(str(path), f"cannot be written: {access.obstacle(error, path)}") from None
     if path.exists() and not path.is_file():
         raise ConfigError(str(path), "is not a regular file, and cannot be edited")
 
@@ -168,7 +168,7 @@ def _replace(path: Path, text: str) -> None:
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".mcp-")
     except OSError as error:
-        raise ConfigError(str(path), f"cannot be written: {error.strerror}") from None
+        raise ConfigError(str(path), f"cannot be written: {access.obstacle(error, path)}") from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
@@ -179,4 +179,4 @@ def _replace(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             Path(name).unlink()
-        raise ConfigError(str(path), f"cannot be written: {error.strerror}") from None
+        raise ConfigError(str(path), f"cannot be written: {access.obstacle(error, path)}") from None

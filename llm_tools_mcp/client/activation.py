@@ -6,6 +6,7 @@ lock looks again first.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -18,7 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from llm_tools_mcp import paths, v1
+from llm_tools_mcp import access, paths, v1
 from llm_tools_mcp.errors import (
     DaemonError,
     DaemonIncompatible,
@@ -28,6 +29,8 @@ from llm_tools_mcp.errors import (
     SocketRefused,
 )
 from llm_tools_mcp.peer import peer_uid, trusted_uids
+
+from . import threads
 
 # Seconds.
 _CONNECT_SECONDS = 2.0
@@ -109,7 +112,9 @@ def accepts(socket: Path) -> bool:
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             return False
         except PermissionError as error:
-            raise SocketRefused(str(socket), "permission denied: it belongs to another user") from error
+            raise SocketRefused(
+                str(socket), f"permission denied: {access.obstacle(error, socket)}"
+            ) from error
         except (TimeoutError, BlockingIOError) as error:  # its queue is full: it hangs
             raise DaemonUnresponsive(str(socket), _CONNECT_SECONDS) from error
         except OSError as error:  # a loop of symbolic links
@@ -150,13 +155,22 @@ def _start(socket: Path) -> None:
 def spawn(socket: Path) -> None:
     """Start a daemon in a session of its own, and wait until it is ready. Raises DaemonStartFailed."""
     _check_open_files()
+    threads.check()
+    if access.lacks_proc():
+        raise DaemonStartFailed(access.NO_PROC, [])
     try:
-        paths.make_private_folder(socket.parent)
+        access.make_private_folder(socket.parent)
         with _locked(paths.spawn_lock_path(socket)):
             if not accepts(socket):
                 _spawn_and_wait(socket)
     except OSError as error:  # a folder that cannot be made, a full disk, no more processes
-        raise DaemonStartFailed(str(error), []) from error
+        raise DaemonStartFailed(_why_not_spawned(error), []) from error
+
+
+def _why_not_spawned(error: OSError) -> str:
+    if error.errno == errno.EAGAIN:
+        return "no more processes are allowed here (ulimit -u)"
+    return str(access.obstacle(error)) if error.filename else str(error)
 
 
 def _check_open_files() -> None:
@@ -170,7 +184,7 @@ def _check_open_files() -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Lock files are never unlinked: a lock on a removed file would exclude nobody."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = access.open_private(path, os.O_RDWR)
     try:
         if not _within(_LOCK_SECONDS, lambda: _try_lock(descriptor)):
             detail = f"another process has been starting it for {_LOCK_SECONDS:g} s ({path})"
@@ -232,16 +246,14 @@ def _open_log(socket: Path) -> BinaryIO:
     """In the config folder; beside the socket where that is mounted read-only, as in containers."""
     log = paths.daemon_log()
     try:
-        paths.make_private_folder(log.parent)
+        access.make_private_folder(log.parent)
         return _opened(log)
     except OSError:
         return _opened(socket.with_name(log.name))
 
 
 def _opened(path: Path) -> BinaryIO:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    os.close(descriptor)  # the mode is set; opened by its name, the file knows it
-    return path.open("ab")
+    return open(path, "ab", opener=lambda _, flags: access.open_private(path, flags))
 
 
 def _wait_until_ready(

@@ -20,6 +20,7 @@ from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.errors import DaemonUnresponsive, McpError
 from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub
 
+from . import threads
 from .asking import ANSWER_SECONDS, Answerer, AsyncConversation, Nobody, heard
 from .endpoint import Endpoint
 from .interrupt import cancelled_by_ctrl_c
@@ -58,10 +59,12 @@ _SYNCHRONOUS_OPTIONS = [*_OPTIONS, ("SingleThreadedUnaryStream", 1)]
 
 def make_caller(source: ConfigSource) -> v1.Caller:
     """Who asks, and with which config: what the daemon needs to run servers as the caller would."""
+    cwd = paths.current_folder()
     return v1.Caller(
         config_path=paths.sendable(source.path),
         config=source.text,
-        cwd=paths.current_folder(),
+        cwd=paths.sendable(cwd),
+        raw_cwd=b"" if paths.sendable(cwd) == cwd else os.fsencode(cwd),
         environment=config.caller_environment(source.text, os.environ),
         umask=_umask(),
     )
@@ -80,10 +83,11 @@ def _umask() -> int:
 class DaemonClient:
     """A channel to the daemon on `socket`. Cheap to make: nothing is sent before the first RPC.
 
-    Raises SocketRefused where the socket belongs to somebody else.
+    Raises SocketRefused where the socket belongs to somebody else, DaemonError where there are no threads.
     """
 
     def __init__(self, socket: Path) -> None:
+        threads.check()
         self.socket = socket
         self._endpoint = Endpoint(socket)
         self._channel = grpc.insecure_channel(self._endpoint.address, options=_SYNCHRONOUS_OPTIONS)
@@ -213,6 +217,7 @@ class AsyncDaemonClient:
     """Calls tools from an event loop, concurrently. One a loop; the channel is opened by the first call."""
 
     def __init__(self, socket: Path) -> None:
+        threads.check()
         self._socket = socket
         self._endpoint = Endpoint(socket)
         self._channel = grpc.aio.insecure_channel(self._endpoint.address, options=_OPTIONS)

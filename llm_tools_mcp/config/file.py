@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from llm_tools_mcp import paths
+from llm_tools_mcp import access, paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound
 
 # Of a config. What has no end (/dev/zero) would otherwise take all memory.
@@ -42,14 +42,15 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
     try:
         is_default = os.path.realpath(file_path) == os.path.realpath(default)
         with open(file_path, "rb", opener=_opened) as file:
-            complaints = _complaints(given, file)
+            complaints = [*_complaints(given, file), *_folder_complaints(given, file)]
             if complaints and is_default:
                 raise _refusal(given, complaints)
             content = _read(given, file)
     except FileNotFoundError:
         raise ConfigNotFound(given, paths.config_option(given)) from None
     except OSError as error:
-        raise ConfigError(given, f"cannot be read: {error.strerror}") from error
+        why = access.obstacle(error, file_path)
+        raise ConfigError(given, f"cannot be read: {why}", why.repair) from error
     except ValueError:  # a path that holds a NUL character
         raise ConfigError(given, "is not a possible path") from None
     return ConfigSource(given, _decoded(given, content), tuple(f"{given} {line}" for line in complaints))
@@ -116,6 +117,35 @@ def _complaints(path: str, file: BinaryIO) -> list[_Complaint]:
     if status.st_mode & stat.S_IWOTH:
         found.append(_Complaint("can be written by everyone", _command("chmod", "o-w", path)))
     return found
+
+
+def _folder_complaints(path: str, file: BinaryIO) -> list[_Complaint]:
+    """Who can write to its folder, or to one above, can put another file in its place.
+
+    A sticky folder (/tmp) lets nobody replace what is another's.
+    """
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return []
+    found = []
+    for folder in _folders_to(Path(path)):
+        status = folder.stat()
+        if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+            real = os.path.realpath(folder)
+            repair = _command("chmod", "o-w", real)
+            found.append(_Complaint(f"is in a folder that everyone can write to ({real})", repair))
+    return list(dict.fromkeys(found))
+
+
+def _folders_to(path: Path) -> list[Path]:
+    """All that lie on the way: as it is written, and where each link leads."""
+    found: dict[Path, None] = {}
+    ways = [path]
+    while ways:
+        way = ways.pop()
+        links = (one for one in (way, *way.parents) if one.parent not in found and one.is_symlink())
+        ways += [link.parent / link.readlink() for link in links]
+        found.update(dict.fromkeys(way.parents))
+    return list(found)
 
 
 def _command(*words: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +19,7 @@ from .definition import Protocol, ServerDefinition, Transport
 from .expansion import Expansion
 from .footing import program_files, stamped
 from .problems import config_error, nested_key
-from .variables import PROXY_VARIABLES, inherited, is_inherited
+from .variables import CERTIFICATE_VARIABLES, PROXY_VARIABLES, inherited, is_inherited
 
 if TYPE_CHECKING:
     from .model import Entry, RemoteEntry, StdioEntry
@@ -76,6 +76,7 @@ def parse(source_path: str, text: str, context: Context, protocol: Protocol | No
     """
     from .model import enabled_servers, validated  # pydantic: only who parses pays for it
 
+    context = _with_absolute_paths(context)
     raw = enabled_servers(source_path, text)
     entries = validated(source_path, raw)
     servers = {
@@ -204,6 +205,17 @@ def _remote_transport(written_type: str | None, url: str) -> Transport:
 def _inherited(context: Context, more: bool | list[str] | None) -> dict[str, str]:  # noqa: FBT001 - `inheritEnv`
     always = {name: value for name, value in context.environment.items() if is_inherited(name)}
     return always | inherited(context.environment, more)
+
+
+def _with_absolute_paths(context: Context) -> Context:
+    """The certificates that the caller's environment names are below its folder, wherever a server runs."""
+    given = {name: context.environment.get(name, "") for name in CERTIFICATE_VARIABLES}
+    absolute = {
+        name: os.pathsep.join(_below(context.cwd, path) for path in value.split(os.pathsep) if path)
+        for name, value in given.items()
+        if value
+    }
+    return replace(context, environment={**context.environment, **absolute}) if absolute else context
 
 
 def _folder(written: str, context: Context) -> str:

@@ -19,7 +19,7 @@ import gc
 import getopt
 import importlib
 import logging
-import resource
+import signal
 import socket
 import sys
 import time
@@ -30,11 +30,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from llm_tools_mcp import __version__, paths, v1
+from llm_tools_mcp import __version__, access, paths, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
 from llm_tools_mcp.peer import trusted_uids
 
+from . import limits
 from .distribution import Distribution
 from .failure import Kind, ServerFailure
 from .front import rpc
@@ -61,9 +62,6 @@ _log = logging.getLogger("llm_tools_mcp.daemon")  # not __name__: under `python 
 SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
 
 _EXIT_REFUSED = 1
-
-# Each client takes one file, each server four; systems begin with 1024, macOS with 256.
-_OPEN_FILES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +209,9 @@ class _pid_file:  # noqa: N801 - reads as a function
         if self._path is None:
             return
         with suppress(OSError):  # a full disk keeps no prompt from its tools
-            paths.make_private_folder(self._path.parent)
-            self._path.write_text(f"{os.getpid()}\n")
-            self._path.chmod(0o600)
+            access.make_private_folder(self._path.parent)
+            with os.fdopen(access.open_private(self._path, os.O_WRONLY | os.O_TRUNC), "w") as file:
+                file.write(f"{os.getpid()}\n")
 
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):
@@ -221,26 +219,31 @@ class _pid_file:  # noqa: N801 - reads as a function
                 self._path.unlink()
 
 
-def _allow_open_files() -> None:
-    """As many as the system lets everybody have; servers inherit it, and most raise theirs by themselves."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS has a second bound
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+def _check_proc() -> None:
+    if access.lacks_proc():
+        raise DaemonError(access.NO_PROC)
 
 
 def run(options: Options) -> int:
     """Run the daemon until it stops; returns the exit code."""
     os.umask(0o077)  # what it makes is for its user alone; servers get the umask of their callers
-    _allow_open_files()
+    limits.allow_open_files()
+    if SPAWNED_VARIABLE in os.environ:
+        limits.lift()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it is heeded: it must end nobody who holds the lock
     notifier = Notifier(os.environ)
-    logs = Logs(options.log_file, options.log_level, os.environ)
     try:
+        _check_proc()
+        logs = Logs(options.log_file, options.log_level, os.environ)
         with closing(listen(options.socket, os.environ)) as listeners:
             asyncio.run(_serve(options, listeners, logs, notifier))
     except DaemonError as error:
         sys.stderr.write(f"llm-mcp: {error}\n")
+        return _EXIT_REFUSED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"llm-mcp: {access.obstacle(error)}\n")
         return _EXIT_REFUSED
     return 0
 

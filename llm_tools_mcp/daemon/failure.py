@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import re
+import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
-from llm_tools_mcp import v1
+from llm_tools_mcp import paths, v1
 from llm_tools_mcp.errors import McpError
 
 Kind = v1.Failure.Kind
@@ -30,12 +32,21 @@ def lacks_files(error: BaseException | None) -> bool:
     return any(map(lacks_files, causes))
 
 
+def unexpected(error: BaseException) -> str:
+    """What is said of a fault of ours; but where our own files are gone, that is the reason of anything."""
+    if isinstance(error, ImportError) or not Path(__file__).exists():
+        return (
+            f"the environment that the daemon runs in ({sys.prefix}) was deleted or changed: llm mcp restart"
+        )
+    return f"internal error in the daemon ({type(error).__name__}); its log has more: llm mcp logs"
+
+
 class ServerFailure(McpError):
     """One server failed to start, to list or to run a call. `text` is for people and holds no secrets."""
 
     def __init__(self, kind: v1.Failure.Kind.ValueType, text: str) -> None:
         super().__init__(kind, text)
-        self.kind, self.text = kind, text
+        self.kind, self.text = kind, paths.sendable(text)
         self._cleaned: Callable[[str], str] = str
 
     def __str__(self) -> str:

@@ -141,6 +141,7 @@ class Lifecycle:
         self._notifier.reloading()
         self._reload()
         self._notifier.ready(self._status())
+        self._stop_if_useless()  # a successor that waits for the socket's path sends this, too
 
     def _feed_watchdog(self) -> None:
         """From the event loop, so that a hung one is noticed; until the process ends, also in the drain."""

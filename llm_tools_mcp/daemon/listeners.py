@@ -7,9 +7,7 @@ the holder of the lock, and only while it is still its own: the next daemon's is
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import logging
 import os
 import socket
@@ -19,8 +17,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from llm_tools_mcp import paths
+from llm_tools_mcp import access, paths
 from llm_tools_mcp.errors import DaemonAlreadyRunning, SocketRefused
+
+from .lock import let_go, take
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Listeners:
             log.warning("cannot remove the socket %s: %s", self.path, error)
         finally:
             # Only now: a successor binds as soon as it has the lock.
-            _let_go(lock)
+            let_go(lock)
 
     def close(self) -> None:
         """Release, then close the sockets; if bound here, clients still in the queue are cut off."""
@@ -99,7 +99,7 @@ def listen(path: Path, environ: MutableMapping[str, str]) -> Listeners:
     try:
         return _bind_under_lock(paths.checked_socket_path(path))
     except OSError as error:
-        raise SocketRefused(str(path), error.strerror or str(error)) from error
+        raise SocketRefused(str(path), str(access.obstacle(error, error.filename or path))) from error
 
 
 def _systemd_descriptors(path: Path, environ: MutableMapping[str, str]) -> range:
@@ -160,13 +160,13 @@ def _listening_socket(origin: Origin, descriptor: int, path: Path) -> socket.soc
 
 
 def _bind_under_lock(path: Path) -> Listeners:
-    _check_folder(paths.make_private_folder(path.parent), path)
-    lock = _take_lock(path)
+    _check_folder(access.make_private_folder(path.parent), path)
+    lock = take(path)
     try:
         _clear(path)
         sock = _bind(path)
     except BaseException:
-        _let_go(lock)
+        let_go(lock)
         raise
     own = _inode(path)
     return Listeners(Origin.BOUND, [sock], path, {path: own} if own else {}, lock)
@@ -181,34 +181,6 @@ def _check_folder(folder: Path, path: Path) -> None:
         raise SocketRefused(
             str(path), f"everyone can write to the folder {folder}; run: chmod o-w '{folder}'"
         )
-
-
-def _take_lock(path: Path) -> int:
-    lock = os.open(paths.lock_path(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid = _pid_in(lock)
-        os.close(lock)
-        raise DaemonAlreadyRunning(str(path), pid) from None
-    except OSError:
-        os.close(lock)
-        raise
-    with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, b"%d\n" % os.getpid(), 0)
-    return lock
-
-
-def _pid_in(lock: int) -> int:
-    text = os.pread(lock, 32, 0).strip()
-    return int(text) if text.isdigit() else 0
-
-
-def _let_go(lock: int) -> None:
-    with contextlib.suppress(OSError):  # a pid that is over must not be taken for the holder's
-        os.ftruncate(lock, 0)
-    os.close(lock)
 
 
 def _clear(path: Path) -> None:

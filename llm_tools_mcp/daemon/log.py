@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import logging.handlers
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llm_tools_mcp import paths
+from llm_tools_mcp import access, paths
 
 JOURNAL = "journal"
 STDERR = "stderr"
@@ -35,19 +37,67 @@ class _JournalFormatter(logging.Formatter):
 
 
 class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
-    """Bounded, and readable by its owner only, also where the umask is 022."""
+    """Bounded, and readable by its owner only, also where the umask is 022.
+
+    Its folder may vanish, and other daemons may write to the same file: each line looks what lies there.
+    """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8", delay=True)
+        super().__init__(
+            path,
+            maxBytes=_MAX_BYTES,
+            backupCount=_BACKUPS,
+            encoding="utf-8",
+            delay=True,
+            errors="backslashreplace",
+        )
         self.setFormatter(logging.Formatter(_FORMAT))
 
     def _open(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the stub's return type is private
-        os.close(os.open(self.baseFilename, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
-        return super()._open()
+        path = Path(self.baseFilename)
+        access.make_private_folder(path.parent)
+        return os.fdopen(
+            access.open_private(path, os.O_APPEND | os.O_WRONLY), "a", encoding="utf-8", errors=self.errors
+        )
+
+    def open_now(self) -> None:
+        """Raises OSError: so that who starts us hears why it cannot be."""
+        self.stream = self._open()  # type: ignore[no-untyped-call]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream is not None and not self._is_in_place(self.stream.fileno()):
+            self.close()
+        super().emit(record)
+
+    def doRollover(self) -> None:  # noqa: N802 - its name
+        """Under a lock, and once: another daemon may just have done it."""
+        with suppress(OSError), self._locked():
+            self.close()
+            if os.stat(self.baseFilename).st_size >= _MAX_BYTES // 2:  # noqa: PTH116
+                super().doRollover()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        folder = os.open(Path(self.baseFilename).parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _is_in_place(self, descriptor: int) -> bool:
+        try:
+            named, opened = os.stat(self.baseFilename), os.fstat(descriptor)  # noqa: PTH116
+        except OSError:
+            return False
+        return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
 
 
 class Logs:
-    """The daemon's log and the servers' lines. `place` is "journal", "stderr" or the log file's path."""
+    """The daemon's log and the servers' lines. `place` is "journal", "stderr" or the log file's path.
+
+    Raises OSError where the log file cannot be opened.
+    """
 
     def __init__(self, log_file: Path | None, level: str, environ: Mapping[str, str]) -> None:
         self._folder = log_file.parent if log_file else None
@@ -73,8 +123,9 @@ class Logs:
 
     def _handler(self, log_file: Path | None) -> logging.Handler:
         if log_file is not None:
-            log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return _PrivateRotatingFile(log_file)
+            file = _PrivateRotatingFile(log_file)
+            file.open_now()
+            return file
         handler = logging.StreamHandler(sys.stderr)
         is_journal = self.place == JOURNAL
         handler.setFormatter(_JournalFormatter("%(message)s") if is_journal else logging.Formatter(_FORMAT))

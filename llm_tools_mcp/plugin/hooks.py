@@ -8,7 +8,11 @@ from typing import Any
 import click
 import llm
 
+from llm_tools_mcp.streams import open_closed
+
 from .toolbox import MCP
+
+open_closed()  # llm itself asks stdin whether it is a terminal
 
 
 @llm.hookimpl

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_tools_mcp import paths
+from llm_tools_mcp import access, paths
 from llm_tools_mcp.errors import ServiceError
 
 from . import Drift
@@ -63,7 +63,7 @@ class LaunchdInstaller:
         if not force:
             check_replaceable(plist, "Changes of your own are not kept there.")
         for folder in (self._socket.parent, launchd_log().parent):
-            paths.make_private_folder(folder)
+            access.make_private_folder(folder)
         done = [write(plist, text)]
         if not enable:
             return [*done, f"to use it: launchctl bootstrap {self._launchctl.domain} {plist}"]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llm_tools_mcp.errors import ServiceError
+from llm_tools_mcp.paths import SOCKET_NAME
 
 from . import ServiceStatus
 from .asking import ask
@@ -38,6 +39,7 @@ class Systemctl:
     def __init__(self, runtime: Path) -> None:
         self._environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "SYSTEMD_COLORS": "0"}
         self._private_socket = runtime / "systemd" / "private"
+        self.socket = runtime / SOCKET_NAME
 
     def is_reachable(self) -> bool:
         """Without a fork: whether the manager's own socket is there."""
@@ -89,7 +91,9 @@ class SystemdService:
         self._systemctl = systemctl
 
     def start(self) -> None:
-        self._job("start", SOCKET)
+        """Anew, where somebody has removed the socket's file: systemd would go on listening on nothing."""
+        is_active = self._systemctl.show(SOCKET)[SOCKET]["ActiveState"] == "active"
+        self._job("restart" if is_active and not self._systemctl.socket.exists() else "start", SOCKET)
 
     def stop(self) -> None:
         self._job("stop", SERVICE)

@@ -69,13 +69,16 @@ class Caller(google.protobuf.message.Message):
     CWD_FIELD_NUMBER: builtins.int
     ENVIRONMENT_FIELD_NUMBER: builtins.int
     UMASK_FIELD_NUMBER: builtins.int
+    RAW_CWD_FIELD_NUMBER: builtins.int
     config_path: builtins.str
     """Where the config was read from, for messages; empty for a config that is no file."""
     config: builtins.str
     """The config itself, as the caller read it: JSON text, {"mcpServers": {...}}."""
     cwd: builtins.str
-    """Absolute path."""
+    """Absolute path; required. Where its bytes are not UTF-8 they are in `raw_cwd`."""
     umask: builtins.int
+    """Missing: 077."""
+    raw_cwd: builtins.bytes
     @property
     def environment(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """HOME, PATH and their kin, proxy variables, and those that the config mentions as ${VAR}."""
@@ -87,9 +90,12 @@ class Caller(google.protobuf.message.Message):
         config: builtins.str = ...,
         cwd: builtins.str = ...,
         environment: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
-        umask: builtins.int = ...,
+        umask: builtins.int | None = ...,
+        raw_cwd: builtins.bytes = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "umask", b"umask"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_umask", b"_umask", "umask", b"umask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_umask", b"_umask"]) -> typing.Literal["umask"] | None: ...
 
 global___Caller = Caller
 

@@ -27,7 +27,7 @@ from llm_tools_mcp.client.channel import DaemonClient, make_call, make_caller
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.errors import DaemonIncompatible, DaemonUnresponsive, OutcomeUnknown, SocketRefused
 from tests.daemon.live import blocking
-from tests.home import Home
+from tests.home import BIN, Home
 from tests.programs import GONE, Result, end
 from tests.prompting import living_in, result_of, tools_of
 from tests.servers import entry, faulty_server, naming_server
@@ -247,6 +247,26 @@ def test_stale_pid_file_means_nothing(home: Home, content: str) -> None:
         bystander.wait()
 
 
+def test_socket_that_was_swept_away(home: Home) -> None:
+    """Whatever cleans the folder leaves a daemon that nobody can reach: the next command has another."""
+    home.write_config({"names": entry(naming_server("fine"))})
+    ensure(home)
+    first = daemon_of(home)
+    home.socket.unlink()
+    assert home.run_cli("call", "names", "fine").stdout == "fine\n"
+    wait_until(lambda: daemon_of(home) != first)
+
+
+@pytest.mark.parametrize("closed", ["0<&- 2>&-", "1>&-"])
+def test_closed_streams_are_no_obstacle(home: Home, closed: str) -> None:
+    """Launchers and cron close them: commands and prompts work, and start a daemon."""
+    home.write_config({"names": entry(naming_server("fine"))})
+    for words in (["llm-mcp", "call", "names", "fine"], ["llm", "-m", "echo", "-T", "MCP", "hi"]):
+        done = home.run("sh", "-c", f'exec "$@" {closed}', "sh", BIN / words[0], *words[1:])
+        assert "Traceback" not in done.stderr
+        assert done.stdout == "" if "1>" in closed else "fine" in done.stdout or "hi" in done.stdout
+
+
 # --- it cannot start --------------------------------------------------------------------------------
 
 
@@ -259,7 +279,7 @@ def test_daemon_that_cannot_start_shows_its_log(home: Home) -> None:
     result = home.run_cli("tools", env={"PYTHONPATH": str(home.work)}, check=False)
     assert result.code == 1
     assert result.stderr.startswith("Error: the llm-mcp daemon did not start: it exited with code 1\n")
-    assert "ImportError: sdnotify is broken here" in result.stderr
+    assert "sdnotify is broken here" in result.stderr
     assert str(home.config_folder / "logs" / "daemon.log") in result.stderr
     assert "activation.py" not in result.stderr
 

@@ -347,10 +347,11 @@ def test_caller_in_a_deleted_folder_is_told(tmp_path: Path, monkeypatch: pytest.
         make_caller(config_for_url("http://host/mcp"))
 
 
-def test_caller_in_a_folder_that_is_no_text_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wire takes no bytes that are not UTF-8: the folder is named, instead of a codec."""
+def test_caller_in_a_folder_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wire takes no text that is not UTF-8: such a folder travels as bytes, beside what can be shown."""
     folder = tmp_path / "caf\udce9"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    with pytest.raises(McpError, match="the name of the current folder is not UTF-8"):
-        make_caller(config_for_url("http://host/mcp"))
+    caller = make_caller(config_for_url("http://host/mcp"))
+    assert (caller.cwd, caller.raw_cwd) == (f"{tmp_path}/caf?", os.fsencode(folder))
+    shutil.rmtree(folder)

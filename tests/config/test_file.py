@@ -173,6 +173,21 @@ def test_default_given_by_name_is_still_the_default(default, tmp_path):
             read_config(spelling)
 
 
+def test_folder_that_everyone_can_write_to_is_refused(default, tmp_path):
+    """Whoever can write to it can replace the file; so for one above it, and where links lead."""
+    (tmp_path / "link").symlink_to(default.parent)
+    for folder in (default.parent, tmp_path):
+        mode = folder.stat().st_mode
+        folder.chmod(0o777)
+        for spelling in (None, tmp_path / "link" / "mcp.json"):
+            with pytest.raises(ConfigError, match="folder that everyone can write to") as error:
+                read_config(spelling)
+            assert f"chmod o-w {folder}" in error.value.repair
+        folder.chmod(0o1777)  # as /tmp: nobody can replace what is another's
+        assert read_config(None).warnings == ()
+        folder.chmod(mode)
+
+
 def test_symlinked_default_is_judged_by_its_target(default, tmp_path):
     """Dotfile managers link the config: what counts is the file itself."""
     target = write(tmp_path / "dotfiles.json")

@@ -198,3 +198,11 @@ def test_empty_list_of_enabled_tools_means_none():
     """As in Codex; a list of our own that is empty means all."""
     assert not one({"command": "a", "enabledTools": []}).offers("x")
     assert one({"command": "a", "includeTools": []}).offers("x")
+
+
+def test_certificates_are_below_the_callers_folder():
+    """SSL_CERT_FILE and SSL_CERT_DIR may be relative, and the daemon is elsewhere."""
+    given = {"SSL_CERT_FILE": "ca.pem", "SSL_CERT_DIR": "certs:/etc/ssl"}
+    server = one({"url": "https://h"}, given)
+    assert server.proxy_env["SSL_CERT_FILE"] == "/work/ca.pem"
+    assert server.proxy_env["SSL_CERT_DIR"] == "/work/certs:/etc/ssl"

@@ -223,8 +223,15 @@ def _command_entry(target: tuple[str, ...], env: tuple[str, ...], cwd: str | Non
     if env:
         entry["env"] = _pairs(env, "=", "--env", "NAME=VALUE")
     if cwd:
-        entry["cwd"] = cwd if cwd.startswith(("~", "$")) else str(Path(paths.current_folder(), cwd))
+        entry["cwd"] = cwd if cwd.startswith(("~", "$")) else _absolute(cwd)
     return entry
+
+
+def _absolute(cwd: str) -> str:
+    folder = str(Path(paths.current_folder(), cwd))
+    if paths.sendable(folder) != folder:
+        raise click.UsageError(f"--cwd: {folder!a} is not UTF-8, and JSON knows no other text")
+    return folder
 
 
 def _pairs(texts: tuple[str, ...], separator: str, option: str, form: str) -> dict[str, str]:

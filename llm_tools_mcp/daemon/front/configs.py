@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 
 from llm_tools_mcp import config, v1
 from llm_tools_mcp.config import Config, ServerDefinition
+from llm_tools_mcp.errors import ConfigError
 
 _MAX_PARSED = 128
+
+# Of a caller that tells none: what its servers make is for this user alone.
+_OWN_UMASK = 0o077
 
 _PROTOCOLS = {
     v1.Protocol.PROTOCOL_AUTO: config.Protocol.AUTO,
@@ -40,8 +45,16 @@ class ParsedConfigs:
             self._parsed.popitem(last=False)
 
     def _parse(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
-        context = config.Context(cwd=caller.cwd, environment=dict(caller.environment), umask=caller.umask)
-        return config.parse(caller.config_path, caller.config, context, _PROTOCOLS.get(protocol))
+        return config.parse(caller.config_path, caller.config, _context(caller), _PROTOCOLS.get(protocol))
+
+
+def _context(caller: v1.Caller) -> config.Context:
+    """Raises ConfigError for a caller that does not say where it is: servers would run somewhere else."""
+    cwd = os.fsdecode(caller.raw_cwd) or caller.cwd
+    if not cwd.startswith("/") or "\0" in cwd:
+        raise ConfigError(caller.config_path, "the request does not name the folder that it comes from (cwd)")
+    umask = caller.umask & 0o777 if caller.HasField("umask") else _OWN_UMASK
+    return config.Context(cwd=cwd, environment=dict(caller.environment), umask=umask)
 
 
 def _is_settled(parsed: Config) -> bool:

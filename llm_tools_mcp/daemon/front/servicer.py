@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable
 
 import psutil
 
-from llm_tools_mcp import v1
+from llm_tools_mcp import paths, v1
 from llm_tools_mcp.config import Config, ServerDefinition
-from llm_tools_mcp.daemon.failure import Kind, ServerFailure
+from llm_tools_mcp.daemon.failure import Kind, ServerFailure, unexpected
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.tool_cache import ToolList
@@ -209,7 +209,7 @@ class _Listing:
             wire = failure.to_wire()
         except Exception as error:  # noqa: BLE001 - one server must not cost the others
             _log.exception("listing the tools of %s failed", self._servers[position][0])
-            wire = v1.Failure(kind=Kind.START_FAILED, message=_internal(error))
+            wire = v1.Failure(kind=Kind.START_FAILED, message=unexpected(error))
         definition = self._servers[position][1]
         known = None if isinstance(definition, ConfigError) else self._pool.known_tools(definition)
         answer = self._message(position, v1.ServerTools.FAILED, known)
@@ -240,11 +240,7 @@ def _failure(error: Exception) -> v1.Failure:
     if isinstance(error, ConfigError):
         return v1.Failure(kind=Kind.CONFIG, message=str(error))
     _log.error("a tool call failed in the daemon", exc_info=error)
-    return v1.Failure(kind=Kind.REJECTED, message=_internal(error))
-
-
-def _internal(error: Exception) -> str:
-    return f"internal error in the daemon ({type(error).__name__}); its log has more: llm mcp logs"
+    return v1.Failure(kind=Kind.REJECTED, message=unexpected(error))
 
 
 def _status(session: Session) -> v1.ServerStatus:
@@ -255,8 +251,8 @@ def _status(session: Session) -> v1.ServerStatus:
         also_called=others,
         state=session.state.value,
         transport=definition.transport.value,
-        target=definition.target,
-        cwd=definition.cwd,
+        target=paths.sendable(definition.target),
+        cwd=paths.sendable(definition.cwd),
         pid=session.pid,
         memory_bytes=_memory(session.pid),
         tools=session.tool_count,

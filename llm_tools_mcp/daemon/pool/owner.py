@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from llm_tools_mcp.config import Protocol
-from llm_tools_mcp.daemon.failure import HandshakeLost, Kind, ServerFailure
+from llm_tools_mcp.daemon.failure import HandshakeLost, Kind, ServerFailure, unexpected
 
 if TYPE_CHECKING:
     from llm_tools_mcp.daemon.server.connection import Connection
@@ -89,7 +89,7 @@ class Owner:
             failure = error
         except Exception as error:  # noqa: BLE001 - nobody awaits this task: nothing may escape
             _log.debug("the connection to %s failed", self._name, exc_info=True)
-            failure = ServerFailure(Kind.START_FAILED, f"the connection failed ({type(error).__name__})")
+            failure = ServerFailure(Kind.START_FAILED, unexpected(error))
             failure.__cause__ = error
         finally:
             self._settle(failure)

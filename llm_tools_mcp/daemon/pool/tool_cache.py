@@ -6,6 +6,7 @@ damaged or unreadable entry counts as absent; a cache that cannot be written onl
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from llm_tools_mcp import v1
+from llm_tools_mcp.access import make_private_folder
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ class ToolCache:
     def _load(self, key: str) -> ToolList | None:
         path = self._path(key)
         try:
-            content = path.read_bytes()
+            content = _own_content(path)
             body = content[_HEADER:]
             if not content.startswith(_MAGIC):
                 return None
@@ -127,12 +129,20 @@ class ToolCache:
         )
         body = entry.SerializeToString()
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self._folder)
             _replace(self._path(key), _MAGIC + _checksum(body) + body)
         except OSError as error:
             _log.warning("cannot write the tool cache in %s: %s", self._folder, error.strerror)
             return False
         return True
+
+
+def _own_content(path: Path) -> bytes:
+    """Of what this user wrote. Raises PermissionError for an entry that somebody else has put there."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+        if os.fstat(file.fileno()).st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
+        return file.read()
 
 
 def _checksum(body: bytes) -> bytes:

@@ -21,6 +21,7 @@ from llm_tools_mcp.daemon.failure import (
     Kind,
     ServerFailure,
     lacks_files,
+    unexpected,
 )
 
 from . import questions, sdk
@@ -172,6 +173,8 @@ def _is_network_error(error: BaseException) -> bool:
 def _described(error: BaseException, link: Link) -> str:
     if lacks_files(error):
         return TOO_MANY_FILES
+    if isinstance(error, ImportError):
+        return unexpected(error)
     if isinstance(error, ValidationError):  # its text quotes the server, secrets cut in two included
         return f"{UNREADABLE} ({sdk.first_fault(error)})"
     return link.cleaned(str(error)) or type(error).__name__

@@ -26,9 +26,17 @@ _serial = itertools.count(1)
 
 
 def owner_mark(socket: Path) -> str:
-    """Names this daemon: its socket, pid and start, since pids are used again."""
+    """Names this daemon: its socket, pid and start, since pids are used again; and where its pid is one."""
     me = psutil.Process()
-    return _SEPARATOR.join((str(socket), str(me.pid), repr(me.create_time())))
+    return _SEPARATOR.join((str(socket), str(me.pid), repr(me.create_time()), _pid_namespace()))
+
+
+def _pid_namespace() -> str:
+    """Which PID namespace this is; containers have their own. Empty where the system has none."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""
 
 
 def server_mark(owner: str) -> str:
@@ -69,7 +77,9 @@ def _signal(process: psutil.Process, number: int) -> bool:
 def _is_of_dead_daemon(mark: str, socket: Path) -> bool:
     if not mark.startswith(f"{socket}{_SEPARATOR}"):
         return False
-    pid, created, _ = mark[len(str(socket)) + 1 :].split(_SEPARATOR)
+    pid, created, namespace, _ = mark[len(str(socket)) + 1 :].split(_SEPARATOR)
+    if namespace != _pid_namespace():  # its pid means another process here, or none
+        return False
     try:
         daemon = psutil.Process(int(pid))
         if daemon.status() == psutil.STATUS_ZOMBIE:  # nobody has waited for it: `llm chat`, a lazy pid 1

@@ -94,3 +94,12 @@ def test_old_entries_are_pruned(folder: Path) -> None:
     cache.prune()
     assert cache.get("old") is None
     assert cache.get("new") is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+def test_entry_of_another_user_counts_as_absent(folder: Path) -> None:
+    """Its descriptions would be read by a model."""
+    ToolCache(folder).put("key", TOOLS, is_legacy=False)
+    (entry,) = folder.iterdir()
+    os.chown(entry, 65534, -1)
+    assert ToolCache(folder).get("key") is None

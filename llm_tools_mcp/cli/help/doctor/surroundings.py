@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from llm_tools_mcp import __version__, paths
+from llm_tools_mcp import __version__, access, paths
 from llm_tools_mcp.cli.running import ask, describe, is_running
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.service import idle_units, installed_service
@@ -36,6 +36,8 @@ def look_around() -> Iterator[Finding]:
             yield from look()
         except McpError as error:
             yield Finding(BAD, str(error))
+        except OSError as error:
+            yield Finding(BAD, *access.obstacle(error))
 
 
 def _versions() -> Iterator[Finding]:
@@ -122,9 +124,10 @@ def _socket() -> Iterator[Finding]:
         yield Finding(
             NOTE, f"XDG_RUNTIME_DIR={given} is not a folder of yours and is ignored; the socket is {socket}"
         )
-    if not socket.exists():
+    try:
+        status = socket.stat()
+    except FileNotFoundError:
         return
-    status = socket.stat()
     if status.st_uid != os.geteuid():
         yield Finding(BAD, f"{socket} belongs to another user (uid {status.st_uid})", f"sudo rm {socket}")
     elif stat.S_IMODE(status.st_mode) & 0o077:
@@ -145,7 +148,7 @@ def _folder() -> Iterator[Finding]:
     status = folder.stat()
     if status.st_uid not in (os.geteuid(), 0):
         yield Finding(
-            BAD, f"{folder} belongs to another user (uid {status.st_uid})", f"sudo chown $(id -u) {folder}"
+            BAD, f"{folder} belongs to another user (uid {status.st_uid})", f"sudo chown -R $(id -u) {folder}"
         )
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield Finding(
@@ -195,7 +198,10 @@ def _daemon() -> Iterator[Finding]:
         yield Finding(BAD, str(error), "llm mcp restart")
         return
     yield Finding(OK, f"the daemon answers: {describe(health)}")
-    if health.installed_version not in ("", health.version):
+    if not health.installed_version:
+        text = "the environment that it runs in was deleted: it goes on with what it had loaded"
+        yield Finding(BAD, text, "llm mcp restart")
+    elif health.installed_version not in ("", health.version):
         new = health.installed_version
         text = f"it runs version {health.version}; {new} is installed, and takes over when the calls are done"
         yield Finding(NOTE, text, "llm mcp restart    # now")
