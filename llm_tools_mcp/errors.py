@@ -45,15 +45,15 @@ class ConfigError(McpError):
 
 
 class ConfigNotFound(ConfigError):
-    """`option` is what a command needs after its name to mean this file."""
+    """`option` is what a command needs after its name to mean this file; `note` what else is to be said."""
 
-    def __init__(self, path: str, option: str = "") -> None:
+    def __init__(self, path: str, option: str = "", note: str = "") -> None:
         super().__init__(path, "no such file")
-        self.option = option
+        self.option, self.note = option, note
 
     def __str__(self) -> str:
         return (
-            f"there is no MCP config at {self.path}\n"
+            f"there is no MCP config at {self.path}\n{self.note}"
             f"Make one: llm mcp add{self.option} NAME -- COMMAND ARGS…\n"
             f"or take over the servers of other clients: llm mcp import{self.option}\n"
             'or write it: {"mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}}}\n'

@@ -71,6 +71,13 @@ def cache_folder() -> Path:
     return user_cache_path("llm-tools-mcp")
 
 
+def data_folder() -> Path:
+    """What the person has agreed to: no cleaner of caches may take it for refuse."""
+    from platformdirs import user_data_path
+
+    return user_data_path("llm-tools-mcp")
+
+
 def socket_path() -> Path:
     """The daemon's socket. Raises SocketRefused when the path does not fit a unix socket."""
     override = os.environ.get("LLM_MCP_SOCKET")

@@ -17,6 +17,7 @@ PAGE = Path(__file__).parent / "man" / "llm-mcp.1"
 
 _FILES = {
     "~/.llm-tools-mcp/mcp.json": 'The servers: {"mcpServers": {NAME: {"command": …} or {"url": …}}}.',
+    ".mcp.json": "The servers of a project, used there once they are trusted: llm-mcp trust.",
     "~/.llm-tools-mcp/logs/": "What the daemon and each server wrote, unless the journal has it.",
     "$XDG_RUNTIME_DIR/llm-mcp.sock": "The daemon's socket; ~/Library/Application Support/llm-mcp/ on macOS.",
 }

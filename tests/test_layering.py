@@ -18,7 +18,7 @@ FLOORS = (
     ("access", "dependencies", "errors", "streams"),
     ("paths", "peer", "plain", "strict_json"),
     ("acceptable", "config", "naming", "v1"),
-    ("service", "terminal"),
+    ("consent", "service", "terminal"),
     # the client's side                      the daemon's side
     (
         "client",

@@ -31,6 +31,8 @@ _COMMANDS = {
     "remove": ("servers.entries", "Remove a server from mcp.json."),
     "enable": ("servers.entries", "Use a server again that was disabled."),
     "disable": ("servers.entries", "Keep a server in mcp.json, but do not use it."),
+    "trust": ("servers.trusting", "Show the servers that a project brings along, and use them."),
+    "untrust": ("servers.trusting", "Use a project's own servers no more."),
     "tools": ("tools.tools", "Show the tools that the configured servers offer."),
     "call": ("tools.call", "Call a tool from the shell."),
     "doctor": ("help.doctor", "Look for what is wrong, and say what to type about it."),

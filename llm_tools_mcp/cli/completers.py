@@ -137,13 +137,14 @@ def known_tools(config_path: str | None) -> dict[str, list[v1.Tool]]:
     from llm_tools_mcp import paths
     from llm_tools_mcp.client.channel import DaemonClient, make_caller
     from llm_tools_mcp.config import read_config
+    from llm_tools_mcp.consent.projects import read_config_here
     from llm_tools_mcp.service import installed_service
 
     from .running import is_running
 
     if not is_running(installed_service()):
         return {}
-    caller = make_caller(read_config(config_path))
+    caller = make_caller(read_config_here() if config_path is None else read_config(config_path))
     with DaemonClient(paths.socket_path()) as client:
         # Of servers that are not asked for only what is known already is sent, and none is called so.
         return {answer.server: list(answer.tools) for answer in client.tools(caller, ["\0"])}

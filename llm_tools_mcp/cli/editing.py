@@ -110,6 +110,18 @@ def check(path: Path, text: str) -> config.Config:
     return config.parse(str(path), text, context)
 
 
+def check_project(project: config.Project) -> config.Config:
+    """The same for the servers of a project, which run in its folder."""
+    context = config.Context(cwd=project.folder, environment=dict(os.environ))
+    return config.parse(project.path, project.text, context)
+
+
+def check_source(source: config.ConfigSource) -> config.Config:
+    """The same for all that a prompt here would use."""
+    own = check(Path(source.path), source.text)
+    return own if source.project is None else own.joined(check_project(source.project))
+
+
 def _text(path: Path) -> str:
     try:
         return config.read_config(path).text

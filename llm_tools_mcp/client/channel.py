@@ -59,14 +59,17 @@ _SYNCHRONOUS_OPTIONS = [*_OPTIONS, ("SingleThreadedUnaryStream", 1)]
 
 def make_caller(source: ConfigSource) -> v1.Caller:
     """Who asks, and with which config: what the daemon needs to run servers as the caller would."""
-    cwd = paths.current_folder()
+    cwd, project = paths.current_folder(), source.project
     return v1.Caller(
         config_path=paths.sendable(source.path),
         config=source.text,
         cwd=paths.sendable(cwd),
         raw_cwd=b"" if paths.sendable(cwd) == cwd else os.fsencode(cwd),
-        environment=config.caller_environment(source.text, os.environ),
+        environment=config.caller_environment(source.text + (project.text if project else ""), os.environ),
         umask=_umask(),
+        project_path=paths.sendable(project.path) if project else "",
+        project_config=project.text if project else "",
+        project_folder=os.fsencode(project.folder) if project else b"",
     )
 
 

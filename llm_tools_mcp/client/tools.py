@@ -204,7 +204,8 @@ def _check_servers(answers: Sequence[v1.ServerTools], source: ConfigSource) -> N
 
 def configured_names(source: ConfigSource) -> list[str]:
     """All that are written there, also those that are not in use."""
-    return list(named_entries(source.text))
+    project = source.project.text if source.project is not None else ""
+    return list(named_entries(source.text) | named_entries(project))
 
 
 def _disabled(server: str, source: ConfigSource) -> str:

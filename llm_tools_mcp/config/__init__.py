@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from .document import decoded, is_disabled, named_entries
 from .file import ConfigSource, config_for_url, read_config
 from .footing import Footing
+from .project import Project
+from .project import find as find_project
+from .project import read as read_project
 from .variables import CALLER_VARIABLES, caller_environment, mentioned_variables
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ __all__ = [
     "ConfigSource",
     "Context",
     "Footing",
+    "Project",
     "Protocol",
     "ServerDefinition",
     "Transport",
@@ -31,11 +35,13 @@ __all__ = [
     "caller_environment",
     "config_for_url",
     "decoded",
+    "find_project",
     "is_disabled",
     "mentioned_variables",
     "named_entries",
     "parse",
     "read_config",
+    "read_project",
 ]
 
 

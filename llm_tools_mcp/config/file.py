@@ -17,6 +17,8 @@ from typing import BinaryIO, NamedTuple
 from llm_tools_mcp import access, paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound
 
+from .project import Project
+
 # Of a config. What has no end (/dev/zero) would otherwise take all memory.
 _MAX_BYTES = 16 << 20
 _PIPE_SECONDS = 10.0
@@ -29,6 +31,8 @@ class ConfigSource:
     path: str
     text: str = field(repr=False)
     warnings: tuple[str, ...] = ()
+    # Trusted: its servers come before those of the same name.
+    project: Project | None = None
 
 
 def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:

@@ -67,6 +67,20 @@ class Config:
     servers: Mapping[str, ServerDefinition | ConfigError]
     unknown_keys: tuple[UnknownKey, ...] = ()
     mistakes: Mapping[str, ConfigError] = field(default_factory=dict)
+    # The names of those that the caller's project brings along.
+    of_project: frozenset[str] = frozenset()
+
+    def joined(self, project: Config) -> Config:
+        """With the servers of a project, which come in the place of those of the same name."""
+        servers = {**self.servers, **project.servers}
+        unknown = tuple(key for key in self.unknown_keys if key.server not in project.servers)
+        mistakes = {name: error for name, error in self.mistakes.items() if name not in project.servers}
+        return Config(
+            MappingProxyType(servers),
+            (*unknown, *project.unknown_keys),
+            MappingProxyType({**mistakes, **project.mistakes}),
+            frozenset(project.servers),
+        )
 
 
 def parse(source_path: str, text: str, context: Context, protocol: Protocol | None = None) -> Config:

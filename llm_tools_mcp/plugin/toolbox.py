@@ -134,10 +134,13 @@ MCP.__signature__ = _shown_signature()  # type: ignore[attr-defined]
 
 def _source(path: str | None) -> ConfigSource:
     from llm_tools_mcp.config import config_for_url, read_config
+    from llm_tools_mcp.consent.projects import read_config_here
 
-    if path is not None and path.startswith(("http://", "https://")):
+    if path is None:
+        return read_config_here()
+    if path.startswith(("http://", "https://")):
         return config_for_url(path)
-    if path is not None and "://" in path:
+    if "://" in path:
         raise McpError(f"MCP({path!r}): a URL begins with http:// or https://")
     return read_config(path)
 

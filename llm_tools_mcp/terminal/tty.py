@@ -77,14 +77,18 @@ class Tty:
     def quote(self, text: str, most: int = 40) -> None:
         """A text of somebody else's: cleaned, behind a margin, `most` lines at the most."""
         lines = [
-            line
-            for paragraph in plain(text).expandtabs(4).splitlines()
-            for line in textwrap.wrap(paragraph, self.width - len(_MARGIN)) or [""]
+            line for paragraph in plain(text).expandtabs(4).splitlines() for line in self._wrapped(paragraph)
         ]
         for line in lines[:most]:
             self.print(_MARGIN + line)
         if len(lines) > most:
             self.print(f"{_MARGIN}({len(lines) - most} more lines)")
+
+    def _wrapped(self, paragraph: str) -> list[str]:
+        """What goes on below stands further in: it must not pass for a line of its own."""
+        indent = " " * min(20, len(paragraph) - len(paragraph.lstrip()))
+        more = f"{indent}  " if indent else ""
+        return textwrap.wrap(paragraph, self.width - len(_MARGIN), subsequent_indent=more) or [""]
 
     def ask(self, prompt: str) -> str:
         """A line that is typed, without the spaces around it. Raises EndOfInput, Gone."""

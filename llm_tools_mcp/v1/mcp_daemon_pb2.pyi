@@ -70,6 +70,9 @@ class Caller(google.protobuf.message.Message):
     ENVIRONMENT_FIELD_NUMBER: builtins.int
     UMASK_FIELD_NUMBER: builtins.int
     RAW_CWD_FIELD_NUMBER: builtins.int
+    PROJECT_PATH_FIELD_NUMBER: builtins.int
+    PROJECT_CONFIG_FIELD_NUMBER: builtins.int
+    PROJECT_FOLDER_FIELD_NUMBER: builtins.int
     config_path: builtins.str
     """Where the config was read from, for messages; empty for a config that is no file."""
     config: builtins.str
@@ -79,6 +82,12 @@ class Caller(google.protobuf.message.Message):
     umask: builtins.int
     """Missing: 077."""
     raw_cwd: builtins.bytes
+    project_path: builtins.str
+    """The servers that the caller's project brings along and the person trusts: the path of the file, its text
+    as it was when it was judged, and its folder, where they run. They come before those of the same name.
+    """
+    project_config: builtins.str
+    project_folder: builtins.bytes
     @property
     def environment(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """HOME, PATH and their kin, proxy variables, and those that the config mentions as ${VAR}."""
@@ -92,9 +101,12 @@ class Caller(google.protobuf.message.Message):
         environment: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         umask: builtins.int | None = ...,
         raw_cwd: builtins.bytes = ...,
+        project_path: builtins.str = ...,
+        project_config: builtins.str = ...,
+        project_folder: builtins.bytes = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_umask", b"_umask", "umask", b"umask"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "project_config", b"project_config", "project_folder", b"project_folder", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_umask", b"_umask"]) -> typing.Literal["umask"] | None: ...
 
 global___Caller = Caller

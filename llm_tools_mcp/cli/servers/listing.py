@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
-from llm_tools_mcp.cli.editing import check, config_file
+from llm_tools_mcp.cli.editing import check_source, config_file
 from llm_tools_mcp.cli.running import is_running
 from llm_tools_mcp.cli.tools.tools import read_source
+from llm_tools_mcp.config import named_entries
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.columns import print_columns
@@ -17,6 +19,7 @@ from llm_tools_mcp.terminal.screen import clean_line, duration, print_json, prin
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
+    from llm_tools_mcp.config import ConfigSource
 
 
 @command("list", "llm mcp list", "llm mcp list --json | jq -r '.servers[] | select(.error != \"\").name'")
@@ -31,7 +34,7 @@ def list_command(*, config_path: str | None, as_json: bool) -> None:
     if not found:
         click.echo("no servers; to add one: llm mcp add NAME -- COMMAND ARGS…, or: llm mcp import")
         return
-    print_columns([_cells(row) for row in found], ["TRANSPORT", "TOOLS>"], {"NAME": "bold"})
+    print_columns([_cells(row) for row in found], ["FROM", "TRANSPORT", "TOOLS>"], {"NAME": "bold"})
     print_remarks((row["name"], row["error"]) for row in found)
     spread = [clean_line(row["name"]) for row in found if len(row["folders"]) > 1]
     if spread:
@@ -43,21 +46,27 @@ def list_command(*, config_path: str | None, as_json: bool) -> None:
 
 def rows(config_path: str | None) -> list[dict[str, Any]]:
     """A row for each server of a config, in its order. Raises ConfigError, DaemonError."""
-    path = config_file(config_path)
     try:
         source = read_source(config_path)
     except ConfigNotFound:
         if config_path:
             raise
         return []
-    from llm_tools_mcp.cli.editing import servers_of
-
-    parsed = check(path, source.text).servers
+    parsed = check_source(source).servers
     live, known = _live(), _known(config_path)
     return [
-        _row(name, entry, parsed.get(name), live.get(name, []), known.get(name))
-        for name, entry in servers_of(path).items()
+        _row(name, entry, parsed.get(name), live.get(name, []), known.get(name)) | {"source": file}
+        for name, (entry, file) in _entries(source).items()
     ]
+
+
+def _entries(source: ConfigSource) -> dict[str, tuple[Any, str]]:
+    """Each with the file that it comes from."""
+    found = {name: (entry, source.path) for name, entry in named_entries(source.text).items()}
+    if source.project is not None:
+        path = source.project.path
+        found |= {name: (entry, path) for name, entry in named_entries(source.project.text).items()}
+    return found
 
 
 def _row(
@@ -98,6 +107,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "TOOLS>": "-" if row["tools"] is None else str(row["tools"]),
         "MEMORY>": size(row["memory_bytes"]) if row["memory_bytes"] else "-",
         "IDLE>": "-" if row["idle_seconds"] is None else duration(row["idle_seconds"]),
+        "FROM": clean_line(Path(row["source"]).name),
     }
 
 

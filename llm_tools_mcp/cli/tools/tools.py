@@ -66,10 +66,11 @@ def tools_command(
 
 
 def read_source(config_path: str | None) -> ConfigSource:
-    """The config of `--config`, or the default one; what is wrong with it is said on stderr."""
+    """The config of `--config`, or what a prompt here would use; what is wrong is said on stderr."""
     from llm_tools_mcp.config import read_config
+    from llm_tools_mcp.consent.projects import read_config_here
 
-    source = read_config(config_path)
+    source = read_config_here() if config_path is None else read_config(config_path)
     for warning in source.warnings:
         click.echo(f"Warning: {warning}", err=True)
     return source

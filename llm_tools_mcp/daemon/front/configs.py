@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from dataclasses import replace
 
 from llm_tools_mcp import config, v1
 from llm_tools_mcp.config import Config, ServerDefinition
@@ -45,7 +46,12 @@ class ParsedConfigs:
             self._parsed.popitem(last=False)
 
     def _parse(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
-        return config.parse(caller.config_path, caller.config, _context(caller), _PROTOCOLS.get(protocol))
+        context, era = _context(caller), _PROTOCOLS.get(protocol)
+        own = config.parse(caller.config_path, caller.config, context, era)
+        if not caller.project_config:
+            return own
+        there = replace(context, cwd=os.fsdecode(caller.project_folder))
+        return own.joined(config.parse(caller.project_path, caller.project_config, there, era))
 
 
 def _context(caller: v1.Caller) -> config.Context:

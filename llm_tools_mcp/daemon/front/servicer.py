@@ -60,14 +60,23 @@ class Servicer:
             self._shut_down("a newer version is installed")
             raise RpcError(Code.UNAVAILABLE, "a newer version is installed; connect again")
         parsed = self._parsed(request.caller, request.protocol)
-        if request.caller.config_path:
-            self._pool.claim(request.caller.config_path, request.caller.config, usable(parsed))
+        self._claim(request.caller, parsed)
         listing = _Listing(self._pool, parsed, request)
         try:
             async for answer in listing.answers():
                 await write(answer)
         finally:
             await listing.aclose()
+
+    def _claim(self, caller: v1.Caller, parsed: Config) -> None:
+        """Each of the files for its own servers."""
+        for path, text, is_project in (
+            (caller.config_path, caller.config, False),
+            (caller.project_path, caller.project_config, True),
+        ):
+            if path:
+                own = [d for d in usable(parsed) if (d.name in parsed.of_project) is is_project]
+                self._pool.claim(path, text, own)
 
     def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
         try:

@@ -42,9 +42,12 @@ _SUBSCRIBE_AGAIN = 1.0
 class Connection:
     """A live connection. `lost` is set when it cannot be used any more."""
 
-    def __init__(self, session: sdk.ClientSession, link: Link) -> None:
+    def __init__(
+        self, session: sdk.ClientSession, link: Link, roots: list[dict[str, Any]] | None = None
+    ) -> None:
         self._session = session
         self._link = link
+        self._roots = roots
         self.pid = link.pid
         self.protocol_version = session.protocol_version or ""
         self.lost = link.lost
@@ -121,6 +124,8 @@ class Connection:
 
     async def _input(self, method: str, params: JsonObject, ask: questions.Ask) -> dict[str, Any]:
         """One of the things that a server of the modern era needs before it goes on. Raises ServerFailure."""
+        if method == "roots/list" and self._roots is not None:
+            return {"roots": self._roots}
         if method != "elicitation/create":
             raise ServerFailure(Kind.REJECTED, f"it asks for {clean_line(method)}, which is not offered")
         try:

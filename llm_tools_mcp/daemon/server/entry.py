@@ -27,6 +27,7 @@ from llm_tools_mcp.daemon.failure import (
 from . import questions, sdk
 from .connection import Connection
 from .handshake import shake_hands
+from .roots import roots_of
 from .transport import Link, open_transport
 
 if TYPE_CHECKING:
@@ -56,14 +57,14 @@ async def connect(
     try:
         async with (
             open_transport(definition, link, owner) as (read, write),
-            _session(read, write, hooks, link) as session,
+            _session(read, write, hooks, link, roots_of(definition)) as session,
         ):
             try:
                 await shake_hands(session, protocol, link)
             except Exception as error:
                 refusal = _failure(definition, link, error)  # now: that we leave would pass for the reason
                 raise
-            connection = Connection(session, link)
+            connection = Connection(session, link, roots_of(definition))
             async with anyio.create_task_group() as tasks:
                 _begin_watching(tasks, connection, session, hooks, definition)
                 entered = True
@@ -86,7 +87,9 @@ class _NotStarted(ServerFailure):
         super().__init__(Kind.START_FAILED, text)
 
 
-def _session(read: Any, write: Any, hooks: Hooks, link: Link) -> sdk.ClientSession:
+def _session(
+    read: Any, write: Any, hooks: Hooks, link: Link, roots: list[dict[str, Any]] | None
+) -> sdk.ClientSession:
     async def on_message(message: object) -> None:
         if isinstance(message, sdk.mcp_types.ToolListChangedNotification):
             hooks.on_tools_changed()
@@ -109,12 +112,18 @@ def _session(read: Any, write: Any, hooks: Hooks, link: Link) -> sdk.ClientSessi
         answer = await (questions.current_ask() or hooks.ask)(question)
         return sdk.mcp_types.ElicitResult(**questions.result_of(answer))
 
+    async def on_list_roots(
+        context: sdk.ClientRequestContext,  # noqa: ARG001 - the SDK's callback
+    ) -> sdk.mcp_types.ListRootsResult | sdk.mcp_types.ErrorData:
+        return sdk.mcp_types.ListRootsResult.model_validate({"roots": roots})
+
     session = sdk.ClientSession(
         read,
         write,
         message_handler=on_message,
         logging_callback=on_log,
         elicitation_callback=on_elicitation,
+        list_roots_callback=None if roots is None else on_list_roots,
         log_level="warning",
         client_info=sdk.mcp_types.Implementation(name="llm-tools-mcp", version=__version__),
     )

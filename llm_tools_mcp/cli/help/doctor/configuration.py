@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_tools_mcp.cli.editing import check, shown_keys, unknown_key, wrong_name
+from llm_tools_mcp.cli.editing import check_source, shown_keys, unknown_key, wrong_name
 from llm_tools_mcp.cli.rewriting import repeated_keys
 from llm_tools_mcp.config import decoded
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
@@ -43,10 +43,11 @@ _USUAL_FOLDERS = (
 
 def look_at_config(config_path: str | None, *, connect: bool) -> Iterator[Finding]:
     from llm_tools_mcp.config import read_config
+    from llm_tools_mcp.consent.projects import read_config_here
 
     try:
-        source = read_config(config_path)
-        parsed = check(Path(source.path), source.text)
+        source = read_config_here() if config_path is None else read_config(config_path)
+        parsed = check_source(source)
     except ConfigNotFound as error:
         beginning = "llm mcp add NAME -- COMMAND ARGS…\nllm mcp import    # what other clients have"
         yield Finding(NOTE, f"there is no config at {error.path}", beginning)
@@ -54,10 +55,14 @@ def look_at_config(config_path: str | None, *, connect: bool) -> Iterator[Findin
     except ConfigError as error:
         yield Finding(BAD, str(error), error.repair or _edit(error.path))
         return
-    yield Finding(OK, f"{source.path}: {_counted(len(parsed.servers), 'server')}")
+    yield Finding(OK, f"{source.path}: {_counted(len(parsed.servers) - len(parsed.of_project), 'server')}")
+    if source.project is not None:
+        names = ", ".join(clean_line(name) for name in parsed.of_project)
+        yield Finding(OK, f"{source.project.path}: trusted; of this project are: {names}")
     for warning in source.warnings:
         yield Finding(NOTE, warning)
-    yield from _permissions(Path(source.path))
+    if Path(source.path).exists():  # the servers may be a project's alone
+        yield from _permissions(Path(source.path))
     yield from _keys(source, parsed)
     yield from _names(parsed.servers)
     yield from _servers(source, parsed, connect=connect)

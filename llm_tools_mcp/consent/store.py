@@ -1,0 +1,91 @@
+"""A file of consent: 0600, replaced as a whole, changed under a lock. Readers see the old or the new one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from llm_tools_mcp import access
+from llm_tools_mcp.errors import McpError
+
+_VERSION = 1
+_MAX_BYTES = 16 << 20
+
+
+class ConsentUnusable(McpError):
+    """The file cannot be read, written or trusted. Nothing is agreed to, then, and nothing is overwritten."""
+
+
+class ConsentStore:
+    """A JSON object below a version. `path` need not exist."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, Any]:
+        """Raises ConsentUnusable."""
+        try:
+            with self.path.open("rb") as file:
+                self._check_owner(os.fstat(file.fileno()))
+                content = file.read(_MAX_BYTES)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise ConsentUnusable(f"{self.path} cannot be read: {error.strerror}") from None
+        return self._decoded(content)
+
+    def _check_owner(self, status: os.stat_result) -> None:
+        if status.st_uid not in (os.geteuid(), 0) or status.st_mode & stat.S_IWOTH:
+            raise ConsentUnusable(f"{self.path} is refused: others may have written it; remove it")
+
+    def _decoded(self, content: bytes) -> dict[str, Any]:
+        try:
+            document = json.loads(content)
+            if document["version"] == _VERSION and isinstance(document["agreed"], dict):
+                return dict(document["agreed"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            pass
+        raise ConsentUnusable(f"{self.path} is damaged, or of another version of this program; remove it")
+
+    @contextmanager
+    def changed(self) -> Iterator[dict[str, Any]]:
+        """What is agreed to, to be changed; on disk when the block has ended. Raises ConsentUnusable."""
+        try:
+            access.make_private_folder(self.path.parent)
+            with self._locked():
+                agreed = self.read()
+                yield agreed
+                self._replace(json.dumps({"version": _VERSION, "agreed": agreed}, indent=1))
+        except OSError as error:
+            raise ConsentUnusable(f"{self.path} cannot be written: {error.strerror}") from None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Never unlinked: a lock on a removed file would exclude nobody."""
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _replace(self, text: str) -> None:
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".new-")  # 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            Path(name).replace(self.path)
+        except OSError:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise

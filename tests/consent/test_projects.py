@@ -1,0 +1,169 @@
+"""A project's own servers: found, announced, shown, and used only as they were shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_tools_mcp.config import find_project, read_project
+from llm_tools_mcp.consent.projects import IGNORED, TRUSTED, Projects, read_config_here
+from llm_tools_mcp.consent.store import ConsentUnusable
+from llm_tools_mcp.errors import ConfigError, ConfigNotFound
+from llm_tools_mcp.plugin import toolbox
+from tests.home import BIN, Home
+from tests.prompting import ask, invoke, living_in, outputs
+from tests.servers import entry, everything_server, naming_server
+from tests.terminal.dialogue import converse
+
+
+def write(folder: Path, servers: dict[str, Any]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".mcp.json"
+    path.write_text(json.dumps({"mcpServers": servers}, indent=1))
+    return path
+
+
+@pytest.fixture
+def inside(home: Home) -> Iterator[Path]:
+    """A folder deep within a project, where this process is."""
+    folder = home.work / "project" / "deep" / "inside"
+    folder.mkdir(parents=True)
+    with living_in(home):
+        os.chdir(folder)
+        yield folder
+
+
+def test_trust_and_prompt(home: Home, inside: Path) -> None:
+    """Never run before it is trusted; then in its folder, before servers of the same name; until changed."""
+    toolbox._shown.clear()
+    home.write_config({"both": entry(naming_server("mine"))})
+    marker = home.folder / "ran"
+    file = write(home.work / "project", {"evil": {"command": "sh", "args": ["-c", f"touch {marker}"]}})
+    untrusted = ask("MCP", ("mine", {}))
+    assert untrusted.stderr == (
+        f"Warning: {file} has MCP servers of this project, which are not used; "
+        f"to see and trust them: llm mcp trust {file}\n"
+    )
+    nobody = home.run_cli("trust", cwd=inside, check=False)
+    assert (nobody.code, "there is no terminal to ask on" in nobody.stderr) == (1, True)
+    assert not marker.exists()
+
+    everything = entry(everything_server(), env={"SECRET": "s3cret"})
+    file = write(home.work / "project", {"own": everything, "both": entry(naming_server("theirs"))})
+    env = {**home.env, "TERM": "xterm"}
+    trusting = converse([str(BIN / "llm-mcp"), "trust"], ("Trust them?", "y\n"), env=env, cwd=inside)
+    assert f"Prompts in {file.parent} and below would run, with your rights:" in trusting.screen
+    assert "env: SECRET" in trusting.screen
+    assert "s3cret" not in trusting.raw
+    trusted = ask("MCP", ("cwd", {}), ("theirs", {}))
+    assert (outputs(trusted), trusted.stderr) == ([str(file.parent), "theirs"], "")
+    listed = json.loads(invoke("mcp", "list", "--json").stdout)["servers"]
+    assert [(row["name"], row["source"]) for row in listed] == [("both", str(file)), ("own", str(file))]
+    assert f"{file}: trusted" in invoke("mcp", "doctor", "--no-connect").stdout
+
+    file.write_text(file.read_text().replace("theirs", "changed"))
+    assert "has changed since you trusted it and is not used" in ask("MCP", ("mine", {})).stderr
+    again = converse([str(BIN / "llm-mcp"), "trust"], ("Trust them?", "\n"), env=env, cwd=inside)
+    assert '  | +    "changed"' in again.screen
+    assert again.code == 1
+
+
+def test_bytes_that_were_judged_are_the_bytes_that_are_used(home: Home) -> None:
+    """A file that changes between the look and the use is used as it was; the next look sees the change."""
+    file = write(home.work, {"a": {"command": "true"}})
+    with living_in(home):
+        home.write_config({})
+        project = read_project(str(file))
+        Projects().decide(project, TRUSTED)
+        source = read_config_here()
+        file.write_text('{"mcpServers": {"evil": {"command": "false"}}}')
+        assert source.project is not None
+        assert "evil" not in source.project.text
+        assert read_config_here().project is None
+        Projects().decide(read_project(str(file)), IGNORED)
+        assert (read_config_here().project, read_config_here().warnings) == (None, ())
+
+
+def test_project_without_a_config_of_ones_own(home: Home) -> None:
+    """Its servers are enough once they are trusted; before, the error tells of them, too."""
+    file = write(home.work, {"a": {"command": "true"}})
+    with living_in(home):
+        with pytest.raises(ConfigNotFound, match="llm mcp trust"):
+            read_config_here()
+        invoke("mcp", "trust", "--yes", str(home.work))
+        assert read_config_here().project == read_project(str(file))
+
+
+@pytest.mark.parametrize("what", ["symlink", "world-writable", "fifo", "folder", "not UTF-8"])
+def test_refused_files(tmp_path: Path, what: str) -> None:
+    """What could be somebody else's doing is not used, trusted or not."""
+    file = tmp_path / ".mcp.json"
+    if what == "symlink":
+        write(tmp_path / "elsewhere", {})
+        file.symlink_to(tmp_path / "elsewhere" / ".mcp.json")
+    elif what == "fifo":
+        os.mkfifo(file)
+    elif what == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes(b"\xff" if what == "not UTF-8" else b"{}")
+        file.chmod(0o644 if what == "not UTF-8" else 0o666)
+    with pytest.raises(ConfigError, match="is not used"):
+        read_project(str(file))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_file_of_another_user(tmp_path: Path) -> None:
+    """It is refused."""
+    file = write(tmp_path, {})
+    os.chown(file, 12345, -1)
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        read_project(str(file))
+
+
+def test_where_it_is_looked_for(tmp_path: Path) -> None:
+    """The nearest one upwards; not above the repository, the home, or in folders of others."""
+    inner = tmp_path / "home" / "repository" / "inner"
+    inner.mkdir(parents=True)
+    home = tmp_path / "home"
+    write(tmp_path, {})
+    assert find_project(str(inner), str(home)) is None
+    own = write(home, {})
+    assert find_project(str(inner), str(home)) == str(own)
+    (inner.parent / ".git").mkdir()
+    assert find_project(str(inner), str(home)) is None
+    nearest = write(inner, {})
+    assert find_project(str(inner), str(home)) == str(nearest)
+
+
+def test_hidden_text_is_shown(home: Home) -> None:
+    """What a terminal would hide of a command is shown escaped: what is shown is what would run."""
+    write(
+        home.work, {"a\u200b": {"command": "cat", "args": ["\x1b[8mhidden\x1b[0m", "x\u202ey"], "cwd": "/"}}
+    )
+    with living_in(home):
+        shown = invoke("mcp", "trust", "--yes").stdout
+    assert "\\u200b" in shown
+    assert "\\x1b[8mhidden" in shown
+    assert "\\u202e" in shown
+    assert "cwd: /" in shown
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 2, "agreed": {}}', '{"version": 1}'])
+def test_damaged_consent(home: Home, content: str) -> None:
+    """It counts as no consent, is said, and is not overwritten."""
+    file = write(home.work, {"a": {"command": "true"}})
+    with living_in(home):
+        home.write_config({})
+        store = Projects()._store.path
+        store.parent.mkdir(parents=True)
+        store.write_text(content)
+        assert "is damaged" in read_config_here().warnings[0]
+        with pytest.raises(ConsentUnusable):
+            Projects().decide(read_project(str(file)), TRUSTED)
+        assert store.read_text() == content
