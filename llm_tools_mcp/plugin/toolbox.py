@@ -254,8 +254,8 @@ def _output(result: v1.ToolResult, remarks: str) -> str | llm.ToolOutput:
 
 def _text(result: v1.ToolResult) -> str:
     lines = [line for content in result.content if (line := _line(content)) is not None]
-    if not lines and result.structured_content:
-        return result.structured_content
+    if result.structured_says_more or (not lines and result.structured_content):
+        lines.append(result.structured_content)
     return "\n".join(lines)
 
 

@@ -584,10 +584,13 @@ class ToolResult(google.protobuf.message.Message):
     IS_ERROR_FIELD_NUMBER: builtins.int
     CONTENT_FIELD_NUMBER: builtins.int
     STRUCTURED_CONTENT_FIELD_NUMBER: builtins.int
+    STRUCTURED_SAYS_MORE_FIELD_NUMBER: builtins.int
     is_error: builtins.bool
     """The tool itself reports a failure, in `content`."""
     structured_content: builtins.str
     """JSON text; empty when there is none."""
+    structured_says_more: builtins.bool
+    """The text in `content` does not say all that is in it."""
     @property
     def content(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Content]: ...
     def __init__(
@@ -596,8 +599,9 @@ class ToolResult(google.protobuf.message.Message):
         is_error: builtins.bool = ...,
         content: collections.abc.Iterable[global___Content] | None = ...,
         structured_content: builtins.str = ...,
+        structured_says_more: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["content", b"content", "is_error", b"is_error", "structured_content", b"structured_content"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "is_error", b"is_error", "structured_content", b"structured_content", "structured_says_more", b"structured_says_more"]) -> None: ...
 
 global___ToolResult = ToolResult
 

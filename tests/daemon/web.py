@@ -36,7 +36,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     drop: bool = False
-    hold: bool = False  # never answer
+    hold: bool = False  # never answer; with a body, never end
 
     @classmethod
     def json(cls, value: Any, status: int = 200, **headers: str) -> Answer:
@@ -51,6 +51,7 @@ class Web:
         self.handler = handler
         self.requests: list[Request] = []
         self.port = 0
+        self.held = 0  # requests that are open and get no (whole) answer
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -78,7 +79,11 @@ class Web:
                 self.requests.append(request)
                 answer = self.handler(request)
                 if answer.hold:
+                    if answer.body:
+                        _write(writer, answer)
+                    self.held += 1
                     await reader.read()
+                    self.held -= 1
                     return
                 _write(writer, answer)
                 await writer.drain()
@@ -104,7 +109,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
 
 
 def _write(writer: asyncio.StreamWriter, answer: Answer) -> None:
-    length = len(answer.body) + (1000 if answer.drop else 0)
+    length = len(answer.body) + (1000 if answer.drop or answer.hold else 0)
     headers = {"content-length": str(length), **answer.headers}
     lines = [f"HTTP/1.1 {answer.status} X", *(f"{name}: {value}" for name, value in headers.items())]
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + answer.body)
@@ -160,6 +165,37 @@ class Legacy:
         if request.rpc not in results:
             return reply(request, error={"code": -32601, "message": "Method not found"})
         return reply(request, result=results[request.rpc], **{"mcp-session-id": str(self.session)})
+
+
+class Modern(Legacy):
+    """A correct server of 2026-07-28; `tools` are what it lists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tools = [TOOL]
+
+    def __call__(self, request: Request) -> Answer:
+        if request.method != "POST":
+            return Answer(405)
+        return self.faults.get(request.rpc, self.answer)(request)
+
+    def answer(self, request: Request) -> Answer:
+        results: dict[str, Any] = {
+            "server/discover": {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}},
+            "tools/list": {"tools": self.tools},
+            "tools/call": {"content": [{"type": "text", "text": "hi"}]},
+        }
+        if request.rpc not in results:
+            return reply(request, 404, error={"code": -32601, "message": "Method not found"})
+        whole = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+        return reply(request, result={**results[request.rpc], **whole})
+
+
+def events(*messages: Any, kind: str = "message", **answer: Any) -> Answer:
+    """A stream of them; what is no text is written as JSON."""
+    texts = [message if isinstance(message, str) else json.dumps(message) for message in messages]
+    body = "".join(f"event: {kind}\ndata: {text}\n\n" for text in texts)
+    return Answer(200, {"content-type": "text/event-stream"}, body.encode(), **answer)
 
 
 def reply(request: Request, status: int = 200, **parts: Any) -> Answer:

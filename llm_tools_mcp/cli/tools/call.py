@@ -231,7 +231,9 @@ def _text(result: v1.ToolResult) -> str:
             lines.append(content.text)
         elif kind == "link":
             lines.append(f"{content.link.name or 'resource'}: {content.link.uri}")
-    return "\n".join(lines) if lines else result.structured_content
+    if result.structured_says_more or not lines:
+        lines.append(result.structured_content)
+    return "\n".join(lines)
 
 
 def _described(media: v1.Media, saved: Path | None) -> str:

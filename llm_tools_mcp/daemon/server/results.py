@@ -10,12 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import strict_json, v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
 from llm_tools_mcp.plain import plain
+
+from .saying import says_more
 
 if TYPE_CHECKING:
     from mcp_types import Tool as SdkTool
@@ -33,6 +35,9 @@ _MIME_TYPE = re.compile(
     r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:;[ ]?[\w!#$&^.+-]{1,60}=[\w!#$&^.+-]{1,100}){0,5}", re.ASCII
 )
 _UNKNOWN_TYPE = "application/octet-stream"
+# RFC 2397, where a server has put the whole instead of the data alone.
+_DATA_URL = re.compile(r"\s*data:([^;,]{0,100})(?:;[^;,]{0,100}){0,5};base64,", re.IGNORECASE)
+_OF_URLS = str.maketrans("-_", "+/")
 
 
 def tool_to_wire(tool: SdkTool) -> v1.Tool:
@@ -62,27 +67,44 @@ def write_result(result: JsonObject, wire: v1.ToolResult) -> None:
     try:
         wire.is_error = bool(result.get("isError"))
         wire.SetInParent()  # also where nothing is in it
-        for block in result.get("content") or ():
+        for block in _blocks(result.get("content")):
             _write_content(block, wire.content.add())
         structured = result.get("structuredContent")
         if structured is not None:
             wire.structured_content = _text(strict_json.dumps(structured, ensure_ascii=False))
+            texts = [content.text for content in wire.content if content.HasField("text")]
+            wire.structured_says_more = says_more(structured, texts, len(wire.structured_content))
     except (AttributeError, TypeError, ValueError) as error:
         raise ServerFailure(Kind.REJECTED, UNREADABLE) from error
 
 
+def _blocks(content: object) -> Iterator[JsonObject]:
+    """Also of content that is one block, or a text, instead of a list of blocks."""
+    for block in content if isinstance(content, list) else [] if content is None else [content]:
+        yield block if isinstance(block, Mapping) else {"type": "text", "text": block}
+
+
 def _write_content(block: JsonObject, wire: v1.Content) -> None:
-    kind = block.get("type")
+    kind = block.get("type") or _kind_of(block)
     if kind == "text":
         wire.text = _text(block.get("text"))
     elif kind in ("image", "audio"):
         _write_media(block.get("data"), block.get("mimeType"), "", wire)
+    elif kind == "image_url":  # as in requests of OpenAI
+        address = block.get("image_url")
+        _write_media(address.get("url") if isinstance(address, Mapping) else address, None, "", wire)
     elif kind == "resource_link":
         _write_link(block, wire.link)
     elif kind == "resource":
         _write_resource(block.get("resource") or {}, wire)
     else:
         wire.text = f"[content of unknown type {_text(kind)!r}]"
+
+
+def _kind_of(block: JsonObject) -> str | None:
+    """Of a block that does not say it."""
+    kinds = {"text": "text", "data": "image", "resource": "resource", "uri": "resource_link"}
+    return next((kind for key, kind in kinds.items() if key in block), None)
 
 
 def _write_resource(resource: JsonObject, wire: v1.Content) -> None:
@@ -93,13 +115,22 @@ def _write_resource(resource: JsonObject, wire: v1.Content) -> None:
 
 
 def _write_media(data: object, mime_type: object, uri: str, wire: v1.Content) -> None:
+    text = _text(data)
+    url = _DATA_URL.match(text)
     try:
-        wire.media.data = base64.b64decode(_text(data), validate=False)
+        wire.media.data = _decoded(text[url.end() :] if url else text)
     except (binascii.Error, ValueError):
         wire.text = "[content that is not valid base64]"
         return
-    wire.media.mime_type = _mime_type(mime_type) or _UNKNOWN_TYPE
+    wire.media.mime_type = _mime_type(mime_type) or _mime_type(url and url[1]) or _UNKNOWN_TYPE
     wire.media.uri = uri
+
+
+def _decoded(text: str) -> bytes:
+    """base64, also that of urls, and without what fills it up."""
+    if "-" in text or "_" in text:
+        text = text.translate(_OF_URLS)
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=False)
 
 
 def _write_link(block: JsonObject, wire: v1.ResourceLink) -> None:

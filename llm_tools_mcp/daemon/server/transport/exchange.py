@@ -122,7 +122,7 @@ class Exchange:
         """What answers this request does so whatever the status; an error of no id if that says no more."""
         if str(answered) == str(self.id):
             return True
-        return status < 400 or (status in (400, 404) and not self._has_session)
+        return status < 400 or (status == httpx2.codes.BAD_REQUEST and not self._has_session)
 
     def _verdict(self, refusal: Refusal, *, is_error_of_mcp: bool) -> Verdict:
         if self._has_session and not refusal.is_page:
