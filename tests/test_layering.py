@@ -17,7 +17,7 @@ from tests.programs import run
 FLOORS = (
     ("access", "dependencies", "errors", "streams"),
     ("paths", "peer", "plain", "strict_json"),
-    ("acceptable", "config", "naming", "v1"),
+    ("acceptable", "config", "known", "naming", "v1"),
     ("consent", "service", "terminal"),
     # the client's side                      the daemon's side
     (
@@ -38,7 +38,7 @@ FLOORS = (
 # What both sides may import: they never import each other.
 SHARED = (
     *("access", "dependencies", "errors", "paths", "peer", "plain", "strict_json"),
-    *("config", "naming", "v1"),
+    *("config", "known", "naming", "v1"),
 )
 # Knows none of ours, nor is known: a server of its own.
 DEMO_SERVER = "cli.help.demo_server"

@@ -163,8 +163,19 @@ class DaemonClient:
         What the server asks meanwhile is put to `answerer`, and declined where there is none.
         Raises ToolCallError; DaemonUnreachable where the call certainly was not sent.
         """
-        outcome = Outcome(request, on_event)
-        call = self._stub.CallTool(request)
+        outcome = Outcome(request.tool, request.server, on_event)
+        self._run(self._stub.CallTool(request), outcome, answerer)
+        result: v1.ToolResult = outcome.result()
+        return result
+
+    def request(self, request: v1.RequestMessage, on_event: OnEvent, answerer: Answerer | None = None) -> str:
+        """Any other request to a server; its result as JSON text. The rest is as of a call."""
+        outcome = Outcome(request.method, request.server, on_event)
+        self._run(self._stub.Request(request), outcome, answerer)
+        result: str = outcome.result()
+        return result
+
+    def _run(self, call: Any, outcome: Outcome, answerer: Answerer | None) -> None:
         with cancelled_by_ctrl_c(call.cancel), self._heard_soon(call) as watch:
             try:
                 for event in heard(self._heard(call, watch), answerer or Nobody(), self._answer):
@@ -173,7 +184,6 @@ class DaemonClient:
                 raise call_error(
                     error, str(self.socket), outcome, _ACCEPTED_SECONDS, gave_up=watch.gave_up
                 ) from error
-        return outcome.result()
 
     def _answer(self, answer: v1.AnswerRequest) -> bool:
         return self._stub.Answer(answer, timeout=ANSWER_SECONDS).was_open
@@ -234,10 +244,21 @@ class AsyncDaemonClient:
         self, request: v1.CallToolRequest, on_event: OnEvent, answerer: Answerer | None = None
     ) -> v1.ToolResult:
         """As DaemonClient.call; cancelling the task cancels the call."""
+        outcome = Outcome(request.tool, request.server, on_event)
+        await self._run(self._stub.CallTool(request), outcome, answerer)
+        result: v1.ToolResult = outcome.result()
+        return result
+
+    async def request(self, request: v1.RequestMessage, on_event: OnEvent) -> str:
+        """As DaemonClient.request; nobody is asked anything."""
+        outcome = Outcome(request.method, request.server, on_event)
+        await self._run(self._stub.Request(request), outcome, None)
+        result: str = outcome.result()
+        return result
+
+    async def _run(self, call: Any, outcome: Outcome, answerer: Answerer | None) -> None:
         import asyncio
 
-        outcome = Outcome(request, on_event)
-        call: Any = self._stub.CallTool(request)
         gave_up: list[bool] = []
 
         def give_up() -> None:
@@ -251,7 +272,6 @@ class AsyncDaemonClient:
                 timer.cancel()
                 if not conversation.take(event):
                     outcome.note(event)
-            return outcome.result()
         except grpc.RpcError as error:
             raise call_error(error, str(self._socket), outcome, _ACCEPTED_SECONDS, gave_up=False) from error
         except asyncio.CancelledError:

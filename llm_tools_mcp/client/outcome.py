@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 
@@ -19,6 +20,7 @@ from llm_tools_mcp.errors import (
     UnknownTool,
 )
 
+Event = v1.CallToolEvent | v1.RequestEvent
 OnEvent = Callable[["v1.Progress | v1.LogMessage"], None]
 
 # gRPC's words for a call that never had a connection, and so certainly was not sent.
@@ -31,13 +33,13 @@ _UNKNOWN_NOTE = "it may or may not have run, and was not repeated"
 class Outcome:
     """What the events of one call add up to."""
 
-    def __init__(self, request: v1.CallToolRequest, on_event: OnEvent) -> None:
-        self.what = f"{request.tool} of MCP server {request.server!r}"
+    def __init__(self, subject: str, server: str, on_event: OnEvent) -> None:
+        self.what = f"{subject} of MCP server {server!r}"
         self.is_accepted = False
         self._on_event = on_event
-        self._last: v1.CallToolEvent | None = None
+        self._last: Event | None = None
 
-    def note(self, event: v1.CallToolEvent) -> None:
+    def note(self, event: Event) -> None:
         self.is_accepted = True
         kind = event.WhichOneof("event")
         if kind == "progress":
@@ -46,8 +48,8 @@ class Outcome:
             self._on_event(event.log)
         self._last = event
 
-    def result(self) -> v1.ToolResult:
-        """Raises ToolCallError."""
+    def result(self) -> Any:
+        """As the last event holds it: a v1.ToolResult, or a text of JSON. Raises ToolCallError."""
         kind = self._last.WhichOneof("event") if self._last is not None else None
         if self._last is not None and kind == "result":
             return self._last.result

@@ -163,6 +163,14 @@ class Daemon:
             self.forget_client()
             return self.client().call(request, on_event, answerer)
 
+    def request(self, request: v1.RequestMessage, on_event: OnEvent, answerer: Answerer | None = None) -> str:
+        """Any other request to a server; its result as JSON text. Raises as `call`."""
+        try:
+            return self.client().request(request, on_event, answerer)
+        except DaemonUnreachable:  # as there
+            self.forget_client()
+            return self.client().request(request, on_event, answerer)
+
     async def call_async(
         self, request: v1.CallToolRequest, on_event: OnEvent, answerer: Answerer | None = None
     ) -> v1.ToolResult:

@@ -30,7 +30,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from llm_tools_mcp import __version__, access, paths, v1
+from llm_tools_mcp import __version__, access, known, paths, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
 from llm_tools_mcp.peer import trusted_uids
@@ -48,6 +48,7 @@ from .lifecycle import Lifecycle, Notifier, drain
 from .listeners import Listeners, Origin, listen
 from .log import Logs
 from .memory import Trimmer
+from .pool.lists import Lists
 from .pool.pool import Pool
 from .pool.session import Session
 from .pool.tool_cache import ToolCache
@@ -93,8 +94,13 @@ class Daemon:
             reload=self._reload,
         )
         self._cache = ToolCache(paths.cache_folder() / "tools")
+        self._lists = Lists(known.folder())
         self.pool = Pool(
-            self._connect, self._cache, clock=time.monotonic, on_change=self.lifecycle.note_change
+            self._connect,
+            self._cache,
+            self._lists,
+            clock=time.monotonic,
+            on_change=self.lifecycle.note_change,
         )
         self.acceptor = Acceptor(
             self._serve_client,
@@ -133,6 +139,7 @@ class Daemon:
     def _sweep(self) -> None:
         orphans.sweep(self._socket)
         self._cache.prune()
+        self._lists.prune()
 
     @asynccontextmanager
     async def _connect(
@@ -142,7 +149,7 @@ class Daemon:
         hooks = module.Hooks(
             on_log=functools.partial(self._log_line, session),
             on_message=session.calls.note,
-            on_tools_changed=session.on_tools_changed,
+            on_changed=session.on_changed,
             ask=session.calls.ask,
         )
         async with module.connect(definition, hooks, self._owner, protocol) as connection:

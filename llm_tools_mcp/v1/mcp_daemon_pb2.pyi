@@ -404,6 +404,89 @@ class CallToolEvent(google.protobuf.message.Message):
 global___CallToolEvent = CallToolEvent
 
 @typing.final
+class RequestMessage(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: builtins.int
+    SERVER_FIELD_NUMBER: builtins.int
+    PROTOCOL_FIELD_NUMBER: builtins.int
+    METHOD_FIELD_NUMBER: builtins.int
+    PARAMS_FIELD_NUMBER: builtins.int
+    REFRESH_FIELD_NUMBER: builtins.int
+    ONLY_KNOWN_FIELD_NUMBER: builtins.int
+    server: builtins.str
+    protocol: global___Protocol.ValueType
+    method: builtins.str
+    """As MCP calls it. Of a list (resources/list, resources/templates/list, prompts/list) all pages are
+    given as one, without `nextCursor`: the last known one where it is still true.
+    """
+    params: builtins.str
+    """The parameters of the method: a JSON object as JSON text."""
+    refresh: builtins.bool
+    """Ask the server for the list, whatever is known of it."""
+    only_known: builtins.bool
+    """Start no server for it: an old list will do, and of a server that is not connected nothing else is asked."""
+    @property
+    def caller(self) -> global___Caller: ...
+    def __init__(
+        self,
+        *,
+        caller: global___Caller | None = ...,
+        server: builtins.str = ...,
+        protocol: global___Protocol.ValueType = ...,
+        method: builtins.str = ...,
+        params: builtins.str = ...,
+        refresh: builtins.bool = ...,
+        only_known: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["caller", b"caller"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["caller", b"caller", "method", b"method", "only_known", b"only_known", "params", b"params", "protocol", b"protocol", "refresh", b"refresh", "server", b"server"]) -> None: ...
+
+global___RequestMessage = RequestMessage
+
+@typing.final
+class RequestEvent(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    LOG_FIELD_NUMBER: builtins.int
+    RESULT_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    QUESTION_FIELD_NUMBER: builtins.int
+    QUESTION_OVER_FIELD_NUMBER: builtins.int
+    result: builtins.str
+    """The result as the server gave it: a JSON object as JSON text."""
+    @property
+    def accepted(self) -> global___Accepted: ...
+    @property
+    def progress(self) -> global___Progress: ...
+    @property
+    def log(self) -> global___LogMessage: ...
+    @property
+    def failure(self) -> global___Failure: ...
+    @property
+    def question(self) -> global___Question: ...
+    @property
+    def question_over(self) -> global___QuestionOver: ...
+    def __init__(
+        self,
+        *,
+        accepted: global___Accepted | None = ...,
+        progress: global___Progress | None = ...,
+        log: global___LogMessage | None = ...,
+        result: builtins.str = ...,
+        failure: global___Failure | None = ...,
+        question: global___Question | None = ...,
+        question_over: global___QuestionOver | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "log", b"log", "progress", b"progress", "question", b"question", "question_over", b"question_over", "result", b"result"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "log", b"log", "progress", b"progress", "question", b"question", "question_over", b"question_over", "result", b"result"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["accepted", "progress", "log", "result", "failure", "question", "question_over"] | None: ...
+
+global___RequestEvent = RequestEvent
+
+@typing.final
 class Question(google.protobuf.message.Message):
     """What a server wants to know of the person whose call it serves (elicitation). The call waits, and its
     clock stands still, until `Answer` is called with this id or the question is over.

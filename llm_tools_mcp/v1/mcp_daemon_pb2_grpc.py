@@ -44,6 +44,11 @@ class McpDaemonStub(object):
                 request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolRequest.SerializeToString,
                 response_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolEvent.FromString,
                 _registered_method=True)
+        self.Request = channel.unary_stream(
+                '/llm_tools_mcp.v1.McpDaemon/Request',
+                request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.RequestMessage.SerializeToString,
+                response_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.RequestEvent.FromString,
+                _registered_method=True)
         self.Answer = channel.unary_unary(
                 '/llm_tools_mcp.v1.McpDaemon/Answer',
                 request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerRequest.SerializeToString,
@@ -86,6 +91,14 @@ class McpDaemonServicer(object):
         """One tool call. The last event is `result` or `failure`; if it takes longer than a moment, `accepted`
         comes first.
         Cancelling the RPC cancels the call at the MCP server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Request(self, request, context):
+        """Any other MCP request that a client may send, such as resources/read, prompts/get, completion/complete:
+        `CallTool` is its special case. Cancelling the RPC cancels the request at the MCP server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +150,11 @@ def add_McpDaemonServicer_to_server(servicer, server):
                     servicer.CallTool,
                     request_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolRequest.FromString,
                     response_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolEvent.SerializeToString,
+            ),
+            'Request': grpc.unary_stream_rpc_method_handler(
+                    servicer.Request,
+                    request_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.RequestMessage.FromString,
+                    response_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.RequestEvent.SerializeToString,
             ),
             'Answer': grpc.unary_unary_rpc_method_handler(
                     servicer.Answer,
@@ -218,6 +236,33 @@ class McpDaemon(object):
             '/llm_tools_mcp.v1.McpDaemon/CallTool',
             llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolRequest.SerializeToString,
             llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.CallToolEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Request(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/llm_tools_mcp.v1.McpDaemon/Request',
+            llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.RequestMessage.SerializeToString,
+            llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.RequestEvent.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,14 @@ class McpDaemonStub:
     Cancelling the RPC cancels the call at the MCP server.
     """
 
+    Request: grpc.UnaryStreamMultiCallable[
+        llm_tools_mcp.v1.mcp_daemon_pb2.RequestMessage,
+        llm_tools_mcp.v1.mcp_daemon_pb2.RequestEvent,
+    ]
+    """Any other MCP request that a client may send, such as resources/read, prompts/get, completion/complete:
+    `CallTool` is its special case. Cancelling the RPC cancels the request at the MCP server.
+    """
+
     Answer: grpc.UnaryUnaryMultiCallable[
         llm_tools_mcp.v1.mcp_daemon_pb2.AnswerRequest,
         llm_tools_mcp.v1.mcp_daemon_pb2.AnswerResponse,
@@ -83,6 +91,14 @@ class McpDaemonAsyncStub:
     """One tool call. The last event is `result` or `failure`; if it takes longer than a moment, `accepted`
     comes first.
     Cancelling the RPC cancels the call at the MCP server.
+    """
+
+    Request: grpc.aio.UnaryStreamMultiCallable[
+        llm_tools_mcp.v1.mcp_daemon_pb2.RequestMessage,
+        llm_tools_mcp.v1.mcp_daemon_pb2.RequestEvent,
+    ]
+    """Any other MCP request that a client may send, such as resources/read, prompts/get, completion/complete:
+    `CallTool` is its special case. Cancelling the RPC cancels the request at the MCP server.
     """
 
     Answer: grpc.aio.UnaryUnaryMultiCallable[
@@ -134,6 +150,16 @@ class McpDaemonServicer(metaclass=abc.ABCMeta):
         """One tool call. The last event is `result` or `failure`; if it takes longer than a moment, `accepted`
         comes first.
         Cancelling the RPC cancels the call at the MCP server.
+        """
+
+    @abc.abstractmethod
+    def Request(
+        self,
+        request: llm_tools_mcp.v1.mcp_daemon_pb2.RequestMessage,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[llm_tools_mcp.v1.mcp_daemon_pb2.RequestEvent], collections.abc.AsyncIterator[llm_tools_mcp.v1.mcp_daemon_pb2.RequestEvent]]:
+        """Any other MCP request that a client may send, such as resources/read, prompts/get, completion/complete:
+        `CallTool` is its special case. Cancelling the RPC cancels the request at the MCP server.
         """
 
     @abc.abstractmethod

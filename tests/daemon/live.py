@@ -21,6 +21,7 @@ import pytest
 from llm_tools_mcp import config, v1
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import ServerFailure
+from llm_tools_mcp.daemon.pool.lists import Lists
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.statistics import State
@@ -44,9 +45,11 @@ class Live:
         self.logged: dict[str, list[str]] = {}
         self.cache = ToolCache(folder / "cache", lambda: time.time() + self.forward)
         self.mark = owner_mark(folder / f"s{next(_numbers)}")
+        self.lists = Lists(folder / "lists")
         self.pool = Pool(
             self._connect,
             self.cache,
+            self.lists,
             clock=lambda: time.monotonic() + self.forward,
             on_change=lambda: None,
             max_live=max_live,
@@ -54,7 +57,7 @@ class Live:
 
     def _connect(self, definition: ServerDefinition, session: Session, protocol: config.Protocol) -> Any:
         lines = self.logged.setdefault(definition.name, [])
-        hooks = Hooks(lines.append, session.calls.note, session.on_tools_changed, session.calls.ask)
+        hooks = Hooks(lines.append, session.calls.note, session.on_changed, session.calls.ask)
         return connect(definition, hooks, self.mark, protocol)
 
     # --- definitions --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ naming.py      tools with given names
 scripted.py    tools and results as a JSON file has them
 over_http.py   puts everything.py behind a port
 asking.py      asks a person, in either era, by hand
+library.py     resources and prompts of every odd kind, by hand
 faulty.py      what servers do wrong; a legacy server by hand on real pipes
 """
 
@@ -40,6 +41,11 @@ def faulty_server(mode: str, *args: str) -> list[str]:
 
 def asking_server(era: str = "legacy") -> list[str]:
     return _argv("asking", era)
+
+
+def library_server(*options: str) -> list[str]:
+    """`--silent`: says nothing when a list changes; `--ttl MS`; `--instructions TEXT`."""
+    return _argv("library", *options)
 
 
 def entry(argv: list[str], **keys: Any) -> dict[str, Any]:

@@ -18,15 +18,17 @@ ACCEPTED_AFTER = 0.05
 # What a slow client has not read yet is dropped beyond this.
 _MAX_WAITING = 64
 
-Write = Callable[[v1.CallToolEvent], Awaitable[None]]
+Event = v1.CallToolEvent | v1.RequestEvent
+Write = Callable[[Event], Awaitable[None]]
 
 
 class EventWriter:
-    """Writes the events of one call, until `flush` before its last one, or `cancel`."""
+    """Writes the events of one call, all of a `kind`, until `flush` before its last one, or `cancel`."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, kind: type[Event] = v1.CallToolEvent) -> None:
         self._write = write
-        self._waiting: deque[v1.CallToolEvent] = deque()
+        self._kind = kind
+        self._waiting: deque[Event] = deque()
         self._writing: asyncio.Task[None] | None = None
         self._accept: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
             ACCEPTED_AFTER, self._accepted
@@ -35,23 +37,26 @@ class EventWriter:
     def put(self, event: v1.Progress | v1.LogMessage) -> None:
         self._accepted()
         if len(self._waiting) < _MAX_WAITING:
-            self._send(_wrapped(event))
+            self._send(self._wrapped(event))
+
+    def _wrapped(self, event: v1.Progress | v1.LogMessage) -> Event:
+        return self._kind(progress=event) if isinstance(event, v1.Progress) else self._kind(log=event)
 
     def put_question(self, event: v1.Question | v1.QuestionOver) -> None:
         """Never dropped: somebody waits for what comes of it. There are few of them."""
         self._accepted()
         if isinstance(event, v1.Question):
-            self._send(v1.CallToolEvent(question=event))
+            self._send(self._kind(question=event))
         else:
-            self._send(v1.CallToolEvent(question_over=event))
+            self._send(self._kind(question_over=event))
 
     def _accepted(self) -> None:
         if self._accept is not None:
             self._accept.cancel()
             self._accept = None
-            self._send(v1.CallToolEvent(accepted=v1.Accepted()))
+            self._send(self._kind(accepted=v1.Accepted()))
 
-    def _send(self, event: v1.CallToolEvent) -> None:
+    def _send(self, event: Event) -> None:
         self._waiting.append(event)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_waiting())
@@ -75,9 +80,3 @@ class EventWriter:
         if self._writing is not None:
             self._writing.cancel()
             self._writing = None  # a cancelled task keeps its error, and that what it was writing
-
-
-def _wrapped(event: v1.Progress | v1.LogMessage) -> v1.CallToolEvent:
-    if isinstance(event, v1.Progress):
-        return v1.CallToolEvent(progress=event)
-    return v1.CallToolEvent(log=event)

@@ -6,25 +6,37 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import psutil
 
-from llm_tools_mcp import paths, v1
+from llm_tools_mcp import paths, strict_json, v1
 from llm_tools_mcp.config import Config, ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure, unexpected
+from llm_tools_mcp.daemon.pool.calls import OnEvent
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.tool_cache import ToolList
+from llm_tools_mcp.daemon.server.pages import LISTS
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import write_result
 from llm_tools_mcp.errors import ConfigError
 
 from .configs import ParsedConfigs, usable
-from .events import EventWriter
 from .questions import Questions
-from .rpc import AnswerTooLarge, Code, RpcError, Write
+from .rpc import Code, RpcError, Write
+from .running import run
 
 _log = logging.getLogger(__name__)
+
+# What would change the connection for everybody else who uses it, or has an RPC of its own.
+_NOT_FORWARDED = frozenset(
+    {
+        *("initialize", "server/discover", "logging/setLevel"),
+        *("resources/subscribe", "resources/unsubscribe", "subscriptions/listen"),
+        *("tools/call", "tools/list"),
+    }
+)
 
 
 class Servicer:
@@ -87,44 +99,37 @@ class Servicer:
     # --- calls --------------------------------------------------------------------------------------
 
     async def CallTool(self, request: v1.CallToolRequest, write: Write) -> None:
-        events = EventWriter(write)
-        asker = self._questions.asker(request.server, request.tool, events.put_question)
-        try:
-            last = v1.CallToolEvent()
-            try:
-                await self._call(request, events.put, asker.ask, last.result)
-            except Exception as error:  # noqa: BLE001 - the caller must hear of it
-                last.failure.CopyFrom(_failure(error))
-            asker.close()
-            await events.flush()
-            try:
-                await write(last)
-            except AnswerTooLarge as error:
-                failure = ServerFailure(Kind.TOO_LARGE, f"its result {error.excess}")
-                await write(v1.CallToolEvent(failure=failure.to_wire()))
-        finally:
-            asker.close()
-            events.cancel()
+        last = v1.CallToolEvent()
 
-    async def _call(
-        self,
-        request: v1.CallToolRequest,
-        forward: Callable[[v1.Progress | v1.LogMessage], None],
-        ask: Ask,
-        wire: v1.ToolResult,
-    ) -> None:
-        """Writes the result in place."""
-        definition = self._definition(request)
-        try:
-            arguments = json.loads(request.arguments or "{}")
-        except (ValueError, RecursionError) as error:
-            raise ServerFailure(Kind.REJECTED, "the arguments are no JSON, or nested too deeply") from error
-        if not isinstance(arguments, dict):
-            raise ServerFailure(Kind.REJECTED, "the arguments are not a JSON object")
-        if not definition.offers(request.tool):
-            raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
-        result = await self._pool.call(definition, request.tool, arguments, forward, ask)
-        write_result(result, wire)
+        async def call(forward: OnEvent, ask: Ask) -> None:
+            definition = self._definition(request)
+            arguments = _json_object(request.arguments, "the arguments")
+            if not definition.offers(request.tool):
+                raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
+            result = await self._pool.call(definition, request.tool, arguments, forward, ask)
+            write_result(result, last.result)
+
+        await run(call, last, write, self._questions, server=request.server, subject=request.tool)
+
+    async def Request(self, request: v1.RequestMessage, write: Write) -> None:
+        last = v1.RequestEvent()
+
+        async def ask_server(forward: OnEvent, ask: Ask) -> None:
+            definition = self._definition(request)
+            params = _json_object(request.params, "the parameters")
+            if request.method in LISTS:
+                result = await self._pool.listed(
+                    definition, request.method, refresh=request.refresh, only_known=request.only_known
+                )
+            elif request.method in _NOT_FORWARDED:
+                raise ServerFailure(Kind.REJECTED, f"{request.method} is not for clients of the daemon")
+            else:
+                result = await self._pool.request(
+                    definition, request.method, params, forward, ask, only_connected=request.only_known
+                )
+            last.result = strict_json.dumps(result)
+
+        await run(ask_server, last, write, self._questions, server=request.server, subject=request.method)
 
     async def Answer(self, request: v1.AnswerRequest) -> v1.AnswerResponse:
         try:
@@ -132,7 +137,7 @@ class Servicer:
         except (ValueError, RecursionError) as error:
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
 
-    def _definition(self, request: v1.CallToolRequest) -> ServerDefinition:
+    def _definition(self, request: v1.CallToolRequest | v1.RequestMessage) -> ServerDefinition:
         servers = self._configs.get(request.caller, request.protocol, request.server).servers
         definition = servers.get(request.server)
         if definition is None:
@@ -242,14 +247,15 @@ class _Listing:
             await asyncio.wait(self._asked)
 
 
-def _failure(error: Exception) -> v1.Failure:
-    """Why a call has no result."""
-    if isinstance(error, ServerFailure):
-        return error.to_wire()
-    if isinstance(error, ConfigError):
-        return v1.Failure(kind=Kind.CONFIG, message=str(error))
-    _log.error("a tool call failed in the daemon", exc_info=error)
-    return v1.Failure(kind=Kind.REJECTED, message=unexpected(error))
+def _json_object(text: str, what: str) -> dict[str, Any]:
+    """Raises ServerFailure."""
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise ServerFailure(Kind.REJECTED, f"{what} are no JSON, or nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ServerFailure(Kind.REJECTED, f"{what} are not a JSON object")
+    return value
 
 
 def _status(session: Session) -> v1.ServerStatus:

@@ -19,6 +19,7 @@ from llm_tools_mcp.daemon.server.results import JsonObject
 
 from .calls import OnEvent
 from .claims import Claims
+from .lists import Lists
 from .session import Connect, Session
 from .statistics import State
 from .tool_cache import ToolCache, ToolList
@@ -54,6 +55,7 @@ class Pool:
         self,
         connect: Connect,
         cache: ToolCache,
+        lists: Lists,
         *,
         clock: Callable[[], float],
         on_change: Callable[[], None],
@@ -61,6 +63,7 @@ class Pool:
     ) -> None:
         self._connect = connect
         self._cache = cache
+        self._lists = lists
         self._clock = clock
         self._on_change = on_change
         self._max_live = max_live
@@ -88,14 +91,61 @@ class Pool:
 
         What the server asks meanwhile is put to `ask`, and the call's clock stands still.
         """
+        params = {"name": tool, "arguments": dict(arguments)}
+        return await self.request(definition, "tools/call", params, on_event, ask)
+
+    async def request(
+        self,
+        definition: ServerDefinition,
+        method: str,
+        params: JsonObject,
+        on_event: OnEvent,
+        ask: Ask = nobody,
+        *,
+        only_connected: bool = False,
+    ) -> JsonObject:
+        """The same for any other request. Raises ServerFailure."""
+        if only_connected:
+            self._check_connected(definition)
         session = self._take(definition)
         try:
-            return await session.call(definition, tool, arguments, on_event, ask)
+            return await session.request(definition, method, params, on_event, ask)
         except ServerFailure as failure:
             self._tell_of_twin(definition, failure)
             raise
         finally:
             self._settle(session)
+
+    async def listed(
+        self, definition: ServerDefinition, method: str, *, refresh: bool = False, only_known: bool = False
+    ) -> JsonObject:
+        """A list besides that of the tools, all pages. Raises ServerFailure.
+
+        `only_known`: nothing is started for it, and an old list will do.
+        """
+        sessions = self._sessions.get(definition.identity, [])
+        known = None if refresh else self._lists.current(definition.identity, method, sessions)
+        if known is None and only_known:
+            known = self._lists.get(definition.identity, method)
+        if known is not None:
+            return known
+        if only_known:
+            self._check_connected(definition)
+        session = self._take(definition)
+        try:
+            result = await session.whole_list(definition, method)
+        except ServerFailure as failure:
+            self._tell_of_twin(definition, failure)
+            raise
+        finally:
+            self._settle(session)
+        self._lists.put(definition.identity, method, result)
+        return result
+
+    def _check_connected(self, definition: ServerDefinition) -> None:
+        sessions = self._sessions.get(definition.identity, ())
+        if not any(session.connection is not None for session in sessions):
+            raise ServerFailure(Kind.STILL_STARTING, "it is not connected")
 
     def known_tools(self, definition: ServerDefinition) -> ToolList | None:
         """The last known list, without starting anything."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import Protocol as McpProtocol
@@ -77,6 +77,8 @@ class Session:
         self._owners: set[asyncio.Task[None]] = set()
         self._listing = Listing(definition.name)
         self.calls = Calls(asks=asks, on_asks=self._remember_asking)
+        self._true_lists: set[str] = set()  # methods; of this connection
+        self._changes = 0
         self._closed = False
 
     def adopt(self, definition: ServerDefinition) -> None:
@@ -141,27 +143,27 @@ class Session:
 
     # --- using it -----------------------------------------------------------------------------------
 
-    async def call(
+    async def request(
         self,
         definition: ServerDefinition,
-        tool: str,
-        arguments: Mapping[str, Any],
+        method: str,
+        params: JsonObject,
         on_event: OnEvent,
         ask: Ask,
     ) -> JsonObject:
-        """Run one tool call. Raises ServerFailure. What the server asks meanwhile is put to `ask`.
+        """Run a call or another request. Raises ServerFailure. What the server asks is put to `ask`.
 
-        The call is sent at most once; it is tried again only where it certainly did not run (NotSent).
+        It is sent at most once; it is tried again only where it certainly did not run (NotSent).
         """
         self.statistics.calls += 1
         try:
             with self._used():
                 try:
-                    result = await self._in_turn(definition, tool, arguments, on_event, ask)
+                    result = await self._in_turn(definition, method, params, on_event, ask)
                 except (NotSent, HeaderMismatch) as failure:
                     if isinstance(failure, HeaderMismatch):
                         await self._shared_list(definition)
-                    result = await self._in_turn(definition, tool, arguments, on_event, ask)
+                    result = await self._in_turn(definition, method, params, on_event, ask)
         except Exception:  # a caller that gives up is no error of the server's
             self.statistics.errors += 1
             raise
@@ -191,16 +193,39 @@ class Session:
             return tools
         raise ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")
 
+    async def whole_list(self, definition: ServerDefinition, method: str) -> JsonObject:
+        """All pages of another list than that of the tools. Raises ServerFailure."""
+        with self._used():
+            try:
+                return await self._whole_list(definition, method)
+            except NotSent:
+                return await self._whole_list(definition, method)
+
+    async def _whole_list(self, definition: ServerDefinition, method: str) -> JsonObject:
+        connection = await self._connected(definition.connect_timeout)
+        seconds, changes = definition.connect_timeout, self._changes
+        with Deadline(seconds):
+            result = await connection.whole_list(method)
+            if changes == self._changes and connection.announces(method):
+                self._true_lists.add(method)
+            return result
+        raise ServerFailure(Kind.TIMED_OUT, f"it did not answer {method} within {seconds:g} s")
+
+    def vouches_for(self, method: str) -> bool:
+        """Whether the server would have said that this list has changed since it gave it."""
+        return method in self._true_lists
+
     async def _in_turn(
         self,
         definition: ServerDefinition,
-        tool: str,
-        arguments: Mapping[str, Any],
+        method: str,
+        params: JsonObject,
         on_event: OnEvent,
         ask: Ask,
     ) -> JsonObject:
         connection = await self._connected(definition.connect_timeout)
-        if connection.may_lack_headers(self._schemas.get(tool)):
+        is_call = method == "tools/call"
+        if is_call and connection.may_lack_headers(self._schemas.get(params["name"])):
             with suppress(ServerFailure):  # the call will tell what is wrong
                 await self._listing.shared(lambda: self._list(connection))
         seconds = definition.timeout
@@ -218,7 +243,7 @@ class Session:
         with deadline:
             async with self.calls.turn(call):
                 deadline.restart()  # it may have waited for its turn
-                return await self._send(connection, call, tool, arguments, on_progress)
+                return await self._send(connection, call, method, params, on_progress)
         if call.is_waiting:
             text = (
                 f"for {seconds:g} s another call of it has waited for a person's answer; this one was not run"
@@ -233,12 +258,12 @@ class Session:
         self,
         connection: Connection,
         call: Call,
-        tool: str,
-        arguments: Mapping[str, Any],
+        method: str,
+        params: JsonObject,
         on_progress: Callable[[v1.Progress], None],
     ) -> JsonObject:
         began = self._clock()
-        result = await connection.call_tool(tool, arguments, on_progress, call.ask)
+        result = await connection.request(method, params, on_progress, call.ask)
         self.statistics.latencies.append(self._clock() - began)
         return result
 
@@ -259,9 +284,13 @@ class Session:
         if self._tools is not None:  # else a listing is under way, and remembers it
             self._on_tools(self, self._tools)
 
-    def on_tools_changed(self) -> None:
-        """The server says that its list changed: ask again, once for a burst of notices."""
-        self._listing.again(self._list_if_connected)
+    def on_changed(self, kind: str) -> None:
+        """A list of this kind is another one now. That of the tools is kept, so the server is asked again."""
+        if kind == "tools":
+            self._listing.again(self._list_if_connected)  # once for a burst of notices
+        else:
+            self._changes += 1
+            self._true_lists = {method for method in self._true_lists if not method.startswith(kind)}
 
     async def _list_if_connected(self) -> list[v1.Tool] | None:
         connection = self.connection
@@ -312,6 +341,8 @@ class Session:
         self.backoff.note_start()
         self.last_used = self._clock()
         self.last_error = ""
+        self._changes += 1
+        self._true_lists.clear()
         _log.info("connected to %s (protocol %s)", self.definition.name, connection.protocol_version)
         if not owner.is_ending:
             self._listing.begin(lambda: self._list(connection))  # keeps the known list true

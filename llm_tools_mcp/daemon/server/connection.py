@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from llm_tools_mcp.daemon.failure import UNREADABLE, HeaderMismatch, Kind, NotSe
 from llm_tools_mcp.plain import plain
 
 from . import questions, sdk
-from .pages import all_tools
+from .pages import LISTS, all_tools, whole_list
 from .results import JsonObject
 from .sanitize import clean_line
 from .transport import Link, Verdict
@@ -25,6 +25,8 @@ from .transport import Link, Verdict
 _log = logging.getLogger(__name__)
 
 OnProgress = Callable[[v1.Progress], None]
+# A list of the server has changed: of its "tools", "resources" or "prompts".
+OnChanged = Callable[[str], None]
 T = TypeVar("T")
 
 # The SDK's words. Its code for it is any server's code for an error of its own, too.
@@ -78,7 +80,7 @@ class Connection:
     def lose(self, why: str) -> None:
         self._link.lose(why)
 
-    # --- tools --------------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------
 
     async def list_tools(self) -> list[v1.Tool]:
         """All pages, in the server's order. Raises ServerFailure, or NotSent where the session is lost."""
@@ -88,17 +90,22 @@ class Connection:
         self._has_listed = True
         return tools
 
-    async def call_tool(
-        self,
-        tool: str,
-        arguments: Mapping[str, Any],
-        on_progress: OnProgress,
-        ask: questions.Ask = questions.nobody,
-    ) -> JsonObject:
-        """Send one `tools/call` and await its result. Raises ServerFailure, or NotSent if it did not run."""
-        return await self.request(
-            "tools/call", {"name": tool, "arguments": dict(arguments)}, on_progress, ask
-        )
+    def announces(self, method: str) -> bool:
+        """Whether the server says when this list has changed."""
+        capability = self._capability(method)
+        return bool(capability and capability.list_changed)
+
+    def _capability(self, method: str) -> Any:
+        kind = method.partition("/")[0]  # prompts, resources
+        return getattr(self._session.server_capabilities, kind, None)
+
+    async def whole_list(self, method: str) -> JsonObject:
+        """All pages as one; an empty one of a server that has nothing of the kind. Raises ServerFailure."""
+        if not self._capability(method):
+            return {LISTS[method]: []}
+        await self._check()
+        with self._under_way():
+            return await self._guarded(whole_list(self._session, method))
 
     async def request(
         self, method: str, params: JsonObject, on_progress: OnProgress, ask: questions.Ask
@@ -238,17 +245,25 @@ class Connection:
 
     # --- while it is idle ---------------------------------------------------------------------------
 
-    async def watch_tools(self, on_changed: Callable[[], None]) -> None:
-        """In the modern era a client subscribes to changes of the tool list; before, they come unasked."""
+    async def watch_lists(self, on_changed: OnChanged) -> None:
+        """In the modern era a client subscribes to changes of the lists; before, they come unasked."""
+        watched = [kind for kind in sdk.LIST_EVENTS.values() if self.announces(kind)]
         pause = _SUBSCRIBE_AGAIN
-        while self.is_usable:
+        while self.is_usable and watched:
             began = anyio.current_time()
             try:
-                async with sdk.listen(self._session, tools_list_changed=True) as subscription:
+                async with sdk.listen(
+                    self._session,
+                    tools_list_changed="tools" in watched,
+                    resources_list_changed="resources" in watched,
+                    prompts_list_changed="prompts" in watched,
+                ) as subscription:
                     if pause > _SUBSCRIBE_AGAIN:
-                        on_changed()  # what changed meanwhile went unnoticed
-                    async for _ in subscription:
-                        on_changed()
+                        for kind in watched:
+                            on_changed(kind)  # what changed meanwhile went unnoticed
+                    async for event in subscription:
+                        if kind := sdk.LIST_EVENTS.get(type(event), ""):
+                            on_changed(kind)
             except (sdk.SubscriptionLost, sdk.MCPError) as error:
                 if getattr(error, "code", 0) == sdk.mcp_types.METHOD_NOT_FOUND:
                     return

@@ -25,7 +25,7 @@ from llm_tools_mcp.daemon.failure import (
 )
 
 from . import questions, sdk
-from .connection import Connection
+from .connection import Connection, OnChanged
 from .handshake import shake_hands
 from .roots import roots_of
 from .transport import Link, open_transport
@@ -42,7 +42,7 @@ class Hooks:
 
     on_log: Callable[[str], None]  # a line of the server's stderr, or about it
     on_message: Callable[[v1.LogMessage], None]  # notifications/message
-    on_tools_changed: Callable[[], None]  # the server's tool list changed
+    on_changed: OnChanged  # a list of the server
     ask: questions.Ask = questions.nobody  # for what names no request that it belongs to
 
 
@@ -66,7 +66,7 @@ async def connect(
                 raise
             connection = Connection(session, link, roots_of(definition))
             async with anyio.create_task_group() as tasks:
-                _begin_watching(tasks, connection, session, hooks, definition)
+                _begin_watching(tasks, connection, hooks, definition)
                 entered = True
                 try:
                     yield connection
@@ -91,8 +91,8 @@ def _session(
     read: Any, write: Any, hooks: Hooks, link: Link, roots: list[dict[str, Any]] | None
 ) -> sdk.ClientSession:
     async def on_message(message: object) -> None:
-        if isinstance(message, sdk.mcp_types.ToolListChangedNotification):
-            hooks.on_tools_changed()
+        if kind := sdk.LIST_NOTICES.get(type(message)):
+            hooks.on_changed(kind)
 
     async def on_log(params: sdk.mcp_types.LoggingMessageNotificationParams) -> None:
         text = params.data if isinstance(params.data, str) else json.dumps(params.data, ensure_ascii=False)
@@ -132,16 +132,10 @@ def _session(
 
 
 def _begin_watching(
-    tasks: TaskGroup,
-    connection: Connection,
-    session: sdk.ClientSession,
-    hooks: Hooks,
-    definition: ServerDefinition,
+    tasks: TaskGroup, connection: Connection, hooks: Hooks, definition: ServerDefinition
 ) -> None:
-    capability = session.server_capabilities and session.server_capabilities.tools
     if connection.is_modern:
-        if capability and capability.list_changed:
-            tasks.start_soon(connection.watch_tools, hooks.on_tools_changed)
+        tasks.start_soon(connection.watch_lists, hooks.on_changed)
     elif definition.transport is not Transport.STDIO:
         tasks.start_soon(connection.keep_in_touch)
 

@@ -1,4 +1,4 @@
-"""A server's whole tool list, page by page, without what does not follow the protocol."""
+"""A server's whole lists, page by page; that of its tools without what does not follow the protocol."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ from .results import tool_to_wire
 _MAX_PAGES = 1000
 # Bytes of a whole list: it is one message of the wire, with some words around it.
 _MAX_BYTES = v1.MAX_MESSAGE_BYTES - 2**20
+
+# The lists besides that of the tools, and the key of their items.
+LISTS = {
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+    "prompts/list": "prompts",
+}
+
+# Nobody picks from more.
+_MAX_ITEMS = 100_000
 
 OnLog = Callable[[str], None]
 Page = tuple[list[v1.Tool], "str | None"]
@@ -85,3 +95,23 @@ def _with_schema(tool: Any) -> Any:
     if isinstance(tool, dict) and not isinstance(tool.get("inputSchema"), dict):
         return {**tool, "inputSchema": {"type": "object"}}
     return tool
+
+
+async def whole_list(session: sdk.ClientSession, method: str) -> dict[str, Any]:
+    """One result that holds the items of all pages. Raises the SDK's errors, and ServerFailure."""
+    key = LISTS[method]
+    items: list[Any] = []
+    whole: dict[str, Any] = {}
+    cursor: object = None
+    for _ in range(_MAX_PAGES):
+        page = await sdk.send_raw(session, method, {"cursor": cursor} if cursor else {})
+        found = page.get(key)
+        items += found if isinstance(found, list) else []
+        if len(items) > _MAX_ITEMS:
+            raise ServerFailure(Kind.TOO_LARGE, f"its list has more than {_MAX_ITEMS} {key}")
+        whole = {**page, **whole, key: items}
+        cursor = page.get("nextCursor")
+        if not cursor or not isinstance(cursor, str):
+            whole.pop("nextCursor", None)
+            return whole
+    raise ServerFailure(Kind.REJECTED, f"its list has more than {_MAX_PAGES} pages")

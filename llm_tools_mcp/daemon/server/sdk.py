@@ -36,7 +36,13 @@ _skip_server_half()
 
 import mcp_types  # noqa: E402 - after the seam above, as everything below
 from mcp.client.session import ClientRequestContext, ClientSession  # noqa: E402
-from mcp.client.subscriptions import SubscriptionLost, listen  # noqa: E402
+from mcp.client.subscriptions import (  # noqa: E402
+    PromptsListChanged,
+    ResourcesListChanged,
+    SubscriptionLost,
+    ToolsListChanged,
+    listen,
+)
 from mcp.shared.exceptions import MCPError  # noqa: E402
 from mcp.shared.message import SessionMessage  # noqa: E402
 
@@ -59,6 +65,8 @@ _MODERN_SINCE = "2026"
 __all__ = [
     "HEADER_KEY",
     "HEADER_MISMATCH",
+    "LIST_EVENTS",
+    "LIST_NOTICES",
     "ClientRequestContext",
     "ClientSession",
     "MCPError",
@@ -78,6 +86,18 @@ __all__ = [
     "send_raw",
     "sse_within_origin",
 ]
+
+# What says that a list has changed, and which: in the modern era, and before.
+LIST_EVENTS: dict[type, str] = {
+    ToolsListChanged: "tools",
+    ResourcesListChanged: "resources",
+    PromptsListChanged: "prompts",
+}
+LIST_NOTICES: dict[type, str] = {
+    mcp_types.ToolListChangedNotification: "tools",
+    mcp_types.ResourceListChangedNotification: "resources",
+    mcp_types.PromptListChangedNotification: "prompts",
+}
 
 
 def is_modern(session: ClientSession) -> bool:

@@ -1,0 +1,64 @@
+"""Lists of servers on disk (resources, their templates, prompts), written by the daemon, read by both sides.
+
+A shell that completes reads them where no daemon runs. A damaged entry counts as absent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import paths, strict_json
+from .access import make_private_folder
+
+# Seconds that a list is believed of a server that gives no other time.
+BELIEVED_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownList:
+    """The result of a list method with the items of all pages, as the server gave it."""
+
+    result: dict[str, Any]
+    listed_at: float  # seconds since the epoch
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether the server's own time for it (`ttlMs`), else ours, has not passed."""
+        given = self.result.get("ttlMs")
+        seconds = given / 1000 if isinstance(given, int | float) else BELIEVED_SECONDS
+        return 0 <= now - self.listed_at < seconds
+
+
+def folder() -> Path:
+    return paths.cache_folder() / "lists"
+
+
+def load(folder: Path, identity: str, method: str) -> KnownList | None:
+    try:
+        entry = json.loads(_path(folder, identity, method).read_text(encoding="utf-8"))
+        return KnownList(dict(entry["result"]), float(entry["listed_at"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def store(folder: Path, identity: str, method: str, known: KnownList) -> None:
+    """Atomic: a reader sees the old entry or the new one. mkstemp makes the file 0600. Raises OSError."""
+    make_private_folder(folder)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(strict_json.dumps({"listed_at": known.listed_at, "result": known.result}))
+        Path(name).replace(_path(folder, identity, method))
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _path(folder: Path, identity: str, method: str) -> Path:
+    return folder / f"{identity}.{method.replace('/', '-')}.json"

@@ -1,0 +1,92 @@
+"""Lists of resources and prompts: whole, kept, and believed as long as the server lets us."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.daemon.failure import Kind
+from tests.daemon.live import Live, failure_of, with_live
+from tests.servers import entry, library_server
+from tests.waiting import wait_until_async
+
+RESOURCES = "resources/list"
+
+
+async def uris(live: Live, library: ServerDefinition, **how: bool) -> list[str]:
+    listed = await live.pool.listed(library, RESOURCES, **how)
+    return [item["uri"] for item in listed["resources"]]
+
+
+async def asked(live: Live, library: ServerDefinition) -> int:
+    """How many pages of the list the server was asked for."""
+    return json.loads(await live.call(library, "asked")).get(RESOURCES, 0)
+
+
+@with_live
+async def test_whole_list_is_kept_until_it_changes(live: Live) -> None:
+    """All pages are one list, in the server's order; it is asked for again when the server says so."""
+    library = live.define({"library": entry(library_server())})
+    first = await uris(live, library)
+    assert (len(first), first[:2]) == (258, ["book://shelf/0", "book://shelf/1"])
+    assert await uris(live, library) == first
+    assert await asked(live, library) == 3
+    await live.call(library, "add")
+    await wait_until_async(lambda: not live.session(library).vouches_for(RESOURCES))
+    assert len(await uris(live, library)) == 259
+    assert await asked(live, library) == 6
+    assert len(await uris(live, library, refresh=True)) == 259
+    assert await asked(live, library) == 9
+
+
+@with_live
+async def test_server_that_says_nothing_is_asked_each_time(live: Live) -> None:
+    """Its list may have changed; of one that is not connected the last one is believed for a day."""
+    library = live.define({"library": entry(library_server("--silent"))})
+    assert len(await uris(live, library)) == 258
+    await live.call(library, "add")
+    assert len(await uris(live, library)) == 259
+    live.session(library).stop()
+    assert len(await uris(live, library)) == 259
+    assert not live.is_ready(library)
+
+
+@pytest.mark.parametrize("milliseconds", [0, 3_600_000])
+def test_time_that_a_server_gives_its_list(tmp_path: object, milliseconds: int) -> None:
+    """`ttlMs`: after it the server is asked again, also if that has to be started."""
+
+    @with_live
+    async def scenario(live: Live) -> None:
+        library = live.define({"library": entry(library_server("--silent", "--ttl", str(milliseconds)))})
+        await uris(live, library)
+        live.session(library).stop()
+        await uris(live, library)
+        assert live.is_ready(library) == (milliseconds == 0)
+
+    scenario(tmp_path)
+
+
+@with_live
+async def test_nothing_is_started_for_what_is_known(live: Live) -> None:
+    """Whoever completes a word gets an old list, or none; and no server for it."""
+    library = live.define({"library": entry(library_server("--ttl", "0"))})
+    failure = await failure_of(live.pool.listed(library, RESOURCES, only_known=True))
+    assert failure.kind == Kind.STILL_STARTING
+    params = {"ref": {"type": "ref/prompt", "name": "travel"}, "argument": {"name": "city", "value": "b"}}
+    complete = ("completion/complete", params, lambda _: None)
+    await failure_of(live.pool.request(library, *complete, only_connected=True))
+    assert live.processes() == []
+    await uris(live, library)
+    answer = await live.pool.request(library, *complete, only_connected=True)
+    assert answer["completion"]["values"] == ["Berlin", "Bern"]
+    live.session(library).stop()
+    assert len(await uris(live, library, only_known=True)) == 258
+    assert not live.is_ready(library)
+
+
+@with_live
+async def test_server_without_resources_is_not_asked(live: Live) -> None:
+    """It does not say that it has some: its list is empty."""
+    assert await uris(live, live.faulty("fine")) == []
