@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -50,18 +49,10 @@ def plain_environment() -> dict[str, str]:
 
 
 def clean_copy(folder: Path) -> Path:
-    """What git knows of the tree, as it is now."""
-    copy = folder / "copy"
-    listed = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        check=True,
-        capture_output=True,
-    )
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():  # not what is deleted and not yet committed
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
-    return copy
+    """The tree without what commands have made in it."""
+    made = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    ignored = shutil.ignore_patterns(".git", *(line.strip("/") for line in made))
+    return shutil.copytree(ROOT, folder / "copy", ignore=ignored)
 
 
 def environment_with(wheel: Path, folder: Path) -> Path:

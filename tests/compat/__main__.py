@@ -1,7 +1,7 @@
-"""Do the oldest and newest releases of what we depend on work? `make compat`; with --all each minor of mcp 2.
+"""Do the oldest and the newest releases of what we depend on work, and the way from 0.4 to ours and back?
 
-And the way from 0.4 to ours and back. The predecessor of this project died of a release of an SDK: so this is
-a step of CI of its own.
+`make compat`; ARGS=--all tries each minor release of mcp 2 as well, names such as ARGS=floors those alone.
+The predecessor of this project died of a release of an SDK: so this is a step of CI of its own.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from .environments import Environment, build_wheel, floors, minors_of_mcp, newes
 from .smoke import smoke
 from .upgrade import upgrade
 
+USUAL = ("floors", "newest", "upgrade")
+
 
 def main(*options: str) -> int:
     """Returns how many did not work."""
     CACHE.mkdir(exist_ok=True)
     with locked():
         wheel = build_wheel()
-        chosen = [floors(), newest(), *(minors_of_mcp() if "--all" in options else [])]
-        trials = {environment.name: partial(try_environment, environment, wheel) for environment in chosen}
-        trials["0.4 and back"] = partial(upgrade, wheel)
-        return sum([not works(name, trial) for name, trial in trials.items()])
+        trials = {
+            one.name: partial(try_environment, one, wheel) for one in (floors(), newest(), *minors_of_mcp())
+        }
+        trials["upgrade"] = partial(upgrade, wheel)
+        chosen = list(trials) if "--all" in options else options or USUAL
+        return sum([not works(name, trials[name]) for name in chosen])
 
 
 def try_environment(environment: Environment, wheel: Path) -> None:
