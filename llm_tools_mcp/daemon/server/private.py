@@ -164,10 +164,10 @@ def next_request_within_origin(response: httpx2.Response) -> httpx2.Request | No
 def sse_within_origin(
     client: httpx2.AsyncClient, url: str, *, max_event_size: int
 ) -> AbstractAsyncContextManager[httpx2.EventSource]:
-    """Redirects are followed within the origin; with releases before 2.2 none is."""
+    """Follows redirects within the origin; releases before 2.3, which have no bound to set, follow none."""
     follow: Callable[..., AbstractAsyncContextManager[httpx2.EventSource]] | None
     follow = _of_http("sse_within_origin")
-    if follow is not None:
+    if follow is not None and _accepts(follow, "max_event_size"):
         return follow(client, url, max_event_size=max_event_size)
     connect: Callable[..., AbstractAsyncContextManager[httpx2.EventSource]] = client.sse
     return connect(url, **_bound(connect, max_event_size))
@@ -176,7 +176,7 @@ def sse_within_origin(
 async def request_within_origin(
     client: httpx2.AsyncClient, method: str, url: str, **options: Any
 ) -> httpx2.Response:
-    """The same for a request."""
+    """The same for a request; releases before 2.2 follow none."""
     follow: Callable[..., Awaitable[httpx2.Response]] | None
     follow = _of_http("request_within_origin")
     return await (
