@@ -17,6 +17,7 @@ TRIED = {
     "protobuf": "7.36",
     "psutil": "7.2",
     "python-rapidjson": "1.24",
+    "pyyaml": "6.0",
     "rich": "15.0",
     "sdnotify": "0.3",
     "socksio": "1.0",
@@ -28,6 +29,7 @@ _DISTRIBUTIONS = {
     "mcp_types": "mcp",
     "prometheus_client": "prometheus-client",
     "rapidjson": "python-rapidjson",
+    "yaml": "pyyaml",
 }
 
 
