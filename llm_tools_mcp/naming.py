@@ -29,7 +29,7 @@ def exposed_names(servers: Mapping[str, Sequence[str]], prefix: str = "") -> dic
     A name that several servers have becomes SERVER_TOOL for all of them. Where two names still come
     out the same, a tool that is called exactly so keeps it, and the others get a hash.
     """
-    front = _mapped(prefix)[: LONGEST - SHORTEST] if prefix else ""
+    front = fitted_prefix(prefix)
     limit = LONGEST - len(front)
     wanted = _wanted_names(servers)
     fitted = {key: _fitted(name, limit, begins=not front) for key, name in wanted.items()}
@@ -39,6 +39,10 @@ def exposed_names(servers: Mapping[str, Sequence[str]], prefix: str = "") -> dic
         fitted[key] = _untaken(_mapped(wanted[key], begins=not front), key, limit, taken)
         taken.add(fitted[key])
     return {key: front + name for key, name in fitted.items()}
+
+
+def fitted_prefix(prefix: str) -> str:
+    return _mapped(prefix)[: LONGEST - SHORTEST] if prefix else ""
 
 
 def matches(globs: str | None, *names: str) -> bool:

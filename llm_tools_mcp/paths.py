@@ -78,6 +78,11 @@ def data_folder() -> Path:
     return user_data_path("llm-tools-mcp")
 
 
+def results_folder() -> Path:
+    """Results that were too large for a model."""
+    return cache_folder() / "results"
+
+
 def socket_path() -> Path:
     """The daemon's socket. Raises SocketRefused when the path does not fit a unix socket."""
     override = os.environ.get("LLM_MCP_SOCKET")

@@ -83,8 +83,14 @@ def living_in(home: Home) -> Iterator[None]:
         os.environ.update(environ)
 
 
-def tools_of(toolbox: llm.Toolbox) -> dict[str, llm.Tool]:
+def all_tools_of(toolbox: llm.Toolbox) -> dict[str, llm.Tool]:
     return {str(tool.name): tool for tool in toolbox.tools()}
+
+
+def tools_of(toolbox: llm.Toolbox) -> dict[str, llm.Tool]:
+    """Those of servers."""
+    found = all_tools_of(toolbox)
+    return {name: tool for name, tool in found.items() if "[from MCP server: " in tool.description}
 
 
 def results_of(toolbox: llm.Toolbox, *calls: Call) -> list[llm.ToolResult]:

@@ -16,7 +16,7 @@ from tests.programs import run
 # those that fit a module belongs to the longest. It imports only from lower floors and from its own place.
 FLOORS = (
     ("access", "dependencies", "errors", "streams"),
-    ("paths", "peer", "plain", "strict_json"),
+    ("paths", "peer", "plain", "strict_json", "tokens"),
     ("acceptable", "config", "known", "naming", "v1"),
     ("consent", "service", "terminal"),
     # the client's side                      the daemon's side
@@ -37,7 +37,7 @@ FLOORS = (
 )
 # What both sides may import: they never import each other.
 SHARED = (
-    *("access", "dependencies", "errors", "paths", "peer", "plain", "strict_json"),
+    *("access", "dependencies", "errors", "paths", "peer", "plain", "strict_json", "tokens"),
     *("config", "known", "naming", "v1"),
 )
 # Knows none of ours, nor is known: a server of its own.

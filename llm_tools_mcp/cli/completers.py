@@ -134,6 +134,11 @@ def _tools(context: click.Context) -> list[v1.Tool]:
 
 def known_tools(config_path: str | None) -> dict[str, list[v1.Tool]]:
     """What the daemon knows of each server of a config; nothing where none runs."""
+    return {server: list(known.tools) for server, known in known_servers(config_path).items()}
+
+
+def known_servers(config_path: str | None) -> dict[str, v1.ServerTools]:
+    """As `known_tools`, with what else the servers say."""
     from llm_tools_mcp import paths
     from llm_tools_mcp.client.channel import DaemonClient, make_caller
     from llm_tools_mcp.config import read_config
@@ -147,7 +152,7 @@ def known_tools(config_path: str | None) -> dict[str, list[v1.Tool]]:
     caller = make_caller(read_config_here() if config_path is None else read_config(config_path))
     with DaemonClient(paths.socket_path()) as client:
         # Of servers that are not asked for only what is known already is sent, and none is called so.
-        return {answer.server: list(answer.tools) for answer in client.tools(caller, ["\0"])}
+        return {answer.server: answer for answer in client.tools(caller, ["\0"])}
 
 
 def _quietly(ask: Callable[[], T], otherwise: T) -> T:

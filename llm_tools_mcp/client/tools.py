@@ -6,12 +6,13 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llm_tools_mcp import naming, paths, v1
 from llm_tools_mcp.config import ConfigSource, named_entries
 from llm_tools_mcp.errors import DaemonUnreachable, McpError, UnknownTool
+from llm_tools_mcp.tokens import tokens_of
 
 from .activation import await_answer, ensure_daemon
 from .asking import Answerer
@@ -41,12 +42,38 @@ class Offer:
     server: str
     tool: str
     description: str
-    schema_text: str = field(repr=False)
+    wire: v1.Tool = field(repr=False)
 
     @property
     def input_schema(self) -> dict[str, Any]:
-        schema = json.loads(self.schema_text or "{}")
-        return schema if isinstance(schema, dict) else {}
+        return _object(self.wire.input_schema)
+
+    @property
+    def output_schema(self) -> dict[str, Any]:
+        return _object(self.wire.output_schema)
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        """Hints, which are the server's word only."""
+        return _object(self.wire.annotations)
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        return _object(self.wire.meta)
+
+    @property
+    def is_read_only(self) -> bool:
+        return self.annotations.get("readOnlyHint") is True
+
+    @property
+    def needs_task(self) -> bool:
+        """Whether it can be called as a task alone, which is not done here."""
+        return self.wire.task_support == "required"
+
+    @property
+    def tokens(self) -> int:
+        """What its definition costs in every request, estimated."""
+        return tokens_of(self.name, self.description, self.wire.input_schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +97,23 @@ class Listing:
     offers: tuple[Offer, ...]
     failed: tuple[Failed, ...]
     others: tuple[Offer, ...] = ()
+    left_out: tuple[Offer, ...] = ()  # cannot be called from here
+    instructions: Mapping[str, str] = field(default_factory=dict, repr=False)  # of servers that have some
+
+    output_limits: Mapping[str, int] = field(default_factory=dict)  # of servers whose entry has one
+    prefix: str = ""
+
+    def read_only(self) -> Listing:
+        """The same, with the tools alone that say that they change nothing."""
+        return replace(self, offers=tuple(offer for offer in self.offers if offer.is_read_only))
+
+    def free_name(self, name: str) -> str:
+        """A name for a tool of our own that no tool of a server has: with the prefix in front, as theirs."""
+        taken = {offer.name for offer in (*self.offers, *self.others)}
+        found = f"{self.prefix}{name}"
+        while found in taken:
+            found = f"{self.prefix}mcp_{found.removeprefix(self.prefix)}"
+        return found
 
     def call(self, offer: Offer, arguments: Mapping[str, Any]) -> v1.CallToolRequest:
         return make_call(self.caller, offer.server, offer.tool, arguments, self.protocol)
@@ -118,13 +162,18 @@ class Daemon:
         )
         _check_servers(answers, source)
         offers = _offers(answers, prefix)
-        wanted = [offer for offer in offers if not servers or offer.server in servers]
+        asked = [offer for offer in offers if not servers or offer.server in servers]
+        wanted = [offer for offer in asked if naming.matches(globs, offer.tool, offer.name)]
         return Listing(
             caller,
             protocol,
-            tuple(offer for offer in wanted if naming.matches(globs, offer.tool, offer.name)),
+            tuple(offer for offer in wanted if not offer.needs_task),
             tuple(_failed(answer) for answer in answers if answer.state == v1.ServerTools.FAILED),
             tuple(offer for offer in offers if servers and offer.server not in servers),
+            tuple(offer for offer in wanted if offer.needs_task),
+            {answer.server: answer.instructions for answer in answers if answer.instructions},
+            {answer.server: answer.output_limit for answer in answers if answer.HasField("output_limit")},
+            naming.fitted_prefix(prefix),
         )
 
     def _answers(
@@ -232,8 +281,13 @@ def _offers(answers: Sequence[v1.ServerTools], prefix: str) -> list[Offer]:
             key = (answer.server, tool.name)
             if key not in offers:
                 description = tool.description or tool.title
-                offers[key] = Offer(names[key], answer.server, tool.name, description, tool.input_schema)
+                offers[key] = Offer(names[key], answer.server, tool.name, description, tool)
     return list(offers.values())
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = json.loads(text or "{}")
+    return found if isinstance(found, dict) else {}
 
 
 def _failed(answer: v1.ServerTools) -> Failed:

@@ -69,6 +69,9 @@ class ServerDefinition:
     connect_timeout: float = 30.0
     idle_timeout: float = 600.0
     instances: int = 1
+    # For models: characters of a result, 0 for all of it; and whether its tools need no search.
+    output_limit: int | None = None
+    always_load: bool = False
 
     identity: str = field(init=False, repr=False)
     """Equal for definitions whose server would be started identically (sha256, hex)."""

@@ -63,6 +63,8 @@ class Entry(BaseModel):
     timeout: Seconds | None = None
     connect_timeout: Seconds | None = _spelled("connectTimeout", "connect_timeout")
     idle_timeout: Seconds | None = _spelled("idleTimeout", "idle_timeout")
+    output_limit: Annotated[int, Field(ge=0)] | None = _spelled("outputLimit", "output_limit")
+    always_load: bool | None = _spelled("alwaysLoad", "always_load")
 
 
 class StdioEntry(Entry):

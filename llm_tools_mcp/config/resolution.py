@@ -152,6 +152,8 @@ def _common(name: str, entry: Entry, expansion: Expansion, protocol: Protocol | 
         "protocol": protocol or Protocol(entry.protocol or "auto"),
         "include": include,
         "exclude": exclude,
+        "output_limit": entry.output_limit,
+        "always_load": entry.always_load or False,
         **{key: float(value) for key, value in numbers.items() if value is not None},
     }
 

@@ -24,6 +24,18 @@ def text_or_none(name: str, value: object) -> str | None:
     raise McpError(f"MCP({name}=…) takes text")
 
 
+def switch(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise McpError(f"MCP({name}=…) takes true or false")
+
+
+def number_or_none(name: str, value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise McpError(f"MCP({name}=…) takes a whole number from 0")
+
+
 def words(name: str, value: object) -> list[str]:
     found = value.split(",") if isinstance(value, str) else value
     if found is None:

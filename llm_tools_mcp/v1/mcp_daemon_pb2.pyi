@@ -121,12 +121,14 @@ class CachedTools(google.protobuf.message.Message):
     LISTED_AT_FIELD_NUMBER: builtins.int
     IS_LEGACY_FIELD_NUMBER: builtins.int
     ASKS_FIELD_NUMBER: builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: builtins.int
     listed_at: builtins.float
     """Seconds since the epoch."""
     is_legacy: builtins.bool
     """The server is known to need the handshake of the older protocol era."""
     asks: builtins.bool
     """It has asked a person something, and its questions do not say to which call they belong."""
+    instructions: builtins.str
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Tool]: ...
     def __init__(
@@ -136,8 +138,9 @@ class CachedTools(google.protobuf.message.Message):
         listed_at: builtins.float = ...,
         is_legacy: builtins.bool = ...,
         asks: builtins.bool = ...,
+        instructions: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["asks", b"asks", "is_legacy", b"is_legacy", "listed_at", b"listed_at", "tools", b"tools"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["asks", b"asks", "instructions", b"instructions", "is_legacy", b"is_legacy", "listed_at", b"listed_at", "tools", b"tools"]) -> None: ...
 
 global___CachedTools = CachedTools
 
@@ -179,11 +182,23 @@ class Tool(google.protobuf.message.Message):
     DESCRIPTION_FIELD_NUMBER: builtins.int
     INPUT_SCHEMA_FIELD_NUMBER: builtins.int
     TITLE_FIELD_NUMBER: builtins.int
+    ANNOTATIONS_FIELD_NUMBER: builtins.int
+    OUTPUT_SCHEMA_FIELD_NUMBER: builtins.int
+    META_FIELD_NUMBER: builtins.int
+    TASK_SUPPORT_FIELD_NUMBER: builtins.int
     name: builtins.str
     description: builtins.str
     input_schema: builtins.str
     """JSON Schema as JSON text, as the server sent it."""
     title: builtins.str
+    annotations: builtins.str
+    """JSON objects as JSON text, as the server sent them; empty where there is none. Hints are the server's
+    word only.
+    """
+    output_schema: builtins.str
+    meta: builtins.str
+    task_support: builtins.str
+    """"required", "optional" or "forbidden": whether it is called as a task (`execution.taskSupport`)."""
     def __init__(
         self,
         *,
@@ -191,8 +206,12 @@ class Tool(google.protobuf.message.Message):
         description: builtins.str = ...,
         input_schema: builtins.str = ...,
         title: builtins.str = ...,
+        annotations: builtins.str = ...,
+        output_schema: builtins.str = ...,
+        meta: builtins.str = ...,
+        task_support: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "input_schema", b"input_schema", "name", b"name", "title", b"title"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["annotations", b"annotations", "description", b"description", "input_schema", b"input_schema", "meta", b"meta", "name", b"name", "output_schema", b"output_schema", "task_support", b"task_support", "title", b"title"]) -> None: ...
 
 global___Tool = Tool
 
@@ -306,10 +325,20 @@ class ServerTools(google.protobuf.message.Message):
     STATE_FIELD_NUMBER: builtins.int
     TOOLS_FIELD_NUMBER: builtins.int
     FAILURE_FIELD_NUMBER: builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: builtins.int
+    OUTPUT_LIMIT_FIELD_NUMBER: builtins.int
+    ALWAYS_LOAD_FIELD_NUMBER: builtins.int
     server: builtins.str
     position: builtins.int
     """Place of the server in the config, from 0."""
     state: global___ServerTools.State.ValueType
+    instructions: builtins.str
+    """What the server says about its use as a whole."""
+    output_limit: builtins.int
+    """What the server's entry says: characters of a result for a model (0: no bound), and whether its tools
+    are there from the beginning where others are searched for.
+    """
+    always_load: builtins.bool
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Tool]:
         """In the server's order."""
@@ -324,11 +353,113 @@ class ServerTools(google.protobuf.message.Message):
         state: global___ServerTools.State.ValueType = ...,
         tools: collections.abc.Iterable[global___Tool] | None = ...,
         failure: global___Failure | None = ...,
+        instructions: builtins.str = ...,
+        output_limit: builtins.int | None = ...,
+        always_load: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["failure", b"failure"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["failure", b"failure", "position", b"position", "server", b"server", "state", b"state", "tools", b"tools"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_output_limit", b"_output_limit", "failure", b"failure", "output_limit", b"output_limit"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_output_limit", b"_output_limit", "always_load", b"always_load", "failure", b"failure", "instructions", b"instructions", "output_limit", b"output_limit", "position", b"position", "server", b"server", "state", b"state", "tools", b"tools"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_output_limit", b"_output_limit"]) -> typing.Literal["output_limit"] | None: ...
 
 global___ServerTools = ServerTools
+
+@typing.final
+class SearchToolsRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: builtins.int
+    QUERY_FIELD_NUMBER: builtins.int
+    SERVERS_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    PROTOCOL_FIELD_NUMBER: builtins.int
+    query: builtins.str
+    """In words, as a person or a model would say it."""
+    limit: builtins.int
+    """How many tools at most; 0 means five."""
+    protocol: global___Protocol.ValueType
+    @property
+    def caller(self) -> global___Caller: ...
+    @property
+    def servers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """To search these alone. Empty: all."""
+
+    def __init__(
+        self,
+        *,
+        caller: global___Caller | None = ...,
+        query: builtins.str = ...,
+        servers: collections.abc.Iterable[builtins.str] | None = ...,
+        limit: builtins.int = ...,
+        protocol: global___Protocol.ValueType = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["caller", b"caller"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["caller", b"caller", "limit", b"limit", "protocol", b"protocol", "query", b"query", "servers", b"servers"]) -> None: ...
+
+global___SearchToolsRequest = SearchToolsRequest
+
+@typing.final
+class SearchToolsResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class Found(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        SERVER_FIELD_NUMBER: builtins.int
+        TOOL_FIELD_NUMBER: builtins.int
+        SCORE_FIELD_NUMBER: builtins.int
+        server: builtins.str
+        tool: builtins.str
+        """The server's own name of it."""
+        score: builtins.float
+        def __init__(
+            self,
+            *,
+            server: builtins.str = ...,
+            tool: builtins.str = ...,
+            score: builtins.float = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["score", b"score", "server", b"server", "tool", b"tool"]) -> None: ...
+
+    @typing.final
+    class Server(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        SERVER_FIELD_NUMBER: builtins.int
+        TOOLS_FIELD_NUMBER: builtins.int
+        TROUBLE_FIELD_NUMBER: builtins.int
+        server: builtins.str
+        tools: builtins.int
+        trouble: builtins.str
+        """Why it cannot be used just now; empty where nothing is known against it."""
+        def __init__(
+            self,
+            *,
+            server: builtins.str = ...,
+            tools: builtins.int = ...,
+            trouble: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["server", b"server", "tools", b"tools", "trouble", b"trouble"]) -> None: ...
+
+    FOUND_FIELD_NUMBER: builtins.int
+    SERVERS_FIELD_NUMBER: builtins.int
+    @property
+    def found(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SearchToolsResponse.Found]:
+        """The best one first."""
+
+    @property
+    def servers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SearchToolsResponse.Server]:
+        """All that are configured, in the config's order."""
+
+    def __init__(
+        self,
+        *,
+        found: collections.abc.Iterable[global___SearchToolsResponse.Found] | None = ...,
+        servers: collections.abc.Iterable[global___SearchToolsResponse.Server] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["found", b"found", "servers", b"servers"]) -> None: ...
+
+global___SearchToolsResponse = SearchToolsResponse
 
 @typing.final
 class CallToolRequest(google.protobuf.message.Message):
@@ -911,6 +1042,7 @@ class ServerStatus(google.protobuf.message.Message):
     LAST_ERROR_FIELD_NUMBER: builtins.int
     PROTOCOL_VERSION_FIELD_NUMBER: builtins.int
     ALSO_CALLED_FIELD_NUMBER: builtins.int
+    TOOL_TOKENS_FIELD_NUMBER: builtins.int
     server: builtins.str
     state: global___ServerStatus.State.ValueType
     transport: builtins.str
@@ -930,6 +1062,8 @@ class ServerStatus(google.protobuf.message.Message):
     idle_seconds: builtins.float
     last_error: builtins.str
     protocol_version: builtins.str
+    tool_tokens: builtins.int
+    """What its tools cost in every request to a model, estimated."""
     @property
     def also_called(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """What other entries that mean the same server call it."""
@@ -955,8 +1089,9 @@ class ServerStatus(google.protobuf.message.Message):
         last_error: builtins.str = ...,
         protocol_version: builtins.str = ...,
         also_called: collections.abc.Iterable[builtins.str] | None = ...,
+        tool_tokens: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["also_called", b"also_called", "calls", b"calls", "calls_in_flight", b"calls_in_flight", "cwd", b"cwd", "errors", b"errors", "idle_seconds", b"idle_seconds", "last_error", b"last_error", "latency_p50_seconds", b"latency_p50_seconds", "latency_p95_seconds", b"latency_p95_seconds", "memory_bytes", b"memory_bytes", "pid", b"pid", "protocol_version", b"protocol_version", "restarts", b"restarts", "server", b"server", "state", b"state", "target", b"target", "tools", b"tools", "transport", b"transport"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["also_called", b"also_called", "calls", b"calls", "calls_in_flight", b"calls_in_flight", "cwd", b"cwd", "errors", b"errors", "idle_seconds", b"idle_seconds", "last_error", b"last_error", "latency_p50_seconds", b"latency_p50_seconds", "latency_p95_seconds", b"latency_p95_seconds", "memory_bytes", b"memory_bytes", "pid", b"pid", "protocol_version", b"protocol_version", "restarts", b"restarts", "server", b"server", "state", b"state", "target", b"target", "tool_tokens", b"tool_tokens", "tools", b"tools", "transport", b"transport"]) -> None: ...
 
 global___ServerStatus = ServerStatus
 

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from llm_tools_mcp.plugin import toolbox
+from llm_tools_mcp.plugin import notices
 from tests.daemon.live import variant
 from tests.home import BIN, Home
 from tests.programs import Result, end
@@ -47,7 +47,7 @@ def user(house: Home) -> Home:
 @pytest.fixture
 def inside(user: Home) -> Iterator[Home]:
     """This process is a command of the user, and has shown no warning yet."""
-    toolbox._shown.clear()
+    notices._shown.clear()
     with living_in(user):
         yield user
 
@@ -194,7 +194,8 @@ def test_llm_tools_lists_a_toolbox(user: Home) -> None:
     assert "**arguments" not in shown
     with living_in(user):
         listed = json.loads(invoke("tools", "--json", 'MCP(tools="echo")').stdout)
-    (tool,) = listed["toolboxes"][0]["tools"]
+    tool, reader = listed["toolboxes"][0]["tools"]
+    assert (tool["name"], reader["name"]) == ("echo", "read_result")
     assert tool["arguments"]["required"] == ["text"]
 
 

@@ -19,7 +19,7 @@ from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.client.tools import Daemon
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.errors import ConfigNotFound, McpError, UnknownTool
-from llm_tools_mcp.plugin import toolbox
+from llm_tools_mcp.plugin import definitions, notices
 from tests.home import Home
 from tests.prompting import living_in, result_of, results_of, tools_of
 from tests.servers import entry, everything_server, faulty_server, naming_server, scripted_server
@@ -40,7 +40,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 @pytest.fixture
 def user(house: Home) -> Home:
     """A process that has shown no warning yet, and the default config with `everything` in it."""
-    toolbox._shown.clear()
+    notices._shown.clear()
     house.write_config({"everything": EVERYTHING})
     return house
 
@@ -265,6 +265,47 @@ def test_refused_tools_are_offered_as_providers_take_them(user: Home) -> None:
     assert json.loads(result_of(MCP(), "open", **arguments).output) == arguments
 
 
+def test_readonly_offers_what_changes_nothing(user: Home) -> None:
+    """Only tools that say `readOnlyHint`; one that must be called as a task is never offered."""
+    reads = {"annotations": {"readOnlyHint": True}}
+    hinted = scripted_server(
+        user.work / "hinted.json",
+        {"name": "look", **reads},
+        {"name": "write", "annotations": {"readOnlyHint": False}},
+        {"name": "silent"},
+        {"name": "slow", **reads, "execution": {"taskSupport": "required"}},
+    )
+    user.write_config({"hinted": entry(hinted)})
+    assert list(tools_of(MCP(readonly=True))) == ["look"]
+    assert list(tools_of(MCP())) == ["look", "write", "silent"]
+    with pytest.raises(McpError, match=r"MCP\(readonly=…\) takes true or false"):
+        MCP(readonly="yes").tools()
+    with pytest.raises(McpError, match=r"MCP\(limit=…\) takes a whole number from 0"):
+        MCP(limit=-1).tools()
+
+
+def test_much_is_warned_of_once_a_day(user: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """More than 128 tools or 20,000 tokens: one line that says what to type; not again before tomorrow."""
+
+    def said(**env: str) -> str:
+        notices._shown.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in env.items():
+                patch.setenv(name, value)
+            result_of(MCP(), "tool_0")
+        return capsys.readouterr().err
+
+    user.write_config({"many": entry(faulty_server("many", "130"))})
+    assert said(LLM_MCP_QUIET="1") == ""
+    told = said()
+    assert told.startswith("Warning: 131 tools (~")
+    assert all(
+        word in told for word in ("OpenAI takes 128", "MCP(search=true)", "MCP(servers=", "llm mcp list")
+    )
+    assert told.count("\n") == 1
+    assert said() == ""
+
+
 def test_signature_shows_the_arguments(user: Home) -> None:
     """`llm tools MCP` prints the implementation's signature: the tool's arguments, and no Python of ours."""
     found = tools_of(MCP())
@@ -288,7 +329,7 @@ def test_signature_of_odd_schemas(schema: dict[str, Any], shown: str) -> None:
 
     def call(toolbox: object, /, **arguments: object) -> None: ...
 
-    call.__signature__ = toolbox._signature(schema)  # type: ignore[attr-defined]
+    call.__signature__ = definitions.shown_signature(schema)  # type: ignore[attr-defined]
     assert str(inspect.signature(call.__get__(object()))) == shown
 
 
@@ -305,7 +346,7 @@ def test_signature_of_odd_schemas(schema: dict[str, Any], shown: str) -> None:
         ("unicode", {}, "grüße, 世界 🌍 \u2028 e\u0301 \x00 end"),
         ("embedded_text", {}, "embedded text"),
         ("link", {}, "report: file:///report.pdf (application/pdf, the yearly report)"),
-        ("structured", {}, "21.5 degrees"),
+        ("structured", {}, "21.5 degrees\n{\"temperature\": 21.5, \"unit\": \"°C\"}"),
         ("structured_only", {}, '{"count": 12345678901234567890, "unit": "°C"}'),
         ("add", {"a": 2, "b": 3}, "5"),
         ("nothing", {}, ""),
@@ -374,8 +415,8 @@ def test_wrong_arguments_are_told_to_the_model(user: Home) -> None:
 
 
 def test_large_result_arrives_whole(user: Home) -> None:
-    """A result of 10 MB is no problem."""
-    assert len(result_of(MCP(), "big", size=10_000_000).output) == 10_000_000
+    """A result of 10 MB is no problem where no bound is wanted."""
+    assert len(result_of(MCP(limit=0), "big", size=10_000_000).output) == 10_000_000
 
 
 def test_tool_that_crashes_its_server_costs_one_clear_message(user: Home) -> None:
@@ -427,7 +468,7 @@ def test_server_that_fails_costs_only_its_own_tools(user: Home, capsys: pytest.C
     assert list(tools_of(found)) == ["echo"]
     reason = capsys.readouterr().err.splitlines()[0].partition("server: ")[2]
     assert "cannot read my license key" in reason
-    toolbox._shown.clear()
+    notices._shown.clear()
     assert result_of(found, "echo", text="x").output == "x"
     shown = capsys.readouterr().err
     assert shown.count("\n") == 2
@@ -486,6 +527,8 @@ def test_toolbox_is_one_of_llms(user: Home) -> None:
         "tools": None,
         "prefix": "",
         "mode": None,
+        "readonly": False,
+        "limit": None,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp import MCP
-from llm_tools_mcp.plugin import toolbox
+from llm_tools_mcp.plugin import notices
 from tests.home import Home
 from tests.prompting import ask, invoke, living_in, output, outputs, result_of, tools_of
 from tests.servers import entry, everything_server, faulty_server, naming_server
@@ -27,7 +27,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 @pytest.fixture
 def inside(house: Home) -> Iterator[Home]:
     """This process is a command of the user."""
-    toolbox._shown.clear()
+    notices._shown.clear()
     with living_in(house):
         yield house
 

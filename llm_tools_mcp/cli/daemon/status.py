@@ -24,6 +24,7 @@ from llm_tools_mcp.terminal.screen import (
     size,
     styled,
 )
+from llm_tools_mcp.tokens import shown_tokens
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -43,7 +44,7 @@ _SUPERVISORS = {
 
 
 # What gives way on a narrow terminal, the first first.
-_DISPENSABLE = ("PID>", "TOOLS>", "IDLE>", "MEMORY>", "WHERE", "RESTARTS>", "P95>")
+_DISPENSABLE = ("TOKENS>", "PID>", "TOOLS>", "IDLE>", "MEMORY>", "WHERE", "RESTARTS>", "P95>")
 
 
 @command(
@@ -147,6 +148,7 @@ def _row(server: v1.ServerStatus) -> dict[str, str]:
         "P95>": latency(server.latency_p95_seconds) if server.latency_p95_seconds else "-",
         "IDLE>": duration(server.idle_seconds) if is_idle else "busy",
         "TOOLS>": str(server.tools) if server.tools else "-",
+        "TOKENS>": shown_tokens(server.tool_tokens) if server.tool_tokens else "-",
         "MEMORY>": size(server.memory_bytes) if server.memory_bytes else "-",
         "PID>": str(server.pid) if server.pid else "-",
         "WHERE": _place(server),

@@ -139,6 +139,20 @@ def get_command(*, name: str, reveal: bool, config_path: str | None, as_json: bo
     for key, value in shown.items() if isinstance(shown, dict) else [("", shown)]:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         click.echo(f"  {key}: {clean_line(text)}")
+    _tell_known(name, config_path)
+
+
+def _tell_known(name: str, config_path: str | None) -> None:
+    """What the server says of itself and of its tools, as far as the daemon knows."""
+    from llm_tools_mcp.cli.completers import known_servers
+    from llm_tools_mcp.cli.tools.showing import summary
+
+    try:
+        known = known_servers(config_path).get(name)
+    except McpError:
+        return
+    for line in summary(known) if known is not None else ():
+        click.echo(line)
 
 
 @command("remove", "llm mcp remove filesystem")

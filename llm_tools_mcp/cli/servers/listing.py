@@ -16,6 +16,7 @@ from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.columns import print_columns
 from llm_tools_mcp.terminal.screen import clean_line, duration, print_json, print_remarks, size, styled
+from llm_tools_mcp.tokens import shown_tokens, tokens_of
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -34,8 +35,13 @@ def list_command(*, config_path: str | None, as_json: bool) -> None:
     if not found:
         click.echo("no servers; to add one: llm mcp add NAME -- COMMAND ARGS…, or: llm mcp import")
         return
-    print_columns([_cells(row) for row in found], ["FROM", "TRANSPORT", "TOOLS>"], {"NAME": "bold"})
+    print_columns(
+        [_cells(row) for row in found], ["TOKENS>", "FROM", "TRANSPORT", "TOOLS>"], {"NAME": "bold"}
+    )
     print_remarks((row["name"], row["error"]) for row in found)
+    costs = [row["tokens"] for row in found if row["tokens"]]
+    if len(costs) > 1:
+        click.echo(f"\nAll tools together: {shown_tokens(sum(costs))} tokens in every request to a model.")
     spread = [clean_line(row["name"]) for row in found if len(row["folders"]) > 1]
     if spread:
         click.echo(
@@ -55,7 +61,7 @@ def rows(config_path: str | None) -> list[dict[str, Any]]:
     parsed = check_source(source).servers
     live, known = _live(), _known(config_path)
     return [
-        _row(name, entry, parsed.get(name), live.get(name, []), known.get(name)) | {"source": file}
+        _row(name, entry, parsed.get(name), live.get(name, []), known.get(name, [])) | {"source": file}
         for name, (entry, file) in _entries(source).items()
     ]
 
@@ -70,7 +76,7 @@ def _entries(source: ConfigSource) -> dict[str, tuple[Any, str]]:
 
 
 def _row(
-    name: str, entry: Any, parsed: Any, sessions: list[v1.ServerStatus], tools: int | None
+    name: str, entry: Any, parsed: Any, sessions: list[v1.ServerStatus], tools: list[v1.Tool]
 ) -> dict[str, Any]:
     error = parsed.reason if isinstance(parsed, ConfigError) else ""
     state = "disabled" if parsed is None else "failed" if error else "stopped"
@@ -84,7 +90,8 @@ def _row(
         "name": name,
         "transport": _transport(parsed, entry),
         "state": state,
-        "tools": tools,
+        "tools": len(tools) or None,
+        "tokens": sum(tokens_of(tool.name, tool.description, tool.input_schema) for tool in tools) or None,
         "memory_bytes": sum(session.memory_bytes for session in sessions),
         "idle_seconds": round(best.idle_seconds, 1) if best is not None and is_live else None,
         "copies": sum(session.pid > 0 for session in sessions),
@@ -105,6 +112,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "TRANSPORT": row["transport"],
         "STATE": row["state"],
         "TOOLS>": "-" if row["tools"] is None else str(row["tools"]),
+        "TOKENS>": "-" if row["tokens"] is None else shown_tokens(row["tokens"]),
         "MEMORY>": size(row["memory_bytes"]) if row["memory_bytes"] else "-",
         "IDLE>": "-" if row["idle_seconds"] is None else duration(row["idle_seconds"]),
         "FROM": clean_line(Path(row["source"]).name),
@@ -124,11 +132,11 @@ def _live() -> dict[str, list[v1.ServerStatus]]:
     return found
 
 
-def _known(config_path: str | None) -> dict[str, int]:
-    """How many tools each server has, as far as the daemon knows."""
+def _known(config_path: str | None) -> dict[str, list[v1.Tool]]:
+    """The tools of each server, as far as the daemon knows."""
     from llm_tools_mcp.cli.completers import known_tools
 
     try:
-        return {server: len(tools) for server, tools in known_tools(config_path).items() if tools}
+        return known_tools(config_path)
     except McpError:
         return {}

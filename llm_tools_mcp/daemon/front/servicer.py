@@ -237,7 +237,13 @@ class _Listing:
         tools = known.tools if known is not None else ()
         if isinstance(definition, ServerDefinition) and (definition.include or definition.exclude):
             tools = tuple(tool for tool in tools if definition.offers(tool.name))
-        return v1.ServerTools(server=name, position=position, state=state, tools=tools)
+        answer = v1.ServerTools(server=name, position=position, state=state, tools=tools)
+        answer.instructions = known.instructions if known is not None else ""
+        if isinstance(definition, ServerDefinition):
+            answer.always_load = definition.always_load
+            if definition.output_limit is not None:
+                answer.output_limit = definition.output_limit
+        return answer
 
     async def aclose(self) -> None:
         """The client has gone: nobody waits any more. What is starting goes on."""
@@ -280,6 +286,7 @@ def _status(session: Session) -> v1.ServerStatus:
         idle_seconds=session.idle_seconds,
         last_error=session.last_error,
         protocol_version=session.protocol_version,
+        tool_tokens=session.tool_tokens,
     )
 
 

@@ -162,7 +162,7 @@ class Pool:
             raise
         finally:
             self._settle(session)
-        return self._cache.listed(tools, is_legacy=session.is_legacy)
+        return self._cache.listed(tools, **_facts(session))
 
     def refresh_if_stale(self, definition: ServerDefinition, known: ToolList) -> None:
         """Ask again in the background where the known list is old, of another version of the program, or of
@@ -243,7 +243,7 @@ class Pool:
 
     def _store_tools(self, session: Session, tools: list[v1.Tool]) -> None:
         for key in session.cache_keys:
-            self._cache.put(key, tuple(tools), is_legacy=session.is_legacy, asks=session.calls.asks)
+            self._cache.put(key, tools, **_facts(session))
 
     def sessions(self) -> list[Session]:
         return [session for group in self._sessions.values() for session in group]
@@ -360,6 +360,15 @@ class Pool:
             task.cancel()
         await asyncio.gather(*(session.aclose() for session in self.sessions()))
         self._sessions.clear()
+
+
+def _facts(session: Session) -> dict[str, Any]:
+    """What is remembered of a server beside its tools."""
+    return {
+        "is_legacy": session.is_legacy,
+        "asks": session.calls.asks,
+        "instructions": session.instructions,
+    }
 
 
 def _reluctance(session: Session) -> tuple[bool, int, bool]:

@@ -19,6 +19,7 @@ from llm_tools_mcp.daemon.failure import HeaderMismatch, Kind, NotSent, ServerFa
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import JsonObject
 from llm_tools_mcp.daemon.server.sanitize import redactor
+from llm_tools_mcp.tokens import tokens_of
 
 from .backoff import Backoff
 from .calls import Call, Calls, OnEvent
@@ -62,6 +63,8 @@ class Session:
         self.statistics = Statistics()
         self.last_error = ""
         self.tool_count = 0
+        self.tool_tokens = 0
+        self.instructions = ""
         self.backoff = Backoff(clock)
         self.is_legacy = is_legacy
         self._schemas = schemas  # of the last known list, as JSON text, by tool
@@ -189,6 +192,10 @@ class Session:
             self._tools = tools
             self.tool_count = len(tools)
             self._schemas = {tool.name: tool.input_schema for tool in tools}
+            self.tool_tokens = sum(
+                tokens_of(tool.name, tool.description, tool.input_schema) for tool in tools
+            )
+            self.instructions = connection.instructions
             self._on_tools(self, tools)
             return tools
         raise ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")

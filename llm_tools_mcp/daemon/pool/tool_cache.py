@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 _SUFFIX = ".tools"
 # In front of checksum and protobuf: another format gets another magic, and old entries are passed over.
-_MAGIC = b"llm-mcp tools 2\n"
+_MAGIC = b"llm-mcp tools 3\n"
 _HEADER = len(_MAGIC) + 4
 _MAX_IN_MEMORY = 256
 # Entries that nobody has written for so long are of servers that are configured no more.
@@ -45,6 +46,7 @@ class ToolList:
     listed_at: float  # seconds since the epoch
     is_legacy: bool  # the server is known to need the older handshake
     asks: bool = False  # it has asked a person something, without saying for which call
+    instructions: str = ""  # what it says about its use as a whole
 
 
 class ToolCache:
@@ -68,15 +70,18 @@ class ToolCache:
             self._remember(key, stamp, known)
         return known
 
-    def put(self, key: str, tools: tuple[v1.Tool, ...], *, is_legacy: bool, asks: bool = False) -> ToolList:
-        known = self.listed(tools, is_legacy=is_legacy, asks=asks)
+    def put(self, key: str, tools: Iterable[v1.Tool], **facts: Any) -> ToolList:
+        """As `listed`, and kept."""
+        known = self.listed(tools, **facts)
         stored = self._store(key, known)
         self._remember(key, self._stamp(key) if stored else None, known)
         return known
 
-    def listed(self, tools: Iterable[v1.Tool], *, is_legacy: bool, asks: bool = False) -> ToolList:
+    def listed(
+        self, tools: Iterable[v1.Tool], *, is_legacy: bool, asks: bool = False, instructions: str = ""
+    ) -> ToolList:
         """A list that a server gave just now."""
-        return ToolList(tuple(tools), self._clock(), is_legacy, asks)
+        return ToolList(tuple(tools), self._clock(), is_legacy, asks, instructions)
 
     def age(self, known: ToolList) -> float:
         """Seconds since it was listed; negative where the clock was set back."""
@@ -121,11 +126,15 @@ class ToolCache:
         except (OSError, DecodeError) as error:
             _log.warning("discarding the cached tool list %s: %s", path.name, type(error).__name__)
             return None
-        return ToolList(tuple(entry.tools), entry.listed_at, entry.is_legacy, entry.asks)
+        return ToolList(tuple(entry.tools), entry.listed_at, entry.is_legacy, entry.asks, entry.instructions)
 
     def _store(self, key: str, known: ToolList) -> bool:
         entry = v1.CachedTools(
-            tools=known.tools, listed_at=known.listed_at, is_legacy=known.is_legacy, asks=known.asks
+            tools=known.tools,
+            listed_at=known.listed_at,
+            is_legacy=known.is_legacy,
+            asks=known.asks,
+            instructions=known.instructions,
         )
         body = entry.SerializeToString()
         try:

@@ -35,6 +35,8 @@ _CLOSED = re.compile("Connection closed$")
 _SESSION_WORDS = re.compile(r"session|not initiali[sz]ed", re.IGNORECASE)
 # Seconds for the answer to a question about the session; none is no reason to end it.
 _ASK_SECONDS = 3.0
+# Characters that are kept of what a server says about its use.
+_MAX_INSTRUCTIONS = 16_384
 # Seconds between two pings of an http server that is idle.
 _PING_SECONDS = 60.0
 # Seconds before a lost subscription is tried again: doubling up to the ping's pace.
@@ -52,6 +54,7 @@ class Connection:
         self._roots = roots
         self.pid = link.pid
         self.protocol_version = session.protocol_version or ""
+        self.instructions = plain(session.instructions or "")[:_MAX_INSTRUCTIONS]
         self.lost = link.lost
         # What the server last said against a session that worked before; empty when it works.
         self._complaint = ""

@@ -47,7 +47,17 @@ def tool_to_wire(tool: SdkTool) -> v1.Tool:
         description=plain(tool.description or ""),
         input_schema=strict_json.dumps(_plain_schema(tool.input_schema)),
         title=plain(tool.title or ""),
+        annotations=_json(tool.annotations.model_dump(by_alias=True, exclude_none=True))
+        if tool.annotations
+        else "",
+        output_schema=_json(tool.output_schema),
+        meta=_json(tool.meta),
+        task_support=(tool.execution.task_support or "") if tool.execution else "",
     )
+
+
+def _json(value: Any) -> str:
+    return strict_json.dumps(_plain_schema(value)) if value else ""
 
 
 def _plain_schema(schema: Any) -> Any:

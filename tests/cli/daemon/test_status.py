@@ -156,7 +156,7 @@ def test_narrow_terminal_gets_the_first_columns(home: Home) -> None:
     narrow, usual, wide = (lines[0].split() for lines in shown.values())
     assert narrow == ["SERVER", "STATE", "CALLS", "ERRORS", "RESTARTS", "P50", "P95"]
     assert usual == [*narrow, "MEMORY", "WHERE"]
-    assert wide == [*narrow, "IDLE", "TOOLS", "MEMORY", "PID", "WHERE"]
+    assert wide == [*narrow, "IDLE", "TOOLS", "TOKENS", "MEMORY", "PID", "WHERE"]
     assert shown[80][1].endswith("-below-it")
 
 

@@ -6,7 +6,7 @@ import json
 
 from tests.cli.terminal import run_in_terminal
 from tests.home import Home
-from tests.servers import entry, everything_server, faulty_server, naming_server
+from tests.servers import entry, everything_server, faulty_server, naming_server, scripted_server
 
 
 def test_tools_of_all_servers(served: Home) -> None:
@@ -34,6 +34,41 @@ def test_one_tool_whole(served: Home) -> None:
     assert 'prefix  (string, optional, default "p")' in shown
     assert "llm mcp call every name_args name=STRING server_name=STRING" in shown
     assert '"required"' in served.run_cli("tools", "every", "add", "--schema").stdout
+
+
+def test_what_servers_say_of_their_tools(home: Home) -> None:
+    """Hints, output schema, _meta, instructions and tokens: in `tools`, `get`, `list`, `status` and JSON."""
+    told = {
+        "annotations": {"readOnlyHint": True, "idempotentHint": True},
+        "outputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}},
+        "_meta": {"x/y": 1},
+        "title": "Look",
+    }
+    task = {"name": "task", "execution": {"taskSupport": "required"}}
+    server = scripted_server(
+        home.work / "s.json",
+        {"name": "look", **told},
+        {"name": "plain"},
+        task,
+        instructions="Look twice.\x1b[2J",
+    )
+    home.write_config({"s": entry(server), "other": entry(naming_server("x"))})
+    shown = json.loads(home.run_cli("tools", "--json").stdout)
+    look = next(tool for tool in shown["tools"] if tool["tool"] == "look")
+    assert look["annotations"] == told["annotations"]
+    assert (look["output_schema"], look["meta"], look["title"]) == (told["outputSchema"], {"x/y": 1}, "Look")
+    assert shown["instructions"] == {"s": "Look twice."}
+    assert shown["left_out"] == [{"server": "s", "tool": "task"}]
+    listed = home.run_cli("tools", "--tokens")
+    assert "tokens in every request" in listed.stdout
+    assert "s: task can be called as a task alone" in listed.stderr
+    assert "read-only, idempotent, ~" in home.run_cli("tools", "s", "look").stdout
+    got = home.run_cli("get", "s").stdout
+    assert "tools: 3, 1 read-only, 1 idempotent; ~" in got
+    assert got.endswith("it says:\n    Look twice.\n")
+    assert "TOKENS" in home.run_cli("list").stdout
+    assert "TOKENS" in home.run_cli("status").stdout
+    assert "is left out" in home.run_cli("call", "s", "task", check=False).stderr
 
 
 def with_broken(served: Home) -> str:

@@ -1,0 +1,110 @@
+"""Results that were too large for a model, as files of this user for a day; and reading on in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from llm_tools_mcp import access, paths
+
+_SECONDS = 24 * 3600.0
+# Bytes of all of them: the oldest give way.
+_MOST = 512 << 20
+_ID = re.compile(r"[0-9a-f]{12}")
+# Characters of a line that a pattern is tried on, and that is shown.
+_LINE = 2000
+
+
+class Kept(NamedTuple):
+    """`problem` says why there is no such file."""
+
+    id: str
+    path: Path
+    problem: str = ""
+
+
+def keep(data: bytes, mime_type: str = "text/plain") -> Kept:
+    """On disk when this returns: 0600, in a folder of its own."""
+    from secrets import token_hex
+
+    name = token_hex(6)
+    path = paths.results_folder() / f"{name}{_suffix(mime_type)}"
+    try:
+        access.make_private_folder(path.parent)
+        prune(path.parent, _MOST - len(data))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        return Kept(name, path, error.strerror or "it cannot be written")
+    return Kept(name, path)
+
+
+def _suffix(mime_type: str) -> str:
+    from mimetypes import guess_extension
+
+    return ".txt" if mime_type == "text/plain" else guess_extension(mime_type) or ".bin"
+
+
+def prune(folder: Path, most: int) -> None:
+    """Remove what is older than a day, and the oldest of what exceeds so many bytes."""
+    with suppress(OSError):
+        found = sorted(_files(folder), key=lambda one: one[1].st_mtime, reverse=True)
+        size = 0
+        for path, status in found:
+            size += status.st_size
+            if size > most or time.time() - status.st_mtime > _SECONDS:
+                path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in folder.iterdir():
+        with suppress(OSError):
+            yield path, path.stat()
+
+
+# --- reading on -------------------------------------------------------------------------------------
+
+
+def read(name: str, offset: int, length: int, pattern: str) -> str:
+    """A part of a kept text, or the lines that fit a pattern. Raises ValueError, for the model to read."""
+    path = paths.results_folder() / f"{name}.txt"
+    if not _ID.fullmatch(name) or not path.is_file():
+        raise ValueError(f"there is no result {name!r} (any more): they are kept for a day")
+    text = path.read_bytes().decode("utf-8", "replace")
+    if not 0 <= offset <= len(text):
+        raise ValueError(f"offset is from 0 to {len(text)}, the length of the result in characters")
+    return _matching(text, offset, length, pattern) if pattern else _part(text, offset, length)
+
+
+def _part(text: str, offset: int, length: int) -> str:
+    end = min(len(text), offset + length)
+    rest = f"; the next part begins at offset {end}" if end < len(text) else "; this is the end"
+    return f"{text[offset:end]}\n[characters {offset} to {end} of {len(text)}{rest}]"
+
+
+def _matching(text: str, offset: int, length: int, pattern: str) -> str:
+    """Each line with its offset, as far as they fit."""
+    try:
+        sought = re.compile(pattern, re.IGNORECASE)
+    except re.error as error:
+        raise ValueError(f"the pattern is no regular expression: {error}") from None
+    lines: list[str] = []
+    place = offset
+    for line in text[offset:].splitlines(keepends=True):
+        shown = line[:_LINE].rstrip("\r\n")
+        if sought.search(shown):
+            told = f"{place}: {shown}"
+            if length < len(told) + 1:
+                return "\n".join([*lines, f"[more lines fit; to see them: offset={place}]"])
+            length -= len(told) + 1
+            lines.append(told)
+        place += len(line)
+    return "\n".join([*lines, f"[{len(lines)} lines fit from offset {offset} to the end]"])
