@@ -11,6 +11,10 @@ McpError
 │   ├── DaemonAlreadyRunning  another one holds the socket
 │   └── SocketRefused         the socket's path or owner is not acceptable
 ├── ServiceError              the service manager refused
+├── LoginError                nobody is logged in, and this is why
+│   ├── LoginRefused          the authorization server said no
+│   ├── LoginUnreachable      it did not answer
+│   └── LoginsUnusable        the store of logins cannot be used
 └── ToolCallError             one tool call
     ├── ToolFailed            the tool answered with an error of its own
     ├── UnknownTool           no such server or tool
@@ -140,6 +144,36 @@ class ServiceError(McpError):
 
     def __str__(self) -> str:
         return f"{self.detail}\nTo repair it:\n  {self.repair}" if self.repair else self.detail
+
+
+class LoginError(McpError):
+    """A login did not come about. Its text holds no secrets."""
+
+
+class LoginRefused(LoginError):
+    """`code` is OAuth's, such as `invalid_grant`; empty where the answer had none."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text, code)
+        self.text, self.code = text, code
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class LoginUnreachable(LoginError):
+    """Network trouble, or a server's: trying again may help."""
+
+
+class LoginsUnusable(LoginError):
+    """The file is damaged or not the user's own; it is never overwritten. `repair` is what to type."""
+
+    def __init__(self, path: str, detail: str, repair: str) -> None:
+        super().__init__(path, detail, repair)
+        self.path, self.detail, self.repair = path, detail, repair
+
+    def __str__(self) -> str:
+        return f"the store of logins {self.path} {self.detail}; to go on: {self.repair}"
 
 
 class ToolCallError(McpError):

@@ -72,7 +72,7 @@ def cache_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """What the person has agreed to: no cleaner of caches may take it for refuse."""
+    """What the person has agreed to, and logins: no cleaner of caches may take it for refuse."""
     from platformdirs import user_data_path
 
     return user_data_path("llm-tools-mcp")
@@ -81,6 +81,10 @@ def data_folder() -> Path:
 def results_folder() -> Path:
     """Results that were too large for a model."""
     return cache_folder() / "results"
+
+
+def logins_file() -> Path:
+    return data_folder() / "logins.json"
 
 
 def socket_path() -> Path:

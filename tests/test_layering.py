@@ -18,6 +18,7 @@ FLOORS = (
     ("access", "dependencies", "errors", "streams"),
     ("paths", "peer", "plain", "strict_json", "tokens"),
     ("acceptable", "config", "known", "naming", "v1"),
+    ("login",),
     ("consent", "service", "terminal"),
     # the client's side                      the daemon's side
     (
@@ -30,6 +31,7 @@ FLOORS = (
     ("cli.schema", "cli.secrets", "daemon.front"),
     ("cli.completers", "daemon.lifecycle"),
     ("cli.tools", "daemon.__main__"),
+    ("cli.login",),
     ("cli.servers",),
     ("cli.daemon",),
     ("cli.help",),
@@ -38,7 +40,7 @@ FLOORS = (
 # What both sides may import: they never import each other.
 SHARED = (
     *("access", "dependencies", "errors", "paths", "peer", "plain", "strict_json", "tokens"),
-    *("config", "known", "naming", "v1"),
+    *("config", "known", "login", "naming", "v1"),
 )
 # Knows none of ours, nor is known: a server of its own.
 DEMO_SERVER = "cli.help.demo_server"
@@ -53,9 +55,10 @@ HOMES = {
     "grpc": ("client", "v1"),
     "h2": ("daemon.front.http2",),
     "hpack": ("daemon.front.http2",),
-    "httpx2": MCP_HOMES,
+    "cryptography": ("login.token",),
+    "httpx2": (*MCP_HOMES, "login"),
     "llm": ("plugin",),
-    "mcp": MCP_HOMES,
+    "mcp": (*MCP_HOMES, "login"),
     "mcp_types": MCP_HOMES,
     "platformdirs": ("paths",),
     "prometheus_client": ("cli.daemon.metrics",),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from .footing import Footing, is_unchanged
+from .oauth import OAuth
 from .secrecy import TELLING, holds_token, public_command, public_path, secret_args
 from .variables import NETWORK_VARIABLES, is_indifferent, is_inherited
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_USUAL_LOGIN = OAuth()
 
 
 class Transport(str, Enum):
@@ -62,6 +64,11 @@ class ServerDefinition:
     url: str = field(default="", repr=False)
     headers: Mapping[str, str] = _secret()
     proxy_env: Mapping[str, str] = _secret()
+    headers_helper: str = field(default="", repr=False)
+    helper_env: Mapping[str, str] = _secret()
+    oauth: OAuth | None = _USUAL_LOGIN  # None: it is never logged in to
+    login: str = ""
+    """Which login its requests are made with, by id: another login is another session."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -108,7 +115,18 @@ class ServerDefinition:
         headers = set(self.headers.values())
         credentials = {value.rpartition(" ")[2] for value in headers}  # the token of "Bearer TOKEN"
         args = secret_args([*self.command.split()[1:], *self.args])
-        return frozenset({*own, *headers, *credentials, *_secrets_in_url(self.url), *args}) - {""}
+        oauth = self.oauth.secrets if self.oauth is not None else ()
+        return frozenset({*own, *headers, *credentials, *_secrets_in_url(self.url), *args, *oauth}) - {""}
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether a login is what a 401 of it asks for: headers of the config would count otherwise."""
+        if self.transport is Transport.STDIO or self.oauth is None or self.headers_helper:
+            return False
+        return not any(name.lower() == "authorization" for name in self.headers)
+
+    def with_login(self, login: str) -> ServerDefinition:
+        return self if login == self.login else replace(self, login=login)
 
     @property
     def is_current(self) -> bool:
@@ -122,19 +140,25 @@ class ServerDefinition:
 
     def _started_as(self) -> list[object]:
         if self.transport is not Transport.STDIO:
-            return self._reached_as()
+            return [*self._reached_as(), *([self.login] if self.login else [])]
         env = self._env_without(is_indifferent)
         return [*self._spoken(), self.command, self.args, env, self.cwd, self.umask]
 
     def _listed_as(self) -> list[object]:
         if self.transport is not Transport.STDIO:
-            return self._reached_as()
+            # Two entries may be two accounts; and a list stays known when its login ends.
+            return [*self._reached_as(), *([self.name] if self.can_log_in else [])]
         env = self._env_without(_is_of_the_call)
         pinned = self.cwd if self.cwd_is_pinned else None
         return [*self._spoken(), self.command_as_written or self.command, self.args, env, pinned]
 
     def _reached_as(self) -> list[object]:
-        return [*self._spoken(), self.url, dict(self.headers), dict(self.proxy_env)]
+        reached: list[object] = [*self._spoken(), self.url, dict(self.headers), dict(self.proxy_env)]
+        if self.headers_helper:
+            reached += [self.headers_helper, dict(self.helper_env)]
+        if self.oauth != _USUAL_LOGIN:
+            reached.append(self.oauth.as_list() if self.oauth is not None else False)
+        return reached
 
     def _spoken(self) -> list[str]:
         return [self.transport.value, self.protocol.value]

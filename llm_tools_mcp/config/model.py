@@ -12,7 +12,15 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from llm_tools_mcp.errors import ConfigError
@@ -76,9 +84,38 @@ class StdioEntry(Entry):
     instances: Annotated[int, Field(ge=1)] | None = None
 
 
+class OAuthEntry(BaseModel):
+    """The key `oauth`, as Claude Code and Gemini CLI spell what they know of it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+
+    client_id: str | None = _spelled("clientId", "client_id")
+    client_secret: str | None = _spelled("clientSecret", "client_secret")
+    scopes: list[str] | str | None = None
+    callback_port: Annotated[int, Field(ge=0, le=65535)] | None = _spelled("callbackPort", "callback_port")
+    redirect_uri: str | None = _spelled("redirectUri", "redirect_uri")
+    client_metadata_url: str | None = _spelled("clientMetadataUrl", "client_metadata_url")
+    grant_type: Literal["authorization_code", "client_credentials"] | None = _spelled(
+        "grantType", "grant_type"
+    )
+    private_key: str | None = _spelled("privateKey", "private_key")
+    algorithm: str | None = None
+    issuer: str | None = None
+
+
+# `"oauth": false`: this server is never logged in to.
+NO_LOGIN = OAuthEntry()
+
+
+def _oauth(value: object) -> object:
+    return NO_LOGIN if value is False else value
+
+
 class RemoteEntry(Entry):
     url: str = Field(validation_alias=AliasChoices(*_URLS))
     headers: dict[str, str] | None = None
+    headers_helper: str | None = _spelled("headersHelper", "headers_helper")
+    oauth: Annotated[OAuthEntry | None, BeforeValidator(_oauth)] = None
 
 
 def spellings(model: type[Entry]) -> set[str]:

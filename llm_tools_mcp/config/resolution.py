@@ -18,11 +18,12 @@ from llm_tools_mcp.errors import ConfigError
 from .definition import Protocol, ServerDefinition, Transport
 from .expansion import Expansion
 from .footing import program_files, stamped
+from .oauth import OAuth
 from .problems import config_error, nested_key
-from .variables import CERTIFICATE_VARIABLES, PROXY_VARIABLES, inherited, is_inherited
+from .variables import CERTIFICATE_VARIABLES, PROXY_VARIABLES, inherited, is_indifferent, is_inherited
 
 if TYPE_CHECKING:
-    from .model import Entry, RemoteEntry, StdioEntry
+    from .model import Entry, OAuthEntry, RemoteEntry, StdioEntry
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
@@ -200,6 +201,8 @@ def _remote(
 ) -> ServerDefinition:
     url = expansion.text("url", entry.url)
     headers = expansion.mapping("headers", entry.headers or {})
+    helper = expansion.text("headersHelper", entry.headers_helper or "")
+    oauth = _oauth(entry.oauth, expansion)
     _check_request(expansion, url, headers)
     return ServerDefinition(
         transport=_remote_transport(entry.type, url),
@@ -208,8 +211,61 @@ def _remote(
         proxy_env=MappingProxyType(
             {name: value for name, value in context.environment.items() if name in PROXY_VARIABLES}
         ),
+        headers_helper=helper,
+        helper_env=MappingProxyType(_helper_env(context) if helper else {}),
+        oauth=oauth,
         **common,
     )
+
+
+def _helper_env(context: Context) -> dict[str, str]:
+    """Of the caller: who it is, and its way to the network."""
+    environment = context.environment.items()
+    return {name: value for name, value in environment if is_inherited(name) and not is_indifferent(name)}
+
+
+def _oauth(entry: OAuthEntry | None, expansion: Expansion) -> OAuth | None:
+    """None where the entry says that there is no login."""
+    from .model import NO_LOGIN
+
+    if entry is None or entry is NO_LOGIN:
+        return OAuth() if entry is None else None
+    key = "oauth"
+    scopes = entry.scopes.split() if isinstance(entry.scopes, str) else entry.scopes or ()
+    texts = {
+        "client_id": ("clientId", entry.client_id),
+        "client_secret": ("clientSecret", entry.client_secret),
+        "redirect_uri": ("redirectUri", entry.redirect_uri),
+        "client_metadata_url": ("clientMetadataUrl", entry.client_metadata_url),
+        "private_key": ("privateKey", entry.private_key),
+        "algorithm": ("algorithm", entry.algorithm),
+        "issuer": ("issuer", entry.issuer),
+    }
+    resolved = OAuth(
+        scopes=expansion.texts(nested_key(key, "scopes"), scopes),
+        callback_port=entry.callback_port or 0,
+        grant_type=entry.grant_type or "authorization_code",
+        **{
+            name: expansion.text(nested_key(key, spelled), text or "")
+            for name, (spelled, text) in texts.items()
+        },
+    )
+    _check_oauth(expansion, resolved)
+    return resolved
+
+
+def _check_oauth(expansion: Expansion, oauth: OAuth) -> None:
+    """What contradicts itself or cannot be sent; the rest shows when somebody logs in."""
+    if oauth.is_for_machines and not (oauth.client_id and (oauth.client_secret or oauth.private_key)):
+        reason = "client_credentials needs `clientId`, and `clientSecret` or `privateKey`"
+        expansion.complain("oauth.grantType", reason)
+    if oauth.private_key and not oauth.is_for_machines:
+        expansion.complain("oauth.privateKey", 'is for `"grantType": "client_credentials"`')
+    if oauth.client_metadata_url and not _is_document_url(oauth.client_metadata_url):
+        expansion.complain("oauth.clientMetadataUrl", "should be an https:// url with a path")
+    if oauth.redirect_uri and not _is_loopback_url(oauth.redirect_uri):
+        reason = "should be http:// on localhost or 127.0.0.1, with a port: the browser comes back to it"
+        expansion.complain("oauth.redirectUri", reason)
 
 
 def _remote_transport(written_type: str | None, url: str) -> Transport:
@@ -300,3 +356,18 @@ def _is_http_url(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and bool(_URL.fullmatch(url))
+
+
+def _is_document_url(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    return _is_http_url(url) and url.startswith("https://") and urlsplit(url).path not in ("", "/")
+
+
+def _is_loopback_url(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    if not _is_http_url(url):
+        return False
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1") and bool(parts.port)

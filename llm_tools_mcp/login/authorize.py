@@ -1,0 +1,292 @@
+"""A person's login, from the server's refusal to stored tokens: the authorization code with PKCE.
+
+Runs in the command's process, which has the person's terminal and browser. The daemon never does this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.config.oauth import OAuth
+from llm_tools_mcp.errors import LoginError, LoginRefused
+
+from .callback import HOST, PATH, Listener, Redirect
+from .discovery import AuthorizationServer, Resource, find_resource, find_server
+from .records import LOGGED_OUT, Challenge, Login, Records, Registration, place_of
+from .registration import client_of, configured_client, document_client, known_registrations, register
+from .store import LoginStore
+from .token import Client, Grant, describe, request_token
+
+if TYPE_CHECKING:
+    import httpx2
+
+# Seconds that a person may take.
+PATIENCE = 900.0
+_OFFLINE = "offline_access"
+
+
+class Person(Protocol):
+    """Who logs in."""
+
+    def send_to(self, url: str) -> None:
+        """Show the page at this url: in the browser, or by printing it."""
+
+    def say(self, text: str) -> None: ...
+
+    async def paste(self) -> str:
+        """The url of the page that the browser came back to; waits for ever where nobody can paste."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked of the authorization server. `verifier` and `state` are made up for this time alone."""
+
+    server: AuthorizationServer
+    client: Client
+    resource: str
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    @property
+    def url(self) -> str:
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        parameters = {
+            "response_type": "code",
+            "client_id": self.client.id,
+            "redirect_uri": self.redirect_uri,
+            "state": self.state,
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+            "resource": self.resource,
+        }
+        if self.scopes:
+            parameters["scope"] = " ".join(self.scopes)
+        if _OFFLINE in self.scopes:
+            parameters["prompt"] = "consent"  # OpenID gives no refresh token without it
+        parts = urlsplit(self.server.authorization_endpoint)
+        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *parameters.items()])
+        return urlunsplit(parts._replace(query=query, fragment=""))
+
+    def form(self, code: str) -> dict[str, str]:
+        return {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.redirect_uri,
+            "code_verifier": self.verifier,
+            "resource": self.resource,
+        }
+
+
+async def log_in(
+    http: httpx2.AsyncClient,
+    store: LoginStore,
+    definition: ServerDefinition,
+    person: Person,
+    scopes: Sequence[str] = (),
+) -> Login:
+    """Log in to the server and store the login. `scopes` are asked for besides those that are due.
+
+    Raises LoginError, with what to do.
+    """
+    oauth, url = definition.oauth or OAuth(), definition.url
+    records = store.read()
+    challenge = records.challenge(definition.name, url) or Challenge(definition.name, place_of(url))
+    resource = await find_resource(http, url, challenge.metadata_url)
+    server = await find_server(http, resource, url, oauth.issuer)
+    _check(server)
+    previous = records.login(definition.name, url)
+    wanted = _wanted_scopes(oauth, scopes, challenge, previous, resource, server)
+    listener = Listener(urlsplit(oauth.redirect_uri).path or PATH if oauth.redirect_uri else PATH, person.say)
+    try:
+        client, redirect_uri = await _client(http, store, records, oauth, server, listener, wanted)
+        identifier = resource.identifier if resource is not None else place_of(url)
+        request = _Request(server, client, identifier, redirect_uri, wanted)
+        redirect = await _answer(listener, person, request)
+        login = await _login(http, store, definition, request, _code(redirect, server))
+    except LoginError as error:
+        await listener.finish(f"The login failed: {error}")
+        raise
+    except asyncio.CancelledError:
+        await listener.finish("The login was broken off in the terminal.")
+        raise
+    await listener.finish(f"You are logged in to {definition.name!r}. You can close this page.")
+    return login
+
+
+def _check(server: AuthorizationServer) -> None:
+    if not server.authorization_endpoint or not server.token_endpoint:
+        raise LoginError(
+            f"{server.issuer} offers no login for people: an endpoint is missing in its metadata"
+        )
+    if server.has_metadata and "S256" not in (server.challenge_methods or ()):
+        reason = "does not announce PKCE (`code_challenge_methods_supported` without S256)"
+        raise LoginError(f"{server.issuer} {reason}; refused, since the code could be stolen on its way")
+
+
+def _wanted_scopes(
+    oauth: OAuth,
+    given: Sequence[str],
+    challenge: Challenge,
+    previous: Login | None,
+    resource: Resource | None,
+    server: AuthorizationServer,
+) -> tuple[str, ...]:
+    """What the server asked for, else what it lists; and nothing that is held already is lost."""
+    from mcp.client.auth.utils import union_scopes
+
+    due = oauth.scopes or challenge.scopes or (resource.scopes if resource is not None else ())
+    held: tuple[str, ...] = ()
+    if previous is not None and previous.issuer == server.issuer and previous.ended != LOGGED_OUT:
+        held = previous.scopes
+    found = union_scopes(union_scopes(" ".join(held), " ".join(due)), " ".join(given)) or ""
+    wanted = tuple(found.split())
+    if wanted and _OFFLINE in (server.scopes or ()) and _OFFLINE not in wanted:
+        return (*wanted, _OFFLINE)
+    return wanted
+
+
+# --- who asks ---------------------------------------------------------------------------------------
+
+
+async def _client(
+    http: httpx2.AsyncClient,
+    store: LoginStore,
+    records: Records,
+    oauth: OAuth,
+    server: AuthorizationServer,
+    listener: Listener,
+    scopes: tuple[str, ...],
+) -> tuple[Client, str]:
+    """The client, and the redirect url that it is known with; the listener listens there."""
+    client = configured_client(oauth, server) or document_client(oauth, server)
+    port = urlsplit(oauth.redirect_uri).port or oauth.callback_port
+    if client is not None or port:
+        await listener.start(port or 0)
+        redirect_uri = oauth.redirect_uri or _redirect_uri(listener.port)
+        if client is not None:
+            return client, redirect_uri
+        known = [
+            each for each in known_registrations(records, server, scopes) if each.redirect_uri == redirect_uri
+        ]
+    else:
+        known = await _listen_as_registered(known_registrations(records, server, scopes), listener)
+        redirect_uri = _redirect_uri(listener.port)
+    if known:
+        return client_of(known[0]), redirect_uri
+    registration = await register(http, server, redirect_uri, scopes)
+    store.change(lambda records: records.with_registration(registration))
+    return client_of(registration), redirect_uri
+
+
+async def _listen_as_registered(registrations: list[Registration], listener: Listener) -> list[Registration]:
+    """On the port of a registration, so that it can be used again; else on any, for a new one."""
+    for registration in registrations:
+        try:
+            await listener.start(urlsplit(registration.redirect_uri).port or 0)
+        except LoginError:
+            continue
+        return [registration]
+    await listener.start(0)
+    return []
+
+
+def _redirect_uri(port: int) -> str:
+    return f"http://{HOST}:{port}{PATH}"
+
+
+# --- the person's part ------------------------------------------------------------------------------
+
+
+async def _answer(listener: Listener, person: Person, request: _Request) -> Redirect:
+    """What came back: through the listener, or by hand. Raises LoginError after a long silence."""
+    coming = asyncio.ensure_future(listener.redirect(request.state))
+    person.send_to(request.url)
+    pasting = asyncio.ensure_future(_pasted(person, request.state))
+    try:
+        done, _ = await asyncio.wait([coming, pasting], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            raise LoginError(f"nobody logged in within {PATIENCE / 60:.0f} minutes")
+        return (coming if coming in done else pasting).result()
+    finally:
+        coming.cancel()
+        pasting.cancel()
+
+
+async def _pasted(person: Person, state: str) -> Redirect:
+    while True:
+        redirect = Redirect.parsed(await person.paste())
+        if redirect.has_state(state):
+            return redirect
+        if redirect.state:
+            person.say("that url belongs to another login (wrong `state`); paste the one of this login:")
+        else:
+            person.say(
+                "that is not the url that the browser came back to: it holds `state=…`; paste it whole:"
+            )
+
+
+def _code(redirect: Redirect, server: AuthorizationServer) -> str:
+    """The code, from whom it was asked for and from nobody else (RFC 9207). Raises LoginError."""
+    if redirect.issuer is None and server.announces_issuer:
+        raise LoginRefused(f"the answer does not say that it comes from {server.issuer} (`iss`); refused")
+    if redirect.issuer is not None and redirect.issuer != server.issuer:
+        raise LoginRefused(f"the answer comes from another server than {server.issuer} (`iss`); refused")
+    if redirect.error == "access_denied":
+        raise LoginRefused("it was denied in the browser", redirect.error)
+    if redirect.error or not redirect.code:
+        said = describe(redirect.error[:60], redirect.description) or "it sent no code"
+        raise LoginRefused(f"{server.issuer} refused: {said}", redirect.error[:60])
+    return redirect.code
+
+
+# --- the tokens -------------------------------------------------------------------------------------
+
+
+async def _login(
+    http: httpx2.AsyncClient, store: LoginStore, definition: ServerDefinition, request: _Request, code: str
+) -> Login:
+    server, client = request.server, request.client
+    try:
+        grant = await request_token(http, server.token_endpoint, client, request.form(code))
+    except LoginRefused as error:
+        if error.code in ("invalid_client", "unauthorized_client"):  # it has forgotten the registration
+            store.change(lambda records: records.without_client(server.issuer, client.id))
+        raise LoginRefused(f"{server.issuer} refused: {error}", error.code) from None
+    login = _made(definition, request, grant)
+    store.change(lambda records: records.with_login(login))
+    return login
+
+
+def _made(definition: ServerDefinition, request: _Request, grant: Grant) -> Login:
+    server, client, now = request.server, request.client, time.time()
+    is_configured = definition.oauth is not None and client.id == definition.oauth.client_id
+    lifetime = grant.expires_in or 0.0
+    return Login(
+        server=definition.name,
+        url=place_of(definition.url),
+        issuer=server.issuer,
+        resource=request.resource,
+        client_id=client.id,
+        client_secret="" if is_configured else client.secret,
+        auth_method=client.auth_method,
+        token_endpoint=server.token_endpoint,
+        revocation_endpoint=server.revocation_endpoint,
+        scopes=grant.scopes if grant.scopes is not None else request.scopes,
+        requested=request.scopes,
+        access_token=grant.access_token,
+        refresh_token=grant.refresh_token,
+        lifetime=lifetime,
+        expires_at=now + lifetime if lifetime else 0.0,
+        since=now,
+    )

@@ -1,0 +1,35 @@
+"""What a server says in `WWW-Authenticate` when it refuses (RFC 6750, RFC 9728)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_BEARER = re.compile(r"(?:^|,)\s*Bearer(?:\s+|$)", re.IGNORECASE)
+_INSUFFICIENT = "insufficient_scope"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    error: str = ""
+    scopes: tuple[str, ...] = ()
+    metadata_url: str = ""
+
+    @property
+    def lacks_scope(self) -> bool:
+        return self.error == _INSUFFICIENT
+
+
+def refusal_in(headers: Iterable[str]) -> Refusal:
+    """Of the values of `WWW-Authenticate`; an empty one where no Bearer challenge is among them."""
+    for value in headers:
+        if begin := _BEARER.search(value):
+            pairs = _PARAMETER.findall(value[begin.end() :])
+            found: dict[str, str] = {}
+            for name, quoted, token in pairs:
+                found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or token)
+            scopes = tuple(dict.fromkeys(found.get("scope", "").split()))
+            return Refusal(found.get("error", ""), scopes, found.get("resource_metadata", ""))
+    return Refusal()

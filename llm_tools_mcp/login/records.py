@@ -1,0 +1,172 @@
+"""What is kept of logins. Frozen, so that a reader may hold one while another process writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+LOGGED_OUT = "logged out"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One server's. Times are seconds since the epoch, and 0 is unknown. `ended` says why it is over.
+
+    `id` is random: sessions are told apart by it. `client_secret` is of a client that registered itself; one
+    that stands in the config is never copied.
+    """
+
+    server: str
+    url: str
+    issuer: str
+    resource: str
+    client_id: str
+    auth_method: str
+    token_endpoint: str
+    revocation_endpoint: str = ""
+    client_secret: str = field(default="", repr=False)
+    scopes: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
+    access_token: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    lifetime: float = 0.0
+    expires_at: float = 0.0
+    since: float = 0.0
+    ended: str = ""
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.ended and bool(self.access_token or self.refresh_token)
+
+    def over(self, why: str) -> Login:
+        """The same without its tokens."""
+        return dataclasses.replace(self, access_token="", refresh_token="", expires_at=0.0, ended=why)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Ourselves as an authorization server knows us. Never used at another one."""
+
+    issuer: str
+    redirect_uri: str
+    client_id: str
+    auth_method: str
+    client_secret: str = field(default="", repr=False)
+    scopes: tuple[str, ...] = ()
+    expires_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a server asked for when it refused: a login, or more rights than the login has."""
+
+    server: str
+    url: str
+    scopes: tuple[str, ...] = ()
+    metadata_url: str = ""
+
+
+Record = TypeVar("Record", Login, Registration, Challenge)
+OfServer = TypeVar("OfServer", Login, Challenge)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Everything in the store."""
+
+    logins: tuple[Login, ...] = ()
+    registrations: tuple[Registration, ...] = ()
+    challenges: tuple[Challenge, ...] = ()
+
+    def login(self, server: str, url: str) -> Login | None:
+        return _of(self.logins, server, url)
+
+    def challenge(self, server: str, url: str) -> Challenge | None:
+        return _of(self.challenges, server, url)
+
+    def by_id(self, login_id: str) -> Login | None:
+        return next((login for login in self.logins if login.id == login_id), None)
+
+    def with_login(self, login: Login) -> Records:
+        """In place of the one that the server had; what it had asked for is settled."""
+        return dataclasses.replace(
+            self,
+            logins=(*_others(self.logins, login), login),
+            challenges=tuple(_others(self.challenges, login)),
+        )
+
+    def with_changed_login(self, login: Login) -> Records:
+        """Only where it is still the login of its server."""
+        if self.by_id(login.id) is None:
+            return self
+        return dataclasses.replace(self, logins=(*_others(self.logins, login), login))
+
+    def with_challenge(self, challenge: Challenge) -> Records:
+        return dataclasses.replace(self, challenges=(*_others(self.challenges, challenge), challenge))
+
+    def with_registration(self, registration: Registration) -> Records:
+        others = [
+            each
+            for each in self.registrations
+            if (each.issuer, each.redirect_uri) != (registration.issuer, registration.redirect_uri)
+        ]
+        return dataclasses.replace(self, registrations=(*others, registration))
+
+    def without_client(self, issuer: str, client_id: str) -> Records:
+        """The authorization server does not know this client any more."""
+        kept = [each for each in self.registrations if (each.issuer, each.client_id) != (issuer, client_id)]
+        return dataclasses.replace(self, registrations=tuple(kept))
+
+    # --- as JSON ------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Records:
+        """Raises ValueError, TypeError or KeyError for what is none of ours."""
+        return cls(
+            tuple(_made(Login, each) for each in value["logins"]),
+            tuple(_made(Registration, each) for each in value["registrations"]),
+            tuple(_made(Challenge, each) for each in value["challenges"]),
+        )
+
+
+def place_of(url: str) -> str:
+    """The url's origin and path: what a login is for. Raises ValueError for what is no url."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port is not None else ""
+    return f"{parts.scheme.lower()}://{host}{port}{parts.path}"
+
+
+def _of(records: Iterable[OfServer], server: str, url: str) -> OfServer | None:
+    place = place_of(url)
+    return next((each for each in records if (each.server, each.url) == (server, place)), None)
+
+
+def _others(records: Iterable[OfServer], one: Login | Challenge) -> list[OfServer]:
+    return [each for each in records if (each.server, each.url) != (one.server, one.url)]
+
+
+def _made(kind: type[Record], value: Mapping[str, Any]) -> Record:
+    """Checked, since a file may be damaged; keys of a later version are passed over."""
+    known = {each.name: each for each in dataclasses.fields(kind)}
+    values = {name: _checked(str(known[name].type), given) for name, given in value.items() if name in known}
+    return kind(**values)
+
+
+def _checked(kind: str, given: Any) -> Any:
+    if kind.startswith("tuple") and isinstance(given, list) and all(isinstance(each, str) for each in given):
+        return tuple(given)
+    if kind == "float" and isinstance(given, int | float):
+        return float(given)
+    if kind == "str" and isinstance(given, str):
+        return given
+    raise TypeError(kind)

@@ -1,0 +1,156 @@
+"""The file of logins: 0600, replaced as a whole, changed under a lock by commands and daemons.
+
+No reader needs the lock: it sees the old file or the new one. A file that cannot be trusted or read is
+refused, and never overwritten.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from llm_tools_mcp import paths
+from llm_tools_mcp.errors import LoginsUnusable
+
+from .records import Records
+
+_VERSION = 1
+_MAX_BYTES = 16 << 20
+_NOTHING = Records()
+
+
+class Stamp(NamedTuple):
+    """Which version of the file this is."""
+
+    changed: int
+    inode: int
+    size: int
+
+
+class LoginStore:
+    """`read` is cheap while the file stays as it is. May be used by threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[Stamp | None, Records] = (None, _NOTHING)
+
+    def stamp(self) -> Stamp | None:
+        """None where there is no file."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - asked for each prompt and call
+        except OSError:
+            return None
+        return Stamp(status.st_mtime_ns, status.st_ino, status.st_size)
+
+    def read(self) -> Records:
+        """Raises LoginsUnusable."""
+        stamp = self.stamp()
+        seen, records = self._seen
+        if stamp is None:
+            return _NOTHING
+        if stamp != seen:
+            records = self._load()
+            self._seen = (stamp, records)
+        return records
+
+    def change(self, change: Callable[[Records], Records]) -> Records:
+        """Replace what is stored by what `change` makes of it; on disk when this returns.
+
+        Raises LoginsUnusable, also where it cannot be written.
+        """
+        try:
+            paths.make_private_folder(self.path.parent)
+            with _locked(self.path.with_name(f"{self.path.name}.lock")):
+                before = self._load() if self.path.exists() else _NOTHING
+                after = change(before)
+                if after != before:
+                    _replace(Path(os.path.realpath(self.path)), _encoded(after))
+                return after
+        except OSError as error:
+            repair = f"make room, or the folder writable: {shlex.quote(str(self.path.parent))}"
+            raise LoginsUnusable(str(self.path), f"cannot be written: {error.strerror}", repair) from error
+
+    def _load(self) -> Records:
+        try:
+            with self.path.open("rb") as file:
+                _check_owner(self.path, os.fstat(file.fileno()))
+                content = file.read(_MAX_BYTES)
+        except FileNotFoundError:
+            return _NOTHING
+        except OSError as error:
+            raise _unusable(self.path, f"cannot be read: {error.strerror}") from None
+        return _decoded(self.path, content)
+
+
+def _decoded(path: Path, content: bytes) -> Records:
+    """Whatever is wrong with it, no message repeats a part of it: it holds tokens."""
+    try:
+        value = json.loads(content)
+        version = value["version"]
+        if version == _VERSION:
+            return Records.from_json(value)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise _unusable(path, "is damaged") from None
+    raise _unusable(path, f"is of another version of this program ({version!r:.20})")
+
+
+def _encoded(records: Records) -> bytes:
+    return json.dumps({"version": _VERSION, **records.to_json()}, indent=1).encode()
+
+
+def _unusable(path: Path, detail: str) -> LoginsUnusable:
+    word = shlex.quote(str(path))
+    return LoginsUnusable(str(path), detail, f"mv {word} {word}.old, and log in again")
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    word = shlex.quote(str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise _unusable(path, "is not a regular file")
+    if status.st_uid != os.geteuid():
+        repair = f"sudo chown {os.geteuid()} {word}"
+        raise LoginsUnusable(str(path), f"belongs to another user (uid {status.st_uid})", repair)
+    if status.st_mode & 0o077:
+        raise LoginsUnusable(str(path), "can be read by others", f"chmod 600 {word}")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """On disk before it takes the old one's place: a token that was rotated is nowhere else."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".logins-")  # 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+        _sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,154 @@
+"""The token endpoint: a code, a refresh token or the client itself → an access token."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from llm_tools_mcp.errors import LoginError, LoginRefused, LoginUnreachable
+
+from .web import Answer, post
+
+if TYPE_CHECKING:
+    import httpx2
+
+BASIC, POST, NONE, PRIVATE_KEY_JWT = "client_secret_basic", "client_secret_post", "none", "private_key_jwt"
+
+_ENDPOINT = "the token endpoint"
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_MAX_WORDS = 300
+_CODE = re.compile(r"[a-z0-9_.-]{1,60}")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who we are at one authorization server."""
+
+    id: str
+    auth_method: str
+    issuer: str
+    secret: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+    algorithm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What was given. `expires_in` is seconds, None where it is not said; so with `scopes`."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+    expires_in: float | None = None
+    scopes: tuple[str, ...] | None = None
+
+
+async def request_token(
+    http: httpx2.AsyncClient, endpoint: str, client: Client, form: Mapping[str, str]
+) -> Grant:
+    """Raises LoginRefused for a no, LoginUnreachable where trying again may help."""
+    headers, credentials = await _authenticated(client)
+    answer = await post(http, endpoint, _ENDPOINT, headers, data={**form, **credentials})
+    if answer.is_success:
+        return _grant(answer.object())
+    raise _refused(answer)
+
+
+async def revoke(http: httpx2.AsyncClient, endpoint: str, client: Client, token: str, hint: str) -> None:
+    """RFC 7009. Raises LoginError."""
+    headers, credentials = await _authenticated(client)
+    form = {"token": token, "token_type_hint": hint, **credentials}
+    answer = await post(http, endpoint, "the revocation endpoint", headers, data=form)
+    if not answer.is_success:
+        raise _refused(answer)
+
+
+async def _authenticated(client: Client) -> tuple[dict[str, str], dict[str, str]]:
+    """Headers, and what the form has besides."""
+    if client.auth_method == BASIC:
+        pair = f"{quote(client.id, safe='')}:{quote(client.secret, safe='')}"  # RFC 6749, 2.3.1
+        return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}, {}
+    if client.auth_method == PRIVATE_KEY_JWT:
+        assertion = await _assertion(client)
+        return {}, {
+            "client_id": client.id,
+            "client_assertion_type": _ASSERTION,
+            "client_assertion": assertion,
+        }
+    secret = {"client_secret": client.secret} if client.auth_method == POST else {}
+    return {}, {"client_id": client.id, **secret}
+
+
+async def _assertion(client: Client) -> str:
+    """Signed for the issuer, and for nobody else (RFC 7523). Raises LoginError."""
+    from mcp.client.auth.extensions.client_credentials import SignedJWTParameters  # it loads cryptography
+
+    key = client.private_key.replace("\\n", "\n")  # as many environments hold it
+    try:
+        parameters = SignedJWTParameters(
+            issuer=client.id,
+            subject=client.id,
+            signing_key=key,
+            signing_algorithm=client.algorithm or _algorithm_of(key),
+        )
+        return await parameters.create_assertion_provider()(client.issuer)
+    except Exception as error:  # noqa: BLE001 - cryptography and jwt have dozens, and some quote the key
+        reason = type(error).__name__
+    raise LoginRefused(f"`privateKey` cannot sign ({reason}): it has to be PEM, and fit `algorithm`")
+
+
+def _algorithm_of(key: str) -> str:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    loaded = load_pem_private_key(key.encode(), None)
+    if isinstance(loaded, ec.EllipticCurvePrivateKey):
+        return {256: "ES256", 384: "ES384", 521: "ES512"}[loaded.curve.key_size]
+    return "EdDSA" if isinstance(loaded, ed25519.Ed25519PrivateKey) else "RS256"
+
+
+def _grant(found: dict[str, Any]) -> Grant:
+    token, kind = found.get("access_token"), found.get("token_type", "bearer")
+    if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
+        raise LoginError(f"{_ENDPOINT} sent no access token that can be used")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise LoginError(f"{_ENDPOINT} sent a token of another kind than Bearer")
+    refresh, scope = found.get("refresh_token"), found.get("scope")
+    return Grant(
+        token,
+        refresh if isinstance(refresh, str) else "",
+        _seconds(found.get("expires_in")),
+        tuple(dict.fromkeys(scope.split())) if isinstance(scope, str) else None,
+    )
+
+
+def _seconds(value: object) -> float | None:
+    """Some servers write the number as a text."""
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) else -1.0
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 1e10 else None
+
+
+def _refused(answer: Answer) -> LoginError:
+    """The server's words, without what it might repeat of ours: all of that is long."""
+    found = answer.object()
+    code = str(found.get("error", ""))
+    code = code if _CODE.fullmatch(code) else ""
+    if answer.status >= 500 or answer.status in (408, 429):
+        return LoginUnreachable(f"{_ENDPOINT} answered HTTP {answer.status}")
+    said = describe(code, found.get("error_description"))
+    return LoginRefused(said or f"{_ENDPOINT} answered HTTP {answer.status}", code)
+
+
+def describe(code: str, description: object) -> str:
+    """An error of OAuth in words; never the description alone."""
+    if not code:
+        return ""
+    words = " ".join(str(description or "").split())[:_MAX_WORDS]
+    words = re.sub(r"[^\s]{40,}", "…", "".join(c for c in words if c.isprintable()))
+    return f"{code}: {words}" if words else code
