@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 from llm_tools_mcp import __version__, access, known, paths, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
+from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.peer import trusted_uids
 
 from . import limits
@@ -53,6 +54,8 @@ from .pool.pool import Pool
 from .pool.session import Session
 from .pool.tool_cache import ToolCache
 from .server import orphans
+from .server.logins import Logins
+from .server.tokens import Renewals
 
 if TYPE_CHECKING:
     from .server.connection import Connection
@@ -93,6 +96,8 @@ class Daemon:
             tidy=self._tidy,
             reload=self._reload,
         )
+        logins = Logins(LoginStore(paths.logins_file()))
+        self._renewals = Renewals(logins)
         self._cache = ToolCache(paths.cache_folder() / "tools")
         self._lists = Lists(known.folder())
         self.pool = Pool(
@@ -110,6 +115,7 @@ class Daemon:
         self.questions = Questions()
         self.servicer = Servicer(
             self.pool,
+            logins,
             self.questions,
             health=self.health,
             connections=lambda: self.acceptor.connections,
@@ -131,6 +137,7 @@ class Daemon:
                 await self.lifecycle.run()
             finally:
                 await drain(self._listeners, self.acceptor, self.pool, self.questions)
+                await self._renewals.aclose()
                 await asyncio.gather(self._connections, sweep, return_exceptions=True)
 
     def _serve_client(self, sock: socket.socket) -> ClientConnection:
@@ -152,7 +159,7 @@ class Daemon:
             on_changed=session.on_changed,
             ask=session.calls.ask,
         )
-        async with module.connect(definition, hooks, self._owner, protocol) as connection:
+        async with module.connect(definition, hooks, self._owner, protocol, self._renewals) as connection:
             yield connection
 
     def _log_line(self, session: Session, line: str) -> None:

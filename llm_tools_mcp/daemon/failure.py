@@ -53,8 +53,12 @@ class ServerFailure(McpError):
         return self.text
 
     def clean_with(self, cleaned: Callable[[str], str]) -> None:
-        """Causes are quoted in the traceback as they came: with secrets, and what servers say."""
-        self._cleaned = cleaned
+        """Causes are quoted in the traceback as they came: with secrets, and what servers say.
+
+        Repeated: a connection knows of other secrets than its session.
+        """
+        before = self._cleaned
+        self._cleaned = lambda text: cleaned(before(text))
 
     def to_wire(self) -> v1.Failure:
         """The message, with the chain of causes as its traceback."""

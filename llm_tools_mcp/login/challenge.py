@@ -12,7 +12,7 @@ _INSUFFICIENT = "insufficient_scope"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Demand:
     error: str = ""
     scopes: tuple[str, ...] = ()
     metadata_url: str = ""
@@ -22,7 +22,7 @@ class Refusal:
         return self.error == _INSUFFICIENT
 
 
-def refusal_in(headers: Iterable[str]) -> Refusal:
+def demand_in(headers: Iterable[str]) -> Demand:
     """Of the values of `WWW-Authenticate`; an empty one where no Bearer challenge is among them."""
     for value in headers:
         if begin := _BEARER.search(value):
@@ -31,5 +31,5 @@ def refusal_in(headers: Iterable[str]) -> Refusal:
             for name, quoted, token in pairs:
                 found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or token)
             scopes = tuple(dict.fromkeys(found.get("scope", "").split()))
-            return Refusal(found.get("error", ""), scopes, found.get("resource_metadata", ""))
-    return Refusal()
+            return Demand(found.get("error", ""), scopes, found.get("resource_metadata", ""))
+    return Demand()

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from llm_tools_mcp import paths
+from llm_tools_mcp.access import make_private_folder
 from llm_tools_mcp.errors import LoginsUnusable
 
 from .records import Records
@@ -67,7 +67,7 @@ class LoginStore:
         Raises LoginsUnusable, also where it cannot be written.
         """
         try:
-            paths.make_private_folder(self.path.parent)
+            make_private_folder(self.path.parent)
             with _locked(self.path.with_name(f"{self.path.name}.lock")):
                 before = self._load() if self.path.exists() else _NOTHING
                 after = change(before)

@@ -244,6 +244,10 @@ class Failure(google.protobuf.message.Message):
         """the server answered the request with a protocol error"""
         STOPPING: Failure._Kind.ValueType  # 10
         """the daemon stops and did not run the call"""
+        NEEDS_LOGIN: Failure._Kind.ValueType  # 11
+        """the server refuses until somebody logs in"""
+        NEEDS_SCOPE: Failure._Kind.ValueType  # 12
+        """the login lacks rights for this"""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: Failure.Kind.ValueType  # 0
@@ -265,6 +269,10 @@ class Failure(google.protobuf.message.Message):
     """the server answered the request with a protocol error"""
     STOPPING: Failure.Kind.ValueType  # 10
     """the daemon stops and did not run the call"""
+    NEEDS_LOGIN: Failure.Kind.ValueType  # 11
+    """the server refuses until somebody logs in"""
+    NEEDS_SCOPE: Failure.Kind.ValueType  # 12
+    """the login lacks rights for this"""
 
     KIND_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
@@ -1015,6 +1023,8 @@ class ServerStatus(google.protobuf.message.Message):
         READY: ServerStatus._State.ValueType  # 3
         BACKING_OFF: ServerStatus._State.ValueType  # 4
         STOPPING: ServerStatus._State.ValueType  # 5
+        NEEDS_LOGIN: ServerStatus._State.ValueType  # 6
+        """whether it is connected or not"""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: ServerStatus.State.ValueType  # 0
@@ -1023,6 +1033,8 @@ class ServerStatus(google.protobuf.message.Message):
     READY: ServerStatus.State.ValueType  # 3
     BACKING_OFF: ServerStatus.State.ValueType  # 4
     STOPPING: ServerStatus.State.ValueType  # 5
+    NEEDS_LOGIN: ServerStatus.State.ValueType  # 6
+    """whether it is connected or not"""
 
     SERVER_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
@@ -1042,6 +1054,7 @@ class ServerStatus(google.protobuf.message.Message):
     LAST_ERROR_FIELD_NUMBER: builtins.int
     PROTOCOL_VERSION_FIELD_NUMBER: builtins.int
     ALSO_CALLED_FIELD_NUMBER: builtins.int
+    LOGIN_FIELD_NUMBER: builtins.int
     TOOL_TOKENS_FIELD_NUMBER: builtins.int
     server: builtins.str
     state: global___ServerStatus.State.ValueType
@@ -1062,6 +1075,8 @@ class ServerStatus(google.protobuf.message.Message):
     idle_seconds: builtins.float
     last_error: builtins.str
     protocol_version: builtins.str
+    login: builtins.str
+    """The authorization server of the login that it is used with; empty where there is none."""
     tool_tokens: builtins.int
     """What its tools cost in every request to a model, estimated."""
     @property
@@ -1089,9 +1104,10 @@ class ServerStatus(google.protobuf.message.Message):
         last_error: builtins.str = ...,
         protocol_version: builtins.str = ...,
         also_called: collections.abc.Iterable[builtins.str] | None = ...,
+        login: builtins.str = ...,
         tool_tokens: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["also_called", b"also_called", "calls", b"calls", "calls_in_flight", b"calls_in_flight", "cwd", b"cwd", "errors", b"errors", "idle_seconds", b"idle_seconds", "last_error", b"last_error", "latency_p50_seconds", b"latency_p50_seconds", "latency_p95_seconds", b"latency_p95_seconds", "memory_bytes", b"memory_bytes", "pid", b"pid", "protocol_version", b"protocol_version", "restarts", b"restarts", "server", b"server", "state", b"state", "target", b"target", "tool_tokens", b"tool_tokens", "tools", b"tools", "transport", b"transport"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["also_called", b"also_called", "calls", b"calls", "calls_in_flight", b"calls_in_flight", "cwd", b"cwd", "errors", b"errors", "idle_seconds", b"idle_seconds", "last_error", b"last_error", "latency_p50_seconds", b"latency_p50_seconds", "latency_p95_seconds", b"latency_p95_seconds", "login", b"login", "memory_bytes", b"memory_bytes", "pid", b"pid", "protocol_version", b"protocol_version", "restarts", b"restarts", "server", b"server", "state", b"state", "target", b"target", "tool_tokens", b"tool_tokens", "tools", b"tools", "transport", b"transport"]) -> None: ...
 
 global___ServerStatus = ServerStatus
 

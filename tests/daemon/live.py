@@ -27,8 +27,11 @@ from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.daemon.pool.tool_cache import ToolCache
 from llm_tools_mcp.daemon.server.entry import Hooks, connect
+from llm_tools_mcp.daemon.server.logins import Logins
 from llm_tools_mcp.daemon.server.orphans import MARK_VARIABLE, owner_mark
 from llm_tools_mcp.daemon.server.results import JsonObject, write_result
+from llm_tools_mcp.daemon.server.tokens import Renewals
+from llm_tools_mcp.login.store import LoginStore
 from tests.programs import GONE, is_alive
 from tests.servers import entry, faulty_server
 from tests.waiting import SOON
@@ -46,6 +49,8 @@ class Live:
         self.cache = ToolCache(folder / "cache", lambda: time.time() + self.forward)
         self.mark = owner_mark(folder / f"s{next(_numbers)}")
         self.lists = Lists(folder / "lists")
+        self.logins = Logins(LoginStore(folder / "logins.json"))
+        self.renewals = Renewals(self.logins)
         self.pool = Pool(
             self._connect,
             self.cache,
@@ -58,7 +63,7 @@ class Live:
     def _connect(self, definition: ServerDefinition, session: Session, protocol: config.Protocol) -> Any:
         lines = self.logged.setdefault(definition.name, [])
         hooks = Hooks(lines.append, session.calls.note, session.on_changed, session.calls.ask)
-        return connect(definition, hooks, self.mark, protocol)
+        return connect(definition, hooks, self.mark, protocol, self.renewals)
 
     # --- definitions --------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from llm_tools_mcp.daemon.pool.calls import OnEvent
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.tool_cache import ToolList
+from llm_tools_mcp.daemon.server.logins import Logins
 from llm_tools_mcp.daemon.server.pages import LISTS
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import write_result
@@ -45,6 +46,7 @@ class Servicer:
     def __init__(
         self,
         pool: Pool,
+        logins: Logins,
         questions: Questions,
         *,
         health: Callable[[], v1.HealthResponse],
@@ -54,6 +56,7 @@ class Servicer:
         is_outdated: Callable[[], bool],
     ) -> None:
         self._pool = pool
+        self._logins = logins
         self._questions = questions
         self._configs = ParsedConfigs()
         self._health = health
@@ -73,7 +76,7 @@ class Servicer:
             raise RpcError(Code.UNAVAILABLE, "a newer version is installed; connect again")
         parsed = self._parsed(request.caller, request.protocol)
         self._claim(request.caller, parsed)
-        listing = _Listing(self._pool, parsed, request)
+        listing = _Listing(self._pool, self._logins, parsed, request)
         try:
             async for answer in listing.answers():
                 await write(answer)
@@ -91,10 +94,16 @@ class Servicer:
                 self._pool.claim(path, text, own)
 
     def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
+        self._notice_logins()
         try:
-            return self._configs.get(caller, protocol)
+            return self._logins.applied(self._configs.get(caller, protocol))
         except ConfigError as error:
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
+
+    def _notice_logins(self) -> None:
+        """A command has logged in or out since the last look."""
+        if self._logins.notice_change():
+            self._pool.keep_logins(self._logins.usable_ids())
 
     # --- calls --------------------------------------------------------------------------------------
 
@@ -138,6 +147,7 @@ class Servicer:
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
 
     def _definition(self, request: v1.CallToolRequest | v1.RequestMessage) -> ServerDefinition:
+        self._notice_logins()
         servers = self._configs.get(request.caller, request.protocol, request.server).servers
         definition = servers.get(request.server)
         if definition is None:
@@ -146,7 +156,7 @@ class Servicer:
             raise ServerFailure(Kind.UNKNOWN_SERVER, text)
         if isinstance(definition, ConfigError):
             raise definition
-        return definition
+        return self._logins.applied_to(definition)
 
     # --- the daemon ---------------------------------------------------------------------------------
 
@@ -154,14 +164,19 @@ class Servicer:
         return self._health()
 
     async def Status(self, request: v1.StatusRequest) -> v1.StatusResponse:
+        self._notice_logins()
         return v1.StatusResponse(
             health=self._health(),
-            servers=[_status(session) for session in self._pool.sessions() if not session.is_over],
+            servers=[self._status(session) for session in self._pool.sessions() if not session.is_over],
             connections=self._connections(),
             calls_in_flight=self._pool.in_use,
             memory_bytes=psutil.Process().memory_info().rss,
             socket=self._socket,
         )
+
+    def _status(self, session: Session) -> v1.ServerStatus:
+        login = self._logins.of(session.definition) if session.definition.login else None
+        return _status(session, login.issuer if login is not None else "")
 
     async def RestartServer(self, request: v1.RestartServerRequest) -> v1.RestartServerResponse:
         """With a caller: of the connections of this name only the caller's own."""
@@ -179,8 +194,9 @@ class Servicer:
 class _Listing:
     """One GetAllTools: known lists at once, then each server that had to be asked, as it answers."""
 
-    def __init__(self, pool: Pool, parsed: Config, request: v1.GetAllToolsRequest) -> None:
+    def __init__(self, pool: Pool, logins: Logins, parsed: Config, request: v1.GetAllToolsRequest) -> None:
         self._pool = pool
+        self._logins = logins
         self._servers = list(parsed.servers.items())
         self._wanted = set(request.servers)
         self._refresh = request.refresh
@@ -210,11 +226,19 @@ class _Listing:
         known = self._pool.known_tools(definition)
         if self._wanted and name not in self._wanted:
             return self._message(position, v1.ServerTools.SKIPPED, known)
+        if known is not None and not self._refresh and self._needs_login(definition):
+            answer = self._message(position, v1.ServerTools.FAILED, known)
+            text = self._logins.needs_login(definition)
+            answer.failure.CopyFrom(v1.Failure(kind=Kind.NEEDS_LOGIN, message=text))
+            return answer
         if known is not None and not self._refresh:
             self._pool.refresh_if_stale(definition, known)
             return self._message(position, v1.ServerTools.CACHED, known)
         self._asked[asyncio.ensure_future(self._pool.list_tools(definition))] = position
         return self._message(position, v1.ServerTools.STARTING, None)
+
+    def _needs_login(self, definition: ServerDefinition) -> bool:
+        return self._logins.has_ended(definition) or self._pool.is_refused(definition)
 
     def _answer(self, position: int, task: asyncio.Task[ToolList]) -> v1.ServerTools:
         try:
@@ -264,7 +288,7 @@ def _json_object(text: str, what: str) -> dict[str, Any]:
     return value
 
 
-def _status(session: Session) -> v1.ServerStatus:
+def _status(session: Session, login: str) -> v1.ServerStatus:
     definition, statistics = session.definition, session.statistics
     name, *others = session.names
     return v1.ServerStatus(
@@ -286,6 +310,7 @@ def _status(session: Session) -> v1.ServerStatus:
         idle_seconds=session.idle_seconds,
         last_error=session.last_error,
         protocol_version=session.protocol_version,
+        login=login,
         tool_tokens=session.tool_tokens,
     )
 

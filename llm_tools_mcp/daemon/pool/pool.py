@@ -272,6 +272,17 @@ class Pool:
                 session.is_retired = True
                 self._end_if_retired(session)
 
+    def keep_logins(self, usable: Container[str]) -> None:
+        """Somebody has logged in or out: what a login opened that is over ends once it is unused."""
+        for session in self.sessions():
+            if session.definition.login and session.definition.login not in usable:
+                session.is_retired = True
+                self._end_if_retired(session)
+
+    def is_refused(self, definition: ServerDefinition) -> bool:
+        """Whether the server, when it was last asked, wanted a login that it was not given."""
+        return any(session.refusal is not None for session in self._sessions.get(definition.identity, ()))
+
     # --- making room --------------------------------------------------------------------------------
 
     def _settle(self, session: Session) -> None:
@@ -283,7 +294,7 @@ class Pool:
 
     def _end_if_retired(self, session: Session) -> None:
         if session.is_retired and session.is_live and not session.is_used:
-            self._end(session, "its config, its folder or its program has changed")
+            self._end(session, "its config, its login, its folder or its program has changed")
 
     def _make_room(self, wanted: int) -> None:
         """Never a busy one: then there are more than the limit, for a while."""

@@ -62,6 +62,7 @@ class Session:
         self.cache_keys = {definition.cache_key}
         self.statistics = Statistics()
         self.last_error = ""
+        self.refusal: ServerFailure | None = None  # until somebody logs in
         self.tool_count = 0
         self.tool_tokens = 0
         self.instructions = ""
@@ -99,9 +100,11 @@ class Session:
 
     @property
     def state(self) -> State:
+        if self.refusal is not None:
+            return State.NEEDS_LOGIN
         if self.connection is not None:
             return State.READY
-        if self._owner is not None and self._owner.is_starting:
+        if self._is_starting:
             return State.STARTING
         if self.backoff.pause:
             return State.BACKING_OFF
@@ -110,7 +113,11 @@ class Session:
     @property
     def is_live(self) -> bool:
         """Whether it holds a connection, or is about to."""
-        return self.state in (State.READY, State.STARTING)
+        return self.connection is not None or self._is_starting
+
+    @property
+    def _is_starting(self) -> bool:
+        return self._owner is not None and self._owner.is_starting
 
     @property
     def is_used(self) -> bool:
@@ -120,7 +127,7 @@ class Session:
     @property
     def is_busy(self) -> bool:
         """A start goes on though nobody waits: the next prompt has its tools."""
-        return self.is_used or self.state is State.STARTING
+        return self.is_used or self._is_starting
 
     @property
     def has_owner(self) -> bool:
@@ -171,6 +178,7 @@ class Session:
             self.statistics.errors += 1
             raise
         self.backoff.note_success()
+        self.refusal = None
         return result
 
     async def list_tools(self, definition: ServerDefinition) -> list[v1.Tool]:
@@ -188,7 +196,12 @@ class Session:
     async def _list(self, connection: Connection) -> list[v1.Tool]:
         seconds = self.definition.connect_timeout
         with Deadline(seconds):
-            tools = await connection.list_tools()
+            try:
+                tools = await connection.list_tools()
+            except ServerFailure as failure:
+                self._note_refusal(failure)
+                raise
+            self.refusal = None
             self._tools = tools
             self.tool_count = len(tools)
             self._schemas = {tool.name: tool.input_schema for tool in tools}
@@ -281,6 +294,8 @@ class Session:
             yield
         except ServerFailure as failure:
             failure.clean_with(self._cleaned)
+            if self.definition.login:  # else it may be this one tool that wants a login
+                self._note_refusal(failure)
             raise
         finally:
             self.in_use -= 1
@@ -322,6 +337,8 @@ class Session:
     def _start(self) -> Owner:
         if self._closed:
             raise ServerFailure(Kind.STOPPING, "the daemon stops; try again")
+        if self.backoff.pause and self.refusal is not None:
+            raise ServerFailure(self.refusal.kind, self.refusal.text)  # time does not help it
         if self.backoff.pause:
             raise ServerFailure(Kind.START_FAILED, f"{self.last_error} ({self.backoff.next_try})")
         self.statistics.starts += 1
@@ -369,8 +386,14 @@ class Session:
             self.backoff.note_loss(owner.age)
             _log.warning("lost %s: %s", self.definition.name, self.last_error)
 
+    def _note_refusal(self, failure: ServerFailure) -> None:
+        if failure.kind == Kind.NEEDS_LOGIN:
+            self.refusal = failure
+            self.last_error = failure.text
+
     def _note_failure(self, failure: ServerFailure) -> None:
         failure.clean_with(self._cleaned)
+        self._note_refusal(failure)
         self.last_error = failure.text
         self.is_legacy = False  # what is remembered of its era may be what is wrong
         self.backoff.note_failure()

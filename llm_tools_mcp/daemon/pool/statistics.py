@@ -17,6 +17,7 @@ class State(IntEnum):
     READY = v1.ServerStatus.READY
     BACKING_OFF = v1.ServerStatus.BACKING_OFF
     STOPPING = v1.ServerStatus.STOPPING
+    NEEDS_LOGIN = v1.ServerStatus.NEEDS_LOGIN
 
 
 @dataclass(slots=True)

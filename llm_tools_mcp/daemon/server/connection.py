@@ -43,6 +43,17 @@ _PING_SECONDS = 60.0
 _SUBSCRIBE_AGAIN = 1.0
 
 
+_KINDS = {
+    Verdict.NEEDS_LOGIN: Kind.NEEDS_LOGIN,
+    Verdict.NEEDS_SCOPE: Kind.NEEDS_SCOPE,
+    Verdict.BROKEN: Kind.OUTCOME_UNKNOWN,
+    Verdict.UNKNOWN_SESSION: Kind.OUTCOME_UNKNOWN,
+    Verdict.TOO_LARGE: Kind.TOO_LARGE,
+}
+# What says nothing about whether the server still knows its session.
+_NOT_OF_THE_SESSION = (Verdict.NOT_SENT, Verdict.TOO_LARGE, Verdict.NEEDS_LOGIN, Verdict.NEEDS_SCOPE)
+
+
 class Connection:
     """A live connection. `lost` is set when it cannot be used any more."""
 
@@ -206,7 +217,9 @@ class Connection:
         try:
             result = await request
         except sdk.MCPError as error:
-            raise await self._judged(error) from error
+            failure = await self._judged(error)
+            failure.clean_with(self._link.redacted)
+            raise failure from error
         except ValidationError as error:
             raise ServerFailure(Kind.REJECTED, f"{UNREADABLE}: {sdk.first_fault(error)}") from error
         except PydanticSerializationError as error:
@@ -219,7 +232,7 @@ class Connection:
         """What became of a request; and a session that meets an error is asked before its next one."""
         verdict = self._link.verdict(error.error.data)
         failure = self._failure(error, verdict)
-        if not self._link.has_session or verdict in (Verdict.NOT_SENT, Verdict.TOO_LARGE):
+        if not self._link.has_session or verdict in _NOT_OF_THE_SESSION:
             return failure
         self._repeated += verdict is Verdict.UNKNOWN_SESSION
         self._complaint = failure.text
@@ -235,10 +248,8 @@ class Connection:
         text = self._link.redacted(plain(error.message))
         if verdict is Verdict.NOT_SENT:
             return NotSent(text)
-        if verdict in (Verdict.BROKEN, Verdict.UNKNOWN_SESSION):
-            return ServerFailure(Kind.OUTCOME_UNKNOWN, text)
-        if verdict is Verdict.TOO_LARGE:
-            return ServerFailure(Kind.TOO_LARGE, text)
+        if verdict in _KINDS:
+            return ServerFailure(_KINDS[verdict], text)
         if verdict is None and error.code == sdk.mcp_types.CONNECTION_CLOSED and _CLOSED.match(error.message):
             return ServerFailure(Kind.OUTCOME_UNKNOWN, self.lost_why or f"the connection was closed ({text})")
         if verdict is None and error.code == sdk.HEADER_MISMATCH:

@@ -28,6 +28,7 @@ from . import questions, sdk
 from .connection import Connection, OnChanged
 from .handshake import shake_hands
 from .roots import roots_of
+from .tokens import Renewals
 from .transport import Link, open_transport
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Hooks:
 
 @asynccontextmanager
 async def connect(
-    definition: ServerDefinition, hooks: Hooks, owner: str, protocol: Protocol
+    definition: ServerDefinition, hooks: Hooks, owner: str, protocol: Protocol, renewals: Renewals
 ) -> AsyncIterator[Connection]:
     """Reach the server and shake hands. Raises ServerFailure, with the server's last words."""
     link = Link(hooks.on_log, definition.secrets)
@@ -56,7 +57,7 @@ async def connect(
     refusal: ServerFailure | None = None
     try:
         async with (
-            open_transport(definition, link, owner) as (read, write),
+            open_transport(definition, link, owner, renewals) as (read, write),
             _session(read, write, hooks, link, roots_of(definition)) as session,
         ):
             try:
@@ -80,11 +81,6 @@ async def connect(
             _log.debug("the connection to %s broke", definition.name, exc_info=True)
             return
         raise refusal or _failure(definition, link, error) from error
-
-
-class _NotStarted(ServerFailure):
-    def __init__(self, text: str) -> None:
-        super().__init__(Kind.START_FAILED, text)
 
 
 def _session(
@@ -150,12 +146,21 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 
 def _failure(definition: ServerDefinition, link: Link, error: Exception) -> ServerFailure:
-    kind = HandshakeLost if link.ended else _NotStarted
-    return kind(_why(definition, link, error))
-
-
-def _why(definition: ServerDefinition, link: Link, error: Exception) -> str:
     leaf = next((leaf for leaf in _leaves(error) if isinstance(leaf, ServerFailure)), _leaves(error)[0])
+    text = _why(definition, link, leaf)
+    failure = HandshakeLost(text) if link.ended else ServerFailure(_kind(link, leaf), text)
+    failure.clean_with(link.redacted)
+    return failure
+
+
+def _kind(link: Link, leaf: BaseException) -> v1.Failure.Kind.ValueType:
+    if isinstance(leaf, ServerFailure):
+        return leaf.kind
+    verdict = link.verdict(leaf.error.data) if isinstance(leaf, sdk.MCPError) else None
+    return verdict.failure_kind if verdict is not None else Kind.START_FAILED
+
+
+def _why(definition: ServerDefinition, link: Link, leaf: BaseException) -> str:
     if isinstance(leaf, ServerFailure):
         return leaf.text
     if link.lost_why:

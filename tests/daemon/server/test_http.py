@@ -131,7 +131,7 @@ async def test_server_that_goes_away_for_a_while(live: Live) -> None:
     [
         (Answer(500), Kind.OUTCOME_UNKNOWN, "answered HTTP 500"),
         (Answer(503, {}, b"<html>busy</html>"), Kind.OUTCOME_UNKNOWN, "answered HTTP 503"),
-        (Answer(401, {"www-authenticate": "Bearer"}), Kind.REJECTED, "HTTP 401; check its `headers`"),
+        (Answer(401, {"www-authenticate": "Bearer"}), Kind.NEEDS_LOGIN, "llm mcp login web"),
         (
             Answer(200, {"content-type": "application/json"}, b'{"jsonrpc', drop=True),
             Kind.OUTCOME_UNKNOWN,

@@ -31,7 +31,7 @@ async def test_sse_server_stops_and_comes_back(live: Live, serve_http: Any) -> N
     await live.pool.aclose()
 
 
-@pytest.mark.parametrize(("status", "kind"), [(500, Kind.OUTCOME_UNKNOWN), (401, Kind.OUTCOME_UNKNOWN)])
+@pytest.mark.parametrize(("status", "kind"), [(500, Kind.OUTCOME_UNKNOWN), (403, Kind.OUTCOME_UNKNOWN)])
 @with_live
 async def test_sse_message_that_is_refused_fails_its_call(live: Live, status: int, kind: Any) -> None:
     """A POST that fails costs its call, at once, and no other."""

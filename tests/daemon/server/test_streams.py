@@ -131,7 +131,10 @@ sys.stdin.read()
 async def test_flood_of_messages_is_held_back(live: Live) -> None:
     """A server that writes 80 MB which nobody takes is made to wait: memory is bounded, nothing is lost."""
     link = Link(lambda _: None)
-    async with open_transport(live.define({"flood": python(FLOOD)}), link, live.mark) as (read, _):
+    async with open_transport(live.define({"flood": python(FLOOD)}), link, live.mark, live.renewals) as (
+        read,
+        _,
+    ):
         await wait_until_async(lambda: len(read._items) == 64)
         assert link.received < BOUND
         numbers = [number_of(await read.receive()) for _ in range(4000)]

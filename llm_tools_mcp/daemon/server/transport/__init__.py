@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from llm_tools_mcp.config import ServerDefinition, Transport
+from llm_tools_mcp.daemon.server.tokens import Renewals
 
 from .link import Link, Streams, Verdict
 from .stdio import open_stdio
@@ -16,7 +17,7 @@ __all__ = ["Link", "Verdict", "open_transport"]
 
 
 def open_transport(
-    definition: ServerDefinition, link: Link, owner: str
+    definition: ServerDefinition, link: Link, owner: str, renewals: Renewals
 ) -> AbstractAsyncContextManager[Streams]:
     """The transport that the definition asks for. `owner` marks the processes of this daemon."""
     if definition.transport is Transport.STDIO:
@@ -24,7 +25,7 @@ def open_transport(
     if definition.transport is Transport.SSE:
         from .sse import open_sse  # httpx: see sdk
 
-        return open_sse(definition, link)
+        return open_sse(definition, link, renewals)
     from .http import open_http
 
-    return open_http(definition, link)
+    return open_http(definition, link, renewals)

@@ -15,6 +15,7 @@ import httpx2
 from llm_tools_mcp.daemon.failure import UNREADABLE
 from llm_tools_mcp.daemon.server import sdk
 
+from .authorization import refused
 from .events import deliver, events_of, is_event_stream, messages_of
 from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Verdict
@@ -104,6 +105,9 @@ class Exchange:
 
     async def _from_body(self, response: httpx2.Response) -> sdk.SessionMessage:
         status = response.status_code
+        if meaning := refused(response):
+            self._link.refusal = refusal_of(status, response.headers, b"")
+            raise Failed(*meaning)
         content = await _body_of(response)
         may_be_json = _may_be_json(content, response)
         found = await read(content, self._link, "a response", asked=self.id) if may_be_json else []

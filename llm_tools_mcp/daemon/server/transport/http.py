@@ -17,10 +17,11 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.config.definition import public_url
 from llm_tools_mcp.daemon.failure import ServerFailure
 from llm_tools_mcp.daemon.server import sdk
+from llm_tools_mcp.daemon.server.tokens import Renewals
 
+from .authorization import authorized_client
 from .events import deliver, events_of, is_event_stream, messages_of
 from .exchange import Exchange
-from .http_client import http_client
 from .link import Link, Streams
 from .sse import Poster, begin_sse
 from .streams import Inbox
@@ -46,10 +47,11 @@ _MODERN_SINCE = "2026"
 
 
 @asynccontextmanager
-async def open_http(definition: ServerDefinition, link: Link) -> AsyncIterator[Streams]:
+async def open_http(definition: ServerDefinition, link: Link, renewals: Renewals) -> AsyncIterator[Streams]:
     inbox = Inbox()
     link.is_http = True
-    async with http_client(definition) as client, anyio.create_task_group() as tasks:
+    client = authorized_client(definition, link, renewals)
+    async with client, anyio.create_task_group() as tasks:
         server = HttpServer(client, definition, inbox, link, tasks)
         try:
             yield inbox, server

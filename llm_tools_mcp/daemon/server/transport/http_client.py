@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,24 +18,35 @@ from .link import Link
 
 # Seconds to connect and to write. Reading has no limit: calls have their own.
 _HTTP_SECONDS = 30.0
+Transport = Callable[..., httpx2.AsyncHTTPTransport]
 # Errors of a request that had no connection, and so was not sent.
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 
 
-def http_client(definition: ServerDefinition) -> httpx2.AsyncClient:
+def http_client(definition: ServerDefinition, transport: Transport) -> httpx2.AsyncClient:
     """With the definition's headers and the proxies and certificates of its caller's environment."""
-    environment = dict(definition.proxy_env)
+    return _client(definition.url, dict(definition.proxy_env), transport, dict(definition.headers))
+
+
+def client_for(url: str, environment: dict[str, str]) -> httpx2.AsyncClient:
+    """For requests to another server at this url, such as one that gives tokens. It carries no headers."""
+    return _client(url, environment, httpx2.AsyncHTTPTransport, {})
+
+
+def _client(
+    url: str, environment: dict[str, str], transport: Transport, headers: dict[str, str]
+) -> httpx2.AsyncClient:
     options: dict[str, Any] = {
         "verify": _ssl_context(environment.get("SSL_CERT_FILE", ""), environment.get("SSL_CERT_DIR", "")),
         "trust_env": False,  # the environment that counts is the caller's, not this daemon's
         "limits": httpx2.Limits(max_connections=None, max_keepalive_connections=20),
     }
     try:
-        made = httpx2.AsyncHTTPTransport(proxy=proxy_for(definition.url, environment), **options)
+        made = transport(proxy=proxy_for(url, environment), **options)
     except (ValueError, ImportError) as error:
         raise ServerFailure(Kind.START_FAILED, f"the caller's proxy cannot be used: {error}") from error
     return httpx2.AsyncClient(
-        headers=dict(definition.headers),
+        headers=headers,
         timeout=httpx2.Timeout(_HTTP_SECONDS, read=None),
         transport=made,
         trust_env=False,

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
+from llm_tools_mcp import v1
+from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.memory import Trimmer
 from llm_tools_mcp.daemon.server.sanitize import clean_line, redactor
 
@@ -41,6 +43,15 @@ class Verdict(str, Enum):
     BROKEN = "broken"  # sent, and no answer came: it may have run
     REFUSED = "refused"  # answered, but not so that it can be read
     TOO_LARGE = "too-large"  # answered, with more than can be taken
+    NEEDS_LOGIN = "needs-login"  # refused, until somebody logs in
+    NEEDS_SCOPE = "needs-scope"  # refused, until the login is given more rights
+
+    @property
+    def failure_kind(self) -> v1.Failure.Kind.ValueType:
+        """As a failure of the whole connection."""
+        if self is Verdict.NEEDS_LOGIN:
+            return Kind.NEEDS_LOGIN
+        return Kind.NEEDS_SCOPE if self is Verdict.NEEDS_SCOPE else Kind.START_FAILED
 
 
 class Link:
@@ -59,12 +70,19 @@ class Link:
         self.has_session = False  # which the server may forget, over http
         self.refusal: Refusal | None = None  # the last one, over http
         self.is_noise: Callable[[str], bool] = lambda _: False  # of the lines on stderr
-        self.redacted = redactor(secret_values)
+        self._secrets = set(secret_values)
+        self.redacted = redactor(self._secrets)
         self.note_size = Trimmer().note  # of each message, in bytes
         self._on_log = on_log
         self._budget = _Budget()
         # Signs our own answers: a server must not be able to claim that a call did not run.
         self._signature = secrets.token_hex(8)
+
+    def hide(self, *secret_values: str) -> None:
+        """From now on these are taken out of what the server says, too."""
+        if not self._secrets.issuperset(secret_values):
+            self._secrets.update(secret_values)
+            self.redacted = redactor(self._secrets)
 
     def lose(self, why: str) -> None:
         self.ended = True

@@ -18,9 +18,11 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.config.definition import public_url
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server import sdk
+from llm_tools_mcp.daemon.server.tokens import Renewals
 
+from .authorization import authorized_client, refused
 from .events import messages_of
-from .http_client import NOT_SENT, described, http_client, unreachable
+from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, Link, Streams, Verdict
 from .refusal import refusal_of
 from .streams import Inbox
@@ -32,9 +34,10 @@ _POST_SECONDS = 30.0  # the answer comes as an event: a POST is acknowledged at 
 
 
 @asynccontextmanager
-async def open_sse(definition: ServerDefinition, link: Link) -> AsyncIterator[Streams]:
+async def open_sse(definition: ServerDefinition, link: Link, renewals: Renewals) -> AsyncIterator[Streams]:
     inbox = Inbox()
-    async with http_client(definition) as client, anyio.create_task_group() as tasks:
+    client = authorized_client(definition, link, renewals)
+    async with client, anyio.create_task_group() as tasks:
         try:
             yield inbox, await begin_sse(client, definition, inbox, link, tasks)
         finally:
@@ -87,6 +90,9 @@ async def _read_events(
 async def _check(response: httpx2.Response, target: str, link: Link) -> None:
     if response.status_code == httpx2.codes.OK:
         return
+    if meaning := refused(response):
+        verdict, text = meaning
+        raise ServerFailure(verdict.failure_kind, text)
     refusal = link.refusal = refusal_of(response.status_code, response.headers, await response.aread())
     raise ServerFailure(Kind.START_FAILED, link.cleaned(refusal.text(target)))
 
@@ -146,6 +152,8 @@ class Poster:
             return Verdict.BROKEN, f"the connection broke: {described(error, self._link)}"
         if response.is_success:
             return None
+        if meaning := refused(response):
+            return meaning
         refusal = self._link.refusal = refusal_of(response.status_code, response.headers, response.content)
         is_unknown = response.status_code == httpx2.codes.NOT_FOUND and not refusal.is_page
         verdict = Verdict.UNKNOWN_SESSION if is_unknown else Verdict.BROKEN
