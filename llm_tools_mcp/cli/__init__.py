@@ -33,6 +33,8 @@ _COMMANDS = {
     "disable": ("servers.entries", "Keep a server in mcp.json, but do not use it."),
     "trust": ("servers.trusting", "Show the servers that a project brings along, and use them."),
     "untrust": ("servers.trusting", "Use a project's own servers no more."),
+    "login": ("login.login", "Log in to a remote server, in the browser."),
+    "logout": ("login.logout", "Log out of a remote server."),
     "tools": ("tools.tools", "Show the tools that the configured servers offer."),
     "call": ("tools.call", "Call a tool from the shell."),
     "doctor": ("help.doctor", "Look for what is wrong, and say what to type about it."),

@@ -78,11 +78,17 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A server whose tools are missing, and why."""
+    """A server whose tools are missing, and why. `login` is what to type where it needs a login."""
 
     server: str
     reason: str
     traceback: str = field(default="", repr=False)
+    login: str = ""
+
+    @property
+    def line(self) -> str:
+        """Of one that needs a login, all there is to say."""
+        return f"{self.server!r} needs a login: {self.login}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ class Daemon:
             caller,
             protocol,
             tuple(offer for offer in wanted if not offer.needs_task),
-            tuple(_failed(answer) for answer in answers if answer.state == v1.ServerTools.FAILED),
+            tuple(_failed(answer, source) for answer in answers if answer.state == v1.ServerTools.FAILED),
             tuple(offer for offer in offers if servers and offer.server not in servers),
             tuple(offer for offer in wanted if offer.needs_task),
             {answer.server: answer.instructions for answer in answers if answer.instructions},
@@ -290,5 +296,15 @@ def _object(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _failed(answer: v1.ServerTools) -> Failed:
-    return Failed(answer.server, answer.failure.message, answer.failure.traceback)
+def _failed(answer: v1.ServerTools, source: ConfigSource) -> Failed:
+    failure = answer.failure
+    login = login_command(answer.server, source) if failure.kind == v1.Failure.NEEDS_LOGIN else ""
+    return Failed(answer.server, failure.message, failure.traceback, login)
+
+
+def login_command(server: str, source: ConfigSource) -> str:
+    """What to type; one that is known by its url alone is named by it."""
+    if not source.path:
+        server = json.loads(source.text)["mcpServers"][server]["url"]
+    option = paths.config_option(source.path) if source.path else ""
+    return f"llm mcp login{option} {shlex.quote(server)}"

@@ -30,6 +30,8 @@ def unavailable(failed: Failed) -> str:
     from shlex import quote
 
     name = failed.server
+    if failed.login:
+        return failed.line
     more = f"run with {_FULL_ERRORS}=1, or see: llm mcp logs {quote(name)}"
     lines = [
         f"Warning: Failed to connect to the {name!r} MCP server: {failed.reason}",

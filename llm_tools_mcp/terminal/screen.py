@@ -36,6 +36,11 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()  # None: closed by who started us
 
 
+def has_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return is_terminal() and sys.stdin is not None and sys.stdin.isatty()
+
+
 def read_stdin() -> str:
     """All that comes on stdin; nothing where it is closed."""
     return sys.stdin.read() if sys.stdin is not None else ""
@@ -109,6 +114,7 @@ _STATE_STYLES = {
     "stopping": "yellow",
     "backing off": "red",
     "failed": "red",
+    "needs login": "yellow",
     "stopped": "dim",
     "disabled": "dim",
 }

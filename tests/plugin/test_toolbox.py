@@ -346,7 +346,7 @@ def test_signature_of_odd_schemas(schema: dict[str, Any], shown: str) -> None:
         ("unicode", {}, "grüße, 世界 🌍 \u2028 e\u0301 \x00 end"),
         ("embedded_text", {}, "embedded text"),
         ("link", {}, "report: file:///report.pdf (application/pdf, the yearly report)"),
-        ("structured", {}, "21.5 degrees\n{\"temperature\": 21.5, \"unit\": \"°C\"}"),
+        ("structured", {}, '21.5 degrees\n{"temperature": 21.5, "unit": "°C"}'),
         ("structured_only", {}, '{"count": 12345678901234567890, "unit": "°C"}'),
         ("add", {"a": 2, "b": 3}, "5"),
         ("nothing", {}, ""),

@@ -25,14 +25,11 @@ from llm_tools_mcp.cli.editing import (
 )
 from llm_tools_mcp.cli.secrets import shown_entry
 from llm_tools_mcp.errors import ConfigError, McpError
-from llm_tools_mcp.plain import plain
-from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin, styled
+from llm_tools_mcp.terminal.screen import clean_line, has_terminal, print_json, read_stdin, styled
 
 if TYPE_CHECKING:
     from llm_tools_mcp.cli.editing import Entry
-    from llm_tools_mcp.client.tools import Listing
 
-_SHOWN_TOOLS = 8
 _HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/|$)")
 
 _check = click.option(
@@ -303,32 +300,17 @@ def _check_entry(path: Path, name: str, entry: Entry) -> list[str]:
 
 
 def _try(name: str, config_path: str | None) -> bool:
-    """Connect, and say what came of it."""
+    """Connect, and say what came of it; a server that needs a login is offered one, on a terminal."""
     from llm_tools_mcp.cli.tools.tools import list_tools
+    from llm_tools_mcp.cli.tools.trial import ADDED, tell_offer
     from llm_tools_mcp.client.tools import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
     listing = list_tools(config_path, name, Daemon(), Display(), refresh=True)
-    for failed in listing.failed:
-        click.echo(f"{name!r} is added, but it cannot be used yet: {plain(failed.reason)}", err=True)
-        word = shlex.quote(name)
-        click.echo(f"its log: llm mcp logs {word}   to undo: llm mcp remove {word}", err=True)
-        return False
-    names = [clean_line(offer.tool) for offer in listing.offers if offer.server == name]
-    more = f" and {len(names) - _SHOWN_TOOLS} more" if len(names) > _SHOWN_TOOLS else ""
-    count = f"{len(names)} tool{'' if len(names) == 1 else 's'}"
-    click.echo(f"it offers {count}{': ' if names else ''}{', '.join(names[:_SHOWN_TOOLS])}{more}")
-    _tell_renamed(listing)
-    return True
+    needs_login = any(failed.login for failed in listing.failed)
+    if needs_login and has_terminal() and click.confirm(f"{name!r} needs a login. Log in now?", default=True):
+        from llm_tools_mcp.cli.login.login import log_in_to
+        from llm_tools_mcp.cli.login.person import TerminalPerson
 
-
-def _tell_renamed(listing: Listing) -> None:
-    """Tools of the other servers are called otherwise now, too."""
-    shared = sorted({offer.tool for offer in listing.offers} & {offer.tool for offer in listing.others})
-    if not shared:
-        return
-    first, *others = shared
-    names = [offer.name for offer in (*listing.others, *listing.offers) if offer.tool == first]
-    click.echo(f"several servers have a tool {first!r}: for the model they are {', '.join(names)} now")
-    if others:
-        click.echo(f"and so on for {len(others)} more; to see them: llm mcp tools")
+        return log_in_to(name, config_path, TerminalPerson(use_browser=True, as_json=False))
+    return tell_offer(name, listing, ADDED)

@@ -81,7 +81,8 @@ def as_dict(offer: Offer) -> dict[str, Any]:
 def print_missing(listing: Listing) -> None:
     """On stderr: servers that failed, and tools that cannot be called from here."""
     for failed in listing.failed:
-        click.echo(f"Warning: {clean_line(failed.server)}: {clean_line(failed.reason)}", err=True)
+        text = failed.line if failed.login else f"Warning: {failed.server}: {failed.reason}"
+        click.echo(clean_line(text), err=True)
     for offer in listing.left_out:
         click.echo(f"{clean_line(offer.server)}: {clean_line(offer.tool)} {NEEDS_TASK}", err=True)
 

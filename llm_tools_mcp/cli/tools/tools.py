@@ -81,9 +81,15 @@ def list_tools(
     config_path: str | None, server: str | None, daemon: Daemon, display: Display, *, refresh: bool = False
 ) -> Listing:
     """The tools of all servers or of one. Raises McpError, with what was probably meant."""
+    return list_tools_of(read_source(config_path), server, daemon, display, refresh=refresh)
+
+
+def list_tools_of(
+    source: ConfigSource, server: str | None, daemon: Daemon, display: Display, *, refresh: bool = False
+) -> Listing:
+    """The same of a config that was read."""
     from llm_tools_mcp.client.tools import configured_names
 
-    source = read_source(config_path)
     servers = [] if server is None else [server]
     try:
         with display.listing() as on_answer:
@@ -99,6 +105,8 @@ def list_tools(
 def find_tool(listing: Listing, server: str, tool: str) -> Offer:
     """By the server's own name of it. Raises McpError."""
     for failed in listing.failed:
+        if failed.server == server and failed.login:
+            raise McpError(failed.line)
         if failed.server == server:
             logs = f"llm mcp logs {shlex.quote(clean_line(server))}"
             raise McpError(f"server {server!r} cannot be used: {plain(failed.reason)}\nmore: {logs}")

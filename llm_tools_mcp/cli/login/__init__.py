@@ -1,0 +1,1 @@
+"""Logging in to remote servers, and out. The flow runs in this process: terminal and browser are its own."""

@@ -1,0 +1,88 @@
+"""`llm mcp logout`: revoke, forget, and end what the login had opened."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_tools_mcp import paths
+from llm_tools_mcp.cli.command import command, config_option
+from llm_tools_mcp.cli.completers import server_names
+from llm_tools_mcp.cli.running import ask_status, is_running
+from llm_tools_mcp.config import config_for_url, read_config
+from llm_tools_mcp.errors import LoginError, McpError
+from llm_tools_mcp.login.records import LOGGED_OUT, Login, Records
+from llm_tools_mcp.login.store import LoginStore
+from llm_tools_mcp.plain import plain
+from llm_tools_mcp.service import installed_service
+
+from .login import definition_in
+
+if TYPE_CHECKING:
+    from llm_tools_mcp.config import ServerDefinition
+
+
+@command("logout", "llm mcp logout linear")
+@click.argument("server", shell_complete=server_names)
+@config_option
+def logout_command(*, server: str, config_path: str | None) -> None:
+    """Log out of a remote server: its tokens are revoked where that is offered, and forgotten."""
+    definition = _definition(server, config_path)
+    name = definition.name if definition is not None else server
+    store = LoginStore(paths.logins_file())
+    logins = [login for login in store.read().logins if login.server == name and login.is_usable]
+    if not logins:
+        raise McpError(f"nobody is logged in to {name!r}")
+    for login in logins:
+        store.change(lambda records, login=login: _without(records, login))  # type: ignore[misc]
+    _tell_daemon()
+    for login in logins:
+        _revoke(login, definition)
+    click.echo(f"logged out of {name!r}")
+
+
+def _definition(server: str, config_path: str | None) -> ServerDefinition | None:
+    """None for one that is not configured any more: its login can be ended, too."""
+    try:
+        source = config_for_url(server) if "://" in server else read_config(config_path)
+        return definition_in(source, server)
+    except McpError:
+        return None
+
+
+def _without(records: Records, login: Login) -> Records:
+    """The daemon may have renewed it since."""
+    now = records.by_id(login.id)
+    return records.with_changed_login(now.over(LOGGED_OUT)) if now is not None else records
+
+
+def _tell_daemon() -> None:
+    """It looks at the store whenever it is asked something."""
+    if is_running(installed_service()):
+        ask_status()
+
+
+def _revoke(login: Login, definition: ServerDefinition | None) -> None:
+    try:
+        asyncio.run(_revoked(login, definition))
+    except LoginError as error:
+        click.echo(f"Warning: it is forgotten here, but not revoked: {plain(str(error))}", err=True)
+
+
+async def _revoked(login: Login, definition: ServerDefinition | None) -> None:
+    """The refresh token, and with it what it gave; else the access token (RFC 7009)."""
+    from llm_tools_mcp.login.token import Client, revoke
+    from llm_tools_mcp.login.web import own_client
+
+    if not login.revocation_endpoint:
+        return
+    oauth = definition.oauth if definition is not None else None
+    secret = login.client_secret or (oauth.client_secret if oauth is not None else "")
+    client = Client(login.client_id, login.auth_method, login.issuer, secret)
+    tokens = {"refresh_token": login.refresh_token, "access_token": login.access_token}
+    async with own_client() as http:
+        for hint, token in tokens.items():
+            if token:
+                await revoke(http, login.revocation_endpoint, client, token, hint)
