@@ -12,10 +12,10 @@ export PIP_PREFER_BINARY := 1
 # The tools of this environment, whatever environment is active.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup external demo test suite test-all compat wheel lint format grpc coverage man tour bench soak clean
+.PHONY: help setup external conformance demo test suite test-all compat wheel lint format grpc coverage man tour bench soak clean
 
 help:
-	@echo 'make demo | test | test-all | compat | wheel | lint | format | grpc | man | tour | coverage | bench | soak | setup | clean'
+	@echo 'make demo | test | test-all | compat | conformance | wheel | lint | format | grpc | man | tour | coverage | bench | soak | setup | clean'
 
 setup: $(VENV)/.stamp
 
@@ -49,6 +49,10 @@ test: lint
 # Four at a time, also on two cores: most tests wait for processes. For one test: make suite ARGS="-n 0 -k NAME".
 suite: external
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+
+# The official conformance suite, played through the real commands and the daemon: see tests/conformance.
+conformance: setup
+	@$(BIN)/python -m tests.conformance.run $(ARGS)
 
 # The suite on every Python from 3.10 on that is installed (asked of pyenv too).
 test-all:

