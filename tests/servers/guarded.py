@@ -99,7 +99,8 @@ class Guarded:
             form = dict(request.query_params)
             if path not in ("/mcp", "/register") and request.method == "POST":
                 form = {**await request.form()}  # type: ignore[dict-item]
-            self.requests.append((path, form | {"authorization": request.headers.get("authorization", "")}))
+            form["authorization"] = request.headers.get("authorization", "")
+            self.requests.append((path, form))
             if seconds := self.slow.get(path):
                 await asyncio.sleep(seconds)
             if path in self.faults:

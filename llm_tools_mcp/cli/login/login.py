@@ -13,9 +13,10 @@ import click
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import as_json, command, config_option, did_you_mean
 from llm_tools_mcp.cli.completers import server_names
-from llm_tools_mcp.cli.tools.tools import list_tools_of
+from llm_tools_mcp.cli.editing import check_source
+from llm_tools_mcp.cli.tools.tools import list_tools_of, read_source
 from llm_tools_mcp.cli.tools.trial import LOGGED_IN, tell_offer
-from llm_tools_mcp.config import ConfigSource, ServerDefinition, config_for_url, read_config
+from llm_tools_mcp.config import ConfigSource, ServerDefinition, config_for_url
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.plain import plain
@@ -77,7 +78,7 @@ def log_in_to(
 ) -> bool:
     """Log in, connect, and say what came of it: whether the server can be used. Raises McpError."""
     _keep_out_of_cores()
-    source = config_for_url(name) if "://" in name else read_config(config_path)
+    source = source_of(name, config_path)
     definition = definition_in(source, name)
     store = LoginStore(paths.logins_file())
     why = _why_not_needed(definition)
@@ -93,15 +94,16 @@ def log_in_to(
     return tell_offer(definition.name, listing, LOGGED_IN)
 
 
+def source_of(name: str, config_path: str | None) -> ConfigSource:
+    """The config that names the server; of a url one with this server alone."""
+    return config_for_url(name) if "://" in name else read_source(config_path)
+
+
 def definition_in(source: ConfigSource, name: str) -> ServerDefinition:
     """The server as it would be reached from here. Raises McpError where there is none to log in to."""
-    import os
-
-    from llm_tools_mcp import config
     from llm_tools_mcp.client.tools import configured_names
 
-    context = config.Context(cwd=paths.current_folder(), environment=dict(os.environ))
-    servers = config.parse(source.path, source.text, context).servers
+    servers = check_source(source).servers
     if not source.path:
         name = next(iter(servers))
     found = servers.get(name)

@@ -11,14 +11,13 @@ from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import command, config_option
 from llm_tools_mcp.cli.completers import server_names
 from llm_tools_mcp.cli.running import ask_status, is_running
-from llm_tools_mcp.config import config_for_url, read_config
 from llm_tools_mcp.errors import LoginError, McpError
 from llm_tools_mcp.login.records import LOGGED_OUT, Login, Records
 from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.plain import plain
 from llm_tools_mcp.service import installed_service
 
-from .login import definition_in
+from .login import definition_in, source_of
 
 if TYPE_CHECKING:
     from llm_tools_mcp.config import ServerDefinition
@@ -46,8 +45,7 @@ def logout_command(*, server: str, config_path: str | None) -> None:
 def _definition(server: str, config_path: str | None) -> ServerDefinition | None:
     """None for one that is not configured any more: its login can be ended, too."""
     try:
-        source = config_for_url(server) if "://" in server else read_config(config_path)
-        return definition_in(source, server)
+        return definition_in(source_of(server, config_path), server)
     except McpError:
         return None
 

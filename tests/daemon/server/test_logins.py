@@ -1,0 +1,215 @@
+"""Logins as the daemon uses them: sent, renewed in time, shared, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.pool.statistics import State
+from llm_tools_mcp.login.records import LOGGED_OUT
+from tests.daemon.live import Live, failure_of, living
+from tests.login.browsing import definition, expired, logged_in
+from tests.servers.guarded import Guarded, error, guarded
+
+
+def with_login(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """A pool, a guarded server, and a login of it that the pool knows."""
+
+    @functools.wraps(test)
+    def run(tmp_path: Path) -> None:
+        async def body() -> None:
+            with guarded() as server:
+                async with living(tmp_path) as live:
+                    await logged_in(tmp_path, definition(server.url))
+                    await asyncio.wait_for(test(live, server), 30)
+                    await live.pool.aclose()
+                    await live.renewals.aclose()
+
+        asyncio.run(body())
+
+    del run.__wrapped__  # type: ignore[attr-defined]  # pytest looks at the signature
+    own = inspect.Parameter("tmp_path", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    run.__signature__ = inspect.Signature([own])  # type: ignore[attr-defined]
+    return run
+
+
+def known(live: Live, server: Guarded, **keys: Any) -> ServerDefinition:
+    """As the front would have it: with the login of the moment."""
+    live.logins.notice_change()
+    return live.logins.applied_to(definition(server.url, **keys))
+
+
+def refreshes(server: Guarded) -> int:
+    return sum(form["grant_type"] == "refresh_token" for form in server.asked("/token"))
+
+
+@with_login
+async def test_login_is_sent(live: Live, server: Guarded) -> None:
+    """Calls carry the login, at no request more; what a server repeats of its token is taken out."""
+    guest = known(live, server)
+    assert await live.call(guest, "whoami") == "client-1"
+    before = len(server.requests)
+    assert await live.call(guest, "echo", text="one") == "one"
+    assert len(server.requests) == before + 1
+    failure = await failure_of(live.call(guest, "repeat_token"))
+    wire = failure.to_wire()
+    assert "I was given [redacted]" in failure.text
+    assert not [secret for secret in server.secrets if secret in f"{wire.message}{wire.traceback}"]
+
+
+@with_login
+async def test_many_calls_across_an_expiry(live: Live, server: Guarded) -> None:
+    """A hundred calls at once, with a token whose time is over, make one refresh, and none is lost."""
+    guest = known(live, server)
+    await live.call(guest, "whoami")
+    server.tokens.clear()
+    server.slow["/token"] = 0.2
+    texts = await asyncio.gather(*(live.call(guest, "echo", text=str(n)) for n in range(100)))
+    assert texts == [str(n) for n in range(100)]
+    assert refreshes(server) == 1
+    await expired(live.folder)
+    await asyncio.gather(*(live.call(guest, "echo", text=str(n)) for n in range(100)))
+    assert refreshes(server) == 2
+
+
+@with_login
+async def test_good_token_waits_for_no_renewal(live: Live, server: Guarded) -> None:
+    """Near its end a token is renewed in the background; calls go on with it meanwhile."""
+    guest = known(live, server)
+    await live.call(guest, "whoami")
+    stored = live.logins.store.read().logins[0]
+
+    def nearly_over(records: Any) -> Any:
+        soon = dataclasses.replace(stored, expires_at=stored.since + 20, lifetime=3600.0)
+        return records.with_changed_login(soon)
+
+    await live.logins.change(nearly_over)
+    server.slow["/token"] = 0.5
+    began = asyncio.get_running_loop().time()
+    await live.call(guest, "echo")
+    assert asyncio.get_running_loop().time() - began < 0.5
+    await live.renewals.aclose()
+    assert refreshes(server) == 1
+    now = live.logins.store.read().logins[0]
+    assert (now.id, now.refresh_token != stored.refresh_token) == (stored.id, True)
+
+
+@with_login
+async def test_refused_renewal_ends_the_login(live: Live, server: Guarded) -> None:
+    """The authorization server's no means that a person is needed, which is known from then on."""
+    guest = known(live, server)
+    await live.names(guest)
+    server.refreshes.clear()
+    await expired(live.folder)
+    failure = await failure_of(live.call(guest, "echo"))
+    assert (failure.kind, failure.text) == (Kind.NEEDS_LOGIN, "needs a login: llm mcp login guarded")
+    assert live.session(guest).state is State.NEEDS_LOGIN
+    login = live.logins.store.read().logins[0]
+    assert (login.access_token, login.refresh_token, "invalid_grant" in login.ended) == ("", "", True)
+    stranger = known(live, server)
+    assert (stranger.login, live.logins.has_ended(stranger)) == ("", True)
+    assert live.known(stranger) == live.known(guest) != []
+    await logged_in(live.folder, definition(server.url))
+    assert await live.call(known(live, server), "echo", text="back") == "back"
+
+
+@with_login
+async def test_network_trouble_keeps_the_login(live: Live, server: Guarded) -> None:
+    """What a network error hinders is tried again after a pause, and the old token stays."""
+    guest = known(live, server)
+    before = live.logins.store.read().logins[0]
+    await live.call(guest, "whoami")
+    server.faults["/token"] = lambda: error("busy", 503)
+    await expired(live.folder)
+    failure = await failure_of(live.call(guest, "echo"))
+    assert failure.kind == Kind.START_FAILED
+    assert "HTTP 503" in failure.text
+    asked = len(server.asked("/token"))
+    assert "next try in" in (await failure_of(live.call(guest, "echo"))).text
+    assert len(server.asked("/token")) == asked
+    assert live.logins.store.read().logins[0].refresh_token == before.refresh_token
+    server.faults.clear()
+    await asyncio.sleep(1.1)
+    assert await live.call(guest, "echo", text="again") == "again"
+
+
+@with_login
+async def test_logout_ends_what_it_opened(live: Live, server: Guarded) -> None:
+    """The session of a login that is over ends; a login of another account is another session."""
+    guest = known(live, server)
+    await live.call(guest, "whoami")
+    other = definition(server.url, "other")
+    await logged_in(live.folder, other)
+    live.logins.notice_change()
+    second = live.logins.applied_to(other)
+    assert second.identity != guest.identity
+    await live.call(second, "whoami")
+    login = live.logins.store.read().login("guarded", server.url)
+    assert login is not None
+    await live.logins.change(lambda records: records.with_changed_login(login.over(LOGGED_OUT)))
+    assert live.logins.notice_change()
+    live.pool.keep_logins(live.logins.usable_ids())
+    assert (live.is_ready(guest), live.is_ready(second)) == (False, True)
+
+
+@with_login
+async def test_more_rights(live: Live, server: Guarded) -> None:
+    """A tool that wants more rights says so, once; the next login asks for all without being told."""
+    guest = known(live, server)
+    before = len(server.requests)
+    failure = await failure_of(live.call(guest, "write"))
+    assert failure.kind == Kind.NEEDS_SCOPE
+    assert failure.text == "needs more rights (write): llm mcp login guarded"
+    assert [path for path, _ in server.requests[before:]].count("/authorize") == 0
+    login = await logged_in(live.folder, definition(server.url))
+    assert login.scopes == ("read", "write")
+    assert await live.call(known(live, server), "write", text="x") == "x"
+
+
+@with_login
+async def test_changed_entry_gets_no_old_token(live: Live, server: Guarded) -> None:
+    """Another url, client or issuer in the entry is another login, which nobody has made."""
+    assert known(live, server).login
+    for keys in ({"clientId": "another"}, {"issuer": "https://elsewhere.example"}):
+        assert known(live, server, oauth=keys).login == ""
+    for changed in (definition(f"{server.url}/v2"), definition(server.url, headers={"Authorization": "x"})):
+        assert live.logins.applied_to(changed).login == ""
+
+
+@with_login
+async def test_machine_logs_in_by_itself(live: Live, server: Guarded) -> None:
+    """client_credentials: the daemon gets a token at the first 401, and a new one when that is over."""
+    server.clients["robot"] = "s3cr3t-of-robot"
+    oauth = {"grantType": "client_credentials", "clientId": "robot", "clientSecret": "s3cr3t-of-robot"}
+    robot = definition(server.url, oauth=oauth)
+    assert await live.call(robot, "whoami") == "robot"
+    server.tokens.clear()
+    assert await live.call(robot, "whoami") == "robot"
+    server.clients.clear()
+    server.tokens.clear()
+    assert "invalid_client" in (await failure_of(live.call(robot, "whoami"))).text
+
+
+@with_login
+async def test_headers_helper(live: Live, server: Guarded) -> None:
+    """A command gives the headers: when the server is connected, and again after a 401."""
+    token = live.folder / "token"
+    token.write_text(next(iter(server.tokens)))
+    command = f'printf \'{{"Authorization": "Bearer %s"}}\' "$(cat {token})"'
+    helped = definition(server.url, headersHelper=command)
+    assert await live.call(helped, "whoami") == "client-1"
+    fresh = dataclasses.replace(next(iter(server.tokens.values())))
+    server.tokens.clear()
+    server.tokens["another-token"] = fresh
+    token.write_text("another-token")
+    assert await live.call(helped, "whoami") == "client-1"
+    for command, words in (("exit 3", "ended with code 3"), ("echo no", "printed no JSON object")):
+        failure = await failure_of(live.call(definition(server.url, headersHelper=command), "whoami"))
+        assert words in failure.text
