@@ -17,6 +17,7 @@ McpError
 │   └── LoginsUnusable        the store of logins cannot be used
 └── ToolCallError             one tool call
     ├── ToolFailed            the tool answered with an error of its own
+    ├── NotApproved           the person did not allow it, or could not be asked
     ├── UnknownTool           no such server or tool
     └── OutcomeUnknown        sent, and the answer was lost: it may have run
 """
@@ -182,6 +183,10 @@ class ToolCallError(McpError):
 
 class ToolFailed(ToolCallError):
     """The tool ran and reported an error: the text is the server's own."""
+
+
+class NotApproved(ToolCallError):
+    """The person did not allow the call, or could not be asked; it was not made."""
 
 
 class UnknownTool(ToolCallError):

@@ -37,6 +37,7 @@ _COMMANDS = {
     "logout": ("login.logout", "Log out of a remote server."),
     "tools": ("tools.tools", "Show the tools that the configured servers offer."),
     "call": ("tools.call", "Call a tool from the shell."),
+    "approvals": ("tools.approvals", "Show the tools that you have allowed for good, or forget them."),
     "doctor": ("help.doctor", "Look for what is wrong, and say what to type about it."),
     "status": ("daemon.status", "Show the state of the daemon and of its servers."),
     "metrics": ("daemon.metrics", "Print OpenMetrics for Prometheus: calls, errors, latency."),

@@ -112,7 +112,7 @@ def check(path: Path, text: str) -> config.Config:
 
 def check_project(project: config.Project) -> config.Config:
     """The same for the servers of a project, which run in its folder."""
-    context = config.Context(cwd=project.folder, environment=dict(os.environ))
+    context = config.Context(cwd=project.folder, environment=dict(os.environ), is_project=True)
     return config.parse(project.path, project.text, context)
 
 

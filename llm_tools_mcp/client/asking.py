@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import grpc
 
@@ -22,6 +22,8 @@ from llm_tools_mcp import v1
 ANSWER_SECONDS = 10.0
 
 _OVER = "the call is over"
+
+T = TypeVar("T")
 
 
 class Withdrawal:
@@ -181,6 +183,22 @@ class _Conversation:
                 self._answerer.note(too_late(question))
 
 
+def in_a_thread(ask: Callable[[], T], close: Callable[[], None]) -> Future[T]:
+    """Ask somebody in a thread of its own, which no end of the program waits for; `close` comes after it."""
+    asked: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            asked.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            asked.set_exception(error)
+        finally:
+            close()
+
+    threading.Thread(target=run, name="question", daemon=True).start()
+    return asked
+
+
 # --- from an event loop ----------------------------------------------------------------------------
 
 
@@ -224,18 +242,7 @@ class AsyncConversation:
             del self._open[question.id]
 
     def _begin(self, question: v1.Question, withdrawal: Withdrawal) -> Future[v1.AnswerRequest]:
-        asked: Future[v1.AnswerRequest] = Future()
-
-        def run() -> None:
-            try:
-                asked.set_result(self._answerer.ask(question, withdrawal))
-            except BaseException as error:  # noqa: BLE001 - raised where it is awaited
-                asked.set_exception(error)
-            finally:
-                withdrawal.close()
-
-        threading.Thread(target=run, name="question", daemon=True).start()
-        return asked
+        return in_a_thread(lambda: self._answerer.ask(question, withdrawal), withdrawal.close)
 
     def close(self) -> None:
         """The call is over, or was given up."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_tools_mcp import naming, paths, v1
 from llm_tools_mcp.config import ConfigSource, named_entries
+from llm_tools_mcp.config.approval import NEVER
 from llm_tools_mcp.errors import DaemonUnreachable, McpError, UnknownTool
 from llm_tools_mcp.tokens import tokens_of
 
@@ -92,6 +93,19 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """Whether a person is asked before tools of a server are called: see config.approval."""
+
+    consent_key: str = field(repr=False)
+    approve: str
+    always_allow: tuple[str, ...] = ()
+
+    def allows(self, tool: str) -> bool:
+        """Whether the config lets it through unasked."""
+        return bool(self.always_allow) and naming.matches(",".join(self.always_allow), tool)
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What a config offers now. `offers` is in config order, then server order.
 
@@ -108,6 +122,7 @@ class Listing:
 
     output_limits: Mapping[str, int] = field(default_factory=dict)  # of servers whose entry has one
     prefix: str = ""
+    policies: Mapping[str, Policy] = field(default_factory=dict)  # of servers, for asking the person
 
     def read_only(self) -> Listing:
         """The same, with the tools alone that say that they change nothing."""
@@ -180,6 +195,7 @@ class Daemon:
             {answer.server: answer.instructions for answer in answers if answer.instructions},
             {answer.server: answer.output_limit for answer in answers if answer.HasField("output_limit")},
             naming.fitted_prefix(prefix),
+            {answer.server: _policy(answer) for answer in answers},
         )
 
     def _answers(
@@ -308,3 +324,7 @@ def login_command(server: str, source: ConfigSource) -> str:
         server = json.loads(source.text)["mcpServers"][server]["url"]
     option = paths.config_option(source.path) if source.path else ""
     return f"llm mcp login{option} {shlex.quote(server)}"
+
+
+def _policy(answer: v1.ServerTools) -> Policy:
+    return Policy(answer.consent_key, answer.approve or NEVER, tuple(answer.always_allow))

@@ -79,6 +79,9 @@ class ServerDefinition:
     # For models: characters of a result, 0 for all of it; and whether its tools need no search.
     output_limit: int | None = None
     always_load: bool = False
+    # When a person is asked before a tool of it is called (see approval), and tools of which never, as globs.
+    approve: str = "never"
+    always_allow: tuple[str, ...] = ()
 
     identity: str = field(init=False, repr=False)
     """Equal for definitions whose server would be started identically (sha256, hex)."""
@@ -129,6 +132,19 @@ class ServerDefinition:
         return self if login == self.login else replace(self, login=login)
 
     @property
+    def consent_key(self) -> str:
+        """Equal for definitions that a person would take for the same server when tools of it are allowed:
+        whatever the PATH, and whatever tokens it is given at the time.
+        """
+        if self.transport is not Transport.STDIO:
+            return _digest(["consent", self.transport.value, self.url, sorted(self.headers)])
+        own = {name: "" if TELLING.search(name) else self.env.get(name, "") for name in self.own_env}
+        is_of_folder = self.cwd_is_pinned or any(_is_below(path, self.cwd) for path, _ in self.program)
+        folder = self.cwd if is_of_folder else ""
+        command = self.command if "/" in self.command_as_written else self.command_as_written
+        return _digest(["consent", command or self.command, self.args, own, folder])
+
+    @property
     def is_current(self) -> bool:
         """Whether its folder and its program are still those that it was resolved with."""
         return is_unchanged(self.folder) and is_unchanged(self.program)
@@ -167,6 +183,10 @@ class ServerDefinition:
         return {
             name: value for name, value in self.env.items() if name in self.own_env or not is_left_out(name)
         }
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/")
 
 
 def _is_of_the_call(name: str) -> bool:

@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from llm_tools_mcp.errors import ConfigError
 
+from .approval import APPROVALS, NEVER
 from .definition import public_url
 from .document import decoded, is_disabled
 from .problems import Problem, config_error, nested_key
@@ -68,6 +69,9 @@ class Entry(BaseModel):
     exclude_tools: list[str] | None = _spelled("excludeTools", "exclude_tools")
     enabled_tools: list[str] | None = _spelled("enabledTools", "enabled_tools")
     disabled_tools: list[str] | None = _spelled("disabledTools", "disabled_tools")
+    approve: Literal["never", "writes", "always"] | None = None
+    always_allow: list[str] | None = _spelled("alwaysAllow", "always_allow")
+    auto_approve: list[str] | None = _spelled("autoApprove", "auto_approve")
     timeout: Seconds | None = None
     connect_timeout: Seconds | None = _spelled("connectTimeout", "connect_timeout")
     idle_timeout: Seconds | None = _spelled("idleTimeout", "idle_timeout")
@@ -151,6 +155,16 @@ def enabled_servers(path: str, text: str) -> dict[str, Any]:
     if not isinstance(servers, dict):
         raise config_error(path, [Problem(_NOT_AN_OBJECT, key="mcpServers")])
     return {name: value for name, value in servers.items() if not is_disabled(value)}
+
+
+def approval_of_all(path: str, text: str) -> str:
+    """What the config says of all its servers, beside `mcpServers`. Raises ConfigError."""
+    approve = decoded(path, text).get("approve") if '"approve"' in text else None
+    if approve is None:
+        return NEVER
+    if approve not in APPROVALS:
+        raise config_error(path, [Problem(f"there are: {', '.join(APPROVALS)}", key="approve")])
+    return str(approve)
 
 
 def _other_spelling(path: str, top: Mapping[str, object]) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llm_tools_mcp.errors import ConfigError
 
+from .approval import NEVER, strictest
 from .definition import Protocol, ServerDefinition, Transport
 from .expansion import Expansion
 from .footing import program_files, stamped
@@ -37,6 +38,10 @@ class Context:
     cwd: str
     environment: Mapping[str, str] = field(repr=False, hash=False)
     umask: int = 0o022
+    # What is asked for all servers already; and whether they are a project's, which does not allow itself
+    # anything.
+    approve: str = NEVER
+    is_project: bool = False
 
 
 class UnknownKey(NamedTuple):
@@ -70,6 +75,8 @@ class Config:
     mistakes: Mapping[str, ConfigError] = field(default_factory=dict)
     # The names of those that the caller's project brings along.
     of_project: frozenset[str] = frozenset()
+    # What it asks for all servers (see approval).
+    approve: str = NEVER
 
     def joined(self, project: Config) -> Config:
         """With the servers of a project, which come in the place of those of the same name."""
@@ -89,9 +96,11 @@ def parse(source_path: str, text: str, context: Context, protocol: Protocol | No
 
     Raises ConfigError for what breaks the whole file. `source_path` is for messages only.
     """
-    from .model import enabled_servers, validated  # pydantic: only who parses pays for it
+    from .model import approval_of_all, enabled_servers, validated  # pydantic: only who parses pays for it
 
     context = _with_absolute_paths(context)
+    approve = strictest([context.approve, approval_of_all(source_path, text)])
+    context = replace(context, approve=approve)
     raw = enabled_servers(source_path, text)
     entries = validated(source_path, raw)
     servers = {
@@ -107,7 +116,7 @@ def parse(source_path: str, text: str, context: Context, protocol: Protocol | No
         if not isinstance(entry, ConfigError)
         for key in _unknown_keys(name, entry, raw[name])
     )
-    return Config(MappingProxyType(servers), unknown, MappingProxyType(mistakes))
+    return Config(MappingProxyType(servers), unknown, MappingProxyType(mistakes), approve=approve)
 
 
 def _unknown_keys(name: str, entry: Entry, raw: Mapping[str, object]) -> list[UnknownKey]:
@@ -132,13 +141,18 @@ def _resolved(
     from .model import StdioEntry
 
     expansion = Expansion(name, context.environment)
-    common = _common(name, entry, expansion, protocol)
+    common = _common(name, entry, expansion, protocol) | _approval(entry, context)
     try:
         if isinstance(entry, StdioEntry):
             return _stdio(entry, context, expansion, common)
         return _remote(entry, context, expansion, common)
     except _Unresolvable:
         return config_error(path, expansion.problems, expansion.repair)
+
+
+def _approval(entry: Entry, context: Context) -> dict[str, Any]:
+    allowed = () if context.is_project else (*(entry.always_allow or ()), *(entry.auto_approve or ()))
+    return {"approve": strictest([context.approve, entry.approve or NEVER]), "always_allow": allowed}
 
 
 def _common(name: str, entry: Entry, expansion: Expansion, protocol: Protocol | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from llm_tools_mcp.config import ConfigSource
     from llm_tools_mcp.terminal.progress import Display
 
+    from .approving import Gate
     from .results import Bound
 
 
@@ -34,10 +35,12 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
     MCP("https://host/mcp")      one server by its URL
     MCP(servers="git,time", tools="read_*,list_*", prefix="fs_", mode="auto")
     MCP(readonly=true)           only tools that say that they change nothing
+    MCP(approve="writes")        ask me before the others are called
 
     servers: names; tools: globs; prefix: put in front of the tools' names;
     mode: which era of the protocol to speak: auto, legacy or modern;
-    limit: characters of a result that the model gets, 0 for all of them.
+    limit: characters of a result that the model gets, 0 for all of them;
+    approve: whether you are asked before a tool is called: never, writes or always.
     """
 
     # llm logs these arguments, and makes the toolbox anew from them for `llm -c`: the names are a
@@ -51,6 +54,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         mode: str | None = None,
         readonly: bool = False,  # noqa: FBT001, FBT002 - llm passes what stands in the parentheses
         limit: int | None = None,
+        approve: str | None = None,
         **unknown: Any,
     ) -> None:
         if unknown:  # Python's own TypeError would be a traceback
@@ -62,6 +66,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         self._mode = mode
         self._readonly = readonly
         self._limit = limit
+        self._approve = approve
         self._connection: Daemon | None = None
         self._screen: Display | None = None
 
@@ -91,6 +96,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         prefix, mode = text_or_none("prefix", self._prefix), text_or_none("mode", self._mode)
         readonly = switch("readonly", self._readonly)
         number_or_none("limit", self._limit)
+        self._gate()
         for warning in source.warnings:
             warn(f"Warning: {warning}", warning)
         with self._display().listing() as on_answer:
@@ -112,6 +118,11 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
             self._screen = Display()
         return self._screen
+
+    def _gate(self) -> Gate:
+        from .approving import Gate, checked_approval
+
+        return Gate(checked_approval(self._approve), self._display())
 
     # --- the tools ----------------------------------------------------------------------------------
 
@@ -157,6 +168,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         """For synchronous models: in the main thread, where Ctrl-C cancels the call at once."""
         from .results import output_of
 
+        self._gate().pass_or_raise(listing, offer, arguments)
         person = LazyPerson(self._display())
         with self._display().call(offer.server, offer.tool) as on_event:
             result = self._daemon().call(listing.call(offer, arguments), on_event, person)
@@ -168,6 +180,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         """For asynchronous models: llm runs the calls of a turn concurrently."""
         from .results import output_of
 
+        await self._gate().pass_or_raise_async(listing, offer, arguments)
         person = LazyPerson(self._display())
         with self._display().call(offer.server, offer.tool) as on_event:
             result = await self._daemon().call_async(listing.call(offer, arguments), on_event, person)

@@ -90,7 +90,7 @@ class Person:
             return _answer(_Action.ACCEPT, values)
         if self._wants_no_more:
             return _answer(_Action.DECLINE)
-        _check_wish()
+        check_wish()
         with self._display.paused(), terminal(withdrawal) as tty:
             try:
                 return self._dialogue(tty, question, fields, values)
@@ -110,14 +110,14 @@ class Person:
         what = "to open a page" if question.WhichOneof("kind") == "url" else "a question"
         tty.print()
         tty.print(
-            f"The MCP server {_name(question.server)} asks you {what}, for {_name(question.subject)}:",
+            f"The MCP server {named(question.server)} asks you {what}, for {named(question.subject)}:",
             bold=True,
         )
         tty.quote(question.message or "(it gives no reason)")
 
     def _declined(self, question: v1.Question, why: str) -> v1.AnswerRequest:
         what = " ".join(plain(question.message).split())[:200]
-        text = f"MCP server {_name(question.server)} asked: {what!r}. It was declined: {why}"
+        text = f"MCP server {named(question.server)} asked: {what!r}. It was declined: {why}"
         self.note(text)
         self.remarks.append(text)
         return _answer(_Action.DECLINE)
@@ -136,7 +136,7 @@ class Person:
         while True:
             for field in wanted:
                 _fill(tty, field, values)
-            tty.print(f"\nThis goes to {_name(question.server)}:", bold=True)
+            tty.print(f"\nThis goes to {named(question.server)}:", bold=True)
             _summarize(tty, fields, values)
             choice = self._choice(tty, "Send it?", {"y": "yes", "e": "edit"})
             if choice != "e":
@@ -194,7 +194,7 @@ def _keyed(letter: str, word: str) -> str:
     return f"[{letter}]{word[1:]}" if word.startswith(letter.lower()) else f"[{letter}] {word}"
 
 
-def _check_wish() -> None:
+def check_wish() -> None:
     """Raises NoTerminal where the person wants no questions."""
     wish = os.environ.get(ANSWERS_VARIABLE)
     if wish == _DECLINED:
@@ -209,7 +209,7 @@ def _answer(
     return v1.AnswerRequest(action=action, content="" if values is None else json.dumps(values))
 
 
-def _name(text: str) -> str:
+def named(text: str) -> str:
     """Of a server or a tool, in a line of ours."""
     line = " ".join(plain(text).split())
     return repr(line if len(line) <= _MAX_NAME else f"{line[:_MAX_NAME]}...")

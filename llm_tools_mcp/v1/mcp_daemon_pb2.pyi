@@ -336,6 +336,9 @@ class ServerTools(google.protobuf.message.Message):
     INSTRUCTIONS_FIELD_NUMBER: builtins.int
     OUTPUT_LIMIT_FIELD_NUMBER: builtins.int
     ALWAYS_LOAD_FIELD_NUMBER: builtins.int
+    CONSENT_KEY_FIELD_NUMBER: builtins.int
+    APPROVE_FIELD_NUMBER: builtins.int
+    ALWAYS_ALLOW_FIELD_NUMBER: builtins.int
     server: builtins.str
     position: builtins.int
     """Place of the server in the config, from 0."""
@@ -347,12 +350,19 @@ class ServerTools(google.protobuf.message.Message):
     are there from the beginning where others are searched for.
     """
     always_load: builtins.bool
+    consent_key: builtins.str
+    """For asking the person before a call: what a consent is remembered by, when the config wants it ("never",
+    "writes", "always"), and the globs of tools that it lets through.
+    """
+    approve: builtins.str
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Tool]:
         """In the server's order."""
 
     @property
     def failure(self) -> global___Failure: ...
+    @property
+    def always_allow(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
         self,
         *,
@@ -364,9 +374,12 @@ class ServerTools(google.protobuf.message.Message):
         instructions: builtins.str = ...,
         output_limit: builtins.int | None = ...,
         always_load: builtins.bool = ...,
+        consent_key: builtins.str = ...,
+        approve: builtins.str = ...,
+        always_allow: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_output_limit", b"_output_limit", "failure", b"failure", "output_limit", b"output_limit"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_output_limit", b"_output_limit", "always_load", b"always_load", "failure", b"failure", "instructions", b"instructions", "output_limit", b"output_limit", "position", b"position", "server", b"server", "state", b"state", "tools", b"tools"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_output_limit", b"_output_limit", "always_allow", b"always_allow", "always_load", b"always_load", "approve", b"approve", "consent_key", b"consent_key", "failure", b"failure", "instructions", b"instructions", "output_limit", b"output_limit", "position", b"position", "server", b"server", "state", b"state", "tools", b"tools"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_output_limit", b"_output_limit"]) -> typing.Literal["output_limit"] | None: ...
 
 global___ServerTools = ServerTools

@@ -50,7 +50,8 @@ class ParsedConfigs:
         own = config.parse(caller.config_path, caller.config, context, era)
         if not caller.project_config:
             return own
-        there = replace(context, cwd=os.fsdecode(caller.project_folder))
+        folder = os.fsdecode(caller.project_folder)
+        there = replace(context, cwd=folder, approve=own.approve, is_project=True)
         return own.joined(config.parse(caller.project_path, caller.project_config, there, era))
 
 

@@ -267,6 +267,8 @@ class _Listing:
             answer.always_load = definition.always_load
             if definition.output_limit is not None:
                 answer.output_limit = definition.output_limit
+            answer.consent_key, answer.approve = definition.consent_key, definition.approve
+            answer.always_allow.extend(definition.always_allow)
         return answer
 
     async def aclose(self) -> None:

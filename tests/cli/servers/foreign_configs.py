@@ -265,6 +265,7 @@ FILES = {
                 "args": ["/srv/local.js"],
                 "env": {"KEY": "v4lue"},
                 "timeout": 60,
+                "alwaysAllow": ["read"],
             },
             "stream": {
                 "url": "https://stream.example.org/mcp",

@@ -75,7 +75,7 @@ _OURS = (
 )
 # Who may use what without asking, and how it is presented: the other client's business.
 _MEANINGLESS = (
-    *("alwaysAllow", "autoApprove", "trust", "default_tools_approval_mode"),
+    *("trust", "default_tools_approval_mode"),
     *(
         "name",
         "title",
@@ -139,6 +139,7 @@ def _take_what_is_common(translation: Translation) -> None:
         translation.take(key, "excludeTools")
     _take_token(translation)
     _take_timeout(translation)
+    _take_allowed(translation)
     if ("command" in translation.entry) == ("url" in translation.entry):
         which = "both command and url" if "url" in translation.entry else "neither command nor url"
         raise Untranslatable(f"has {which}")
@@ -199,6 +200,14 @@ def _take_timeout(translation: Translation) -> None:
     if not counts_seconds:
         translation.notes.append(f"its timeout of {value:g} is read as milliseconds")
     translation.take_seconds("timeout", "timeout", 1 if counts_seconds else 1000)
+
+
+def _take_allowed(translation: Translation) -> None:
+    """What may be called without asking. An empty list says nothing."""
+    for key in ("alwaysAllow", "autoApprove"):
+        value = translation.rest.pop(key, None)
+        if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+            translation.entry[key] = value
 
 
 def _keep_type(translation: Translation, kind: str | None) -> None:

@@ -1,0 +1,109 @@
+"""A person is asked whether a model may call a tool: once, from now on, for the whole server, or not."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llm_tools_mcp.plain import plain
+
+from .questions import check_wish, choose, named
+from .tty import EndOfInput, Tty, Withdrawal, terminal
+
+ONCE, TOOL, SERVER, NO = "o", "t", "s", "n"
+
+# Lines of arguments that are shown unasked.
+_SHOWN = 24
+_MAX_REASON = 500
+
+_HINTS = {
+    ("readOnlyHint", True): "it only reads",
+    ("readOnlyHint", False): "it may change things",
+    ("destructiveHint", True): "it may delete or overwrite",
+    ("destructiveHint", False): "it only adds",
+    ("idempotentHint", True): "a second call changes nothing more",
+    ("openWorldHint", True): "it reaches beyond this machine",
+    ("openWorldHint", False): "it stays within its own data",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call that waits. `before` and `now` are what the tool was when it was allowed, and what it is."""
+
+    server: str
+    tool: str
+    arguments: Mapping[str, Any]
+    annotations: Mapping[str, Any]
+    before: str | None = None
+    now: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`choice` is one of ONCE, TOOL, SERVER and NO; `reason` is the person's, for the model."""
+
+    choice: str
+    reason: str = ""
+
+
+def ask_for_approval(request: Request, withdrawal: Withdrawal | None = None) -> Decision:
+    """Raises NoTerminal where nobody can be asked, Gone when it is withdrawn."""
+    check_wish()
+    with terminal(withdrawal) as tty:
+        try:
+            return _dialogue(tty, request)
+        except EndOfInput:
+            return Decision(NO)
+
+
+def _dialogue(tty: Tty, request: Request) -> Decision:
+    lines = _arguments(request.arguments)
+    tty.print()
+    title = f"The model wants to call {named(request.tool)} of the MCP server {named(request.server)}"
+    tty.print(f"{title}, with:" if lines else f"{title}, without arguments.", bold=True)
+    tty.quote("\n".join(lines), most=_SHOWN)
+    tty.print(_words(request.annotations))
+    if request.before is not None:
+        _show_change(tty, request.before, request.now)
+    words = {NO: "no", ONCE: "once", TOOL: "this tool from now on", SERVER: "this server from now on"}
+    words |= {"a": "all of the arguments"} if len(lines) > _SHOWN else {}
+    while (choice := choose(tty, "Allow it?", words)) == "a":
+        tty.quote("\n".join(lines), most=100_000)
+    if choice != NO:
+        return Decision(choice)
+    reason = tty.ask("Why not? It is told to the model (Enter: nothing) > ")
+    return Decision(NO, plain(reason)[:_MAX_REASON])
+
+
+def _arguments(arguments: Mapping[str, Any]) -> list[str]:
+    """Whole: what is not shown could not be agreed to. Long lines are wrapped."""
+    lines = []
+    for name, value in arguments.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        first, *more = _visible(text).splitlines() or [""]
+        lines += [f"{_visible(name)}: {first}", *(f"    {line}" for line in more)]
+    return lines
+
+
+def _visible(text: str) -> str:
+    """With what nobody could see as escapes."""
+    if plain(text) == text:
+        return text
+    return "".join(c if plain(c) == c else ascii(c)[1:-1] for c in text)
+
+
+def _words(annotations: Mapping[str, Any]) -> str:
+    said = [words for (name, value), words in _HINTS.items() if annotations.get(name) is value]
+    return f"Its server says: {'; '.join(said)}." if said else "Its server says nothing about what it does."
+
+
+def _show_change(tty: Tty, before: str, now: str) -> None:
+    tty.print("It has changed since you allowed it:", bold=True)
+    for line in difflib.unified_diff(
+        before.splitlines(), now.splitlines(), "when you allowed it", "now", lineterm="", n=1
+    ):
+        tty.quote(_visible(line), most=40)

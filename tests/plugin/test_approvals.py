@@ -1,0 +1,127 @@
+"""A person is asked before a model's call where somebody wants that: once for a tool, until it changes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from llm_tools_mcp.consent.approvals import Approvals
+from tests.home import BIN, Home
+from tests.prompting import ask, calling, invoke, living_in, output, outputs
+from tests.servers import FOLDER, entry
+from tests.terminal.dialogue import Heard, converse
+
+# Two tools: `look` says that it only reads; the description of `act` is in a file.
+SERVER = """
+import pathlib, sys
+sys.path.insert(0, {folder!r})
+import faulty
+class Acting(faulty.Server):
+    def list_tools(self, params):
+        text = pathlib.Path({description!r}).read_text()
+        return {{"tools": [
+            {{"name": "look", "inputSchema": faulty.NOTHING, "annotations": {{"readOnlyHint": True}}}},
+            {{"name": "act", "description": text, "inputSchema": faulty.TEXT,
+              "annotations": {{"destructiveHint": True}}}},
+        ]}}
+Acting().serve()
+"""
+
+
+@pytest.fixture
+def acting(home: Home) -> Iterator[Home]:
+    (home.folder / "description").write_text("Acts.")
+    configure(home)
+    with living_in(home):
+        yield home
+
+
+def configure(home: Home, **keys: Any) -> None:
+    script = SERVER.format(folder=str(FOLDER), description=str(home.folder / "description"))
+    program = home.folder / "acting.py"
+    program.write_text(script)
+    home.write_config({"srv": entry([sys.executable, str(program)], **keys)})
+
+
+def prompt_in_terminal(
+    home: Home, toolbox: str, *steps: tuple[str, str], option: str = "--no-log", piped: bool = True
+) -> Heard:
+    prompt = calling(("act", {"text": "x\x1b[31m"}))
+    argv = [str(BIN / "llm"), option, "-m", "echo", "-T", toolbox, prompt]
+    return converse(argv, *steps, env={**home.env, "TERM": "xterm"}, cwd=home.work, piped=piped)
+
+
+def test_asked_and_remembered(acting: Home) -> None:
+    """With server, tool, arguments and hints; for good until the tool changes, which is shown."""
+    heard = prompt_in_terminal(acting, 'MCP(approve="writes")', ("Allow it?", "t\n"))
+    assert output(heard.stdout) == "x\x1b[31m"
+    assert "The model wants to call 'act' of the MCP server 'srv', with:" in heard.screen
+    assert "  | text: x\\x1b[31m" in heard.screen
+    assert "Its server says: it may delete or overwrite." in heard.screen
+    assert output(ask('MCP(approve="always")', ("act", {"text": "unasked"}))) == "unasked"
+    listed = json.loads(invoke("mcp", "approvals", "--json").stdout)
+    assert [(one["server"], one["tool"]) for one in listed] == [("srv", "act")]
+
+    (acting.folder / "description").write_text("Acts, and reads ~/.ssh first.")
+    invoke("mcp", "tools", "--refresh")
+    changed = prompt_in_terminal(
+        acting, 'MCP(approve="writes")', ("Allow it?", "n\n"), ("Why not?", "odd\n"), option="--async"
+    )
+    assert "It has changed since you allowed it:" in changed.screen
+    assert "  | -Acts." in changed.screen
+    assert "  | +Acts, and reads ~/.ssh first." in changed.screen
+    assert output(changed.stdout) == "Error: the user did not allow this call of act: odd"
+    assert "srv.act (1)" in invoke("mcp", "approvals", "--forget", "srv.act").stdout
+    assert Approvals().listed() == []
+
+
+def test_nobody_to_ask(acting: Home) -> None:
+    """The call is not made, and both the model and the person are told what they can do."""
+    refused = ask('MCP(approve="writes")', ("act", {"text": "x"}), ("look", {}))
+    first, second = outputs(refused)
+    assert first.startswith("Error: act was not called: it needs the user's approval")
+    assert second == "look"
+    assert "srv: act was not called: it needs your approval, and there is no terminal" in refused.stderr
+    assert '"alwaysAllow": ["act"]' in refused.stderr
+
+
+def test_whose_word_counts(acting: Home) -> None:
+    """The strictest of toolbox, server and config; but for tools that the entry allows always."""
+    cases: list[tuple[dict[str, Any], str, bool]] = [
+        ({}, "MCP", True),
+        ({"approve": "writes"}, "MCP", False),
+        ({"approve": "always"}, 'MCP(approve="never")', False),
+        ({"approve": "always", "alwaysAllow": ["a*"]}, 'MCP(approve="always")', True),
+        ({"approve": "writes", "autoApprove": ["act"]}, "MCP", True),
+        ({"approve": "writes", "autoApprove": ["look"]}, "MCP", False),
+    ]
+    for keys, toolbox, is_allowed in cases:
+        configure(acting, **keys)
+        assert (output(ask(toolbox, ("act", {"text": "x"}))) == "x") is is_allowed, keys
+
+
+def test_for_all_servers(acting: Home) -> None:
+    """Beside `mcpServers`; a word that there is not is an error that lists them."""
+    document = json.loads(acting.config.read_text())
+    acting.config.write_text(json.dumps({"approve": "always", **document}))
+    assert "was not called" in output(ask("MCP", ("look", {})))
+    acting.config.write_text(json.dumps({"approve": "sometimes", **document}))
+    assert "key 'approve': there are: never, writes, always" in ask("MCP", ("look", {})).stderr
+
+
+def test_llm_asks_itself(acting: Home) -> None:
+    """`llm --ta` asks before each call: a yes there is enough."""
+    step = ("Approve tool call?", "y\n")
+    heard = prompt_in_terminal(acting, 'MCP(approve="always")', step, option="--ta", piped=False)
+    assert "Allow it?" not in heard.screen
+    assert '"output": "x' in heard.screen
+
+
+def test_call_of_a_person(acting: Home) -> None:
+    """`llm-mcp call` is the person's own doing."""
+    configure(acting, approve="always")
+    assert invoke("mcp", "call", "srv", "act", "text=mine").stdout == "mine\n"
