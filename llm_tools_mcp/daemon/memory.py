@@ -7,8 +7,9 @@ from contextlib import suppress
 
 # Bytes of a message after which it is worth it: smaller ones leave nothing that the next would not use.
 _LARGE = 4 * 1024 * 1024
-# Seconds until the answer has been sent on and its copies are gone; once for all that come meanwhile.
-_PAUSE = 2.0
+# Seconds until the answer has been sent on and its copies are gone, once for all that come meanwhile; and again
+# for those that took longer: a client that is slow, a machine that is busy.
+_PAUSES = (2.0, 20.0)
 
 
 class Trimmer:
@@ -20,7 +21,8 @@ class Trimmer:
     def note(self, size: int) -> None:
         if size >= _LARGE and not self._is_due:
             self._is_due = True
-            asyncio.get_running_loop().call_later(_PAUSE, self._trim)
+            for pause in _PAUSES:
+                asyncio.get_running_loop().call_later(pause, self._trim)
 
     def _trim(self) -> None:
         self._is_due = False

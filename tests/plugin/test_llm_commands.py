@@ -308,6 +308,10 @@ CONFIGS = {
     "a list": ("[]", ["Input should be an object"]),
     "no servers": ("{}", ["mcpServers", "Field required"]),
     "servers are a list": ('{"mcpServers": []}', ["mcpServers", "Input should be an object"]),
+}
+
+# What is wrong with one entry costs that entry alone.
+ENTRIES = {
     "neither": (broken_server(env={"TOKEN": SECRET}), ["git", "Could not deduce MCP server type"]),
     "both": (
         broken_server(url=f"https://u:{SECRET}@host/mcp?k={SECRET}", command="cat"),
@@ -329,6 +333,18 @@ def test_unusable_config_is_one_clear_message(inside: Home, kind: str) -> None:
     assert_clear_error(invoke("tools", "MCP"), str(inside.config), *words)
 
 
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_unusable_entry_costs_itself_only(inside: Home, kind: str) -> None:
+    """It is warned of as a server that cannot be reached, with file and key; no traceback, no secret."""
+    text, words = ENTRIES[kind]
+    inside.config.write_text(text)
+    result = invoke("tools", "MCP")
+    assert result.code == 0
+    assert result.stderr.startswith("Warning: Failed to connect to the 'git' MCP server: ")
+    assert [word for word in (str(inside.config), *words) if word not in result.stderr] == []
+    assert [word for word in (SECRET, "Traceback") if word in result.stderr + result.stdout] == []
+
+
 def test_missing_config_says_how_to_make_one(home: Home) -> None:
     """Without a config the message names the file, and a way to begin; no daemon is started for that."""
     with living_in(home):
@@ -339,9 +355,9 @@ def test_missing_config_says_how_to_make_one(home: Home) -> None:
 
 def test_unusable_config_stops_a_prompt_with_the_same_message(user: Home) -> None:
     """`llm -T MCP` says what `llm tools MCP` says."""
-    user.config.write_text(CONFIGS["neither"][0])
-    result = prompt(user, "MCP", ("echo", {"text": "x"}), check=False)
-    assert_clear_error(result, str(user.config), "git", "Could not deduce MCP server type")
+    text, words = CONFIGS["no servers"]
+    user.config.write_text(text)
+    assert_clear_error(prompt(user, "MCP", ("echo", {"text": "x"}), check=False), str(user.config), *words)
 
 
 def test_config_that_everyone_can_write_is_refused(inside: Home) -> None:

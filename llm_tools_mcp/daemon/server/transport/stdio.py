@@ -138,6 +138,7 @@ async def _unfolded(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, N
             word = line.rstrip()
             if not folded and word not in (b"{", b"["):
                 yield line
+                del line, word  # it may be long, and the next one hours away
                 continue
             folded.append(word)
             size += len(word)
@@ -155,9 +156,10 @@ async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None
         link.received += len(chunk)
         *ends, rest = chunk.split(b"\n")
         for end in ends:
-            line = _joined(parts, end)
-            if not is_skipped:
-                yield line
+            if is_skipped:
+                parts.clear()
+            else:
+                yield _joined(parts, end)  # no name for it here: a generator keeps its locals while it waits
             size, is_skipped = 0, False
         parts.append(rest)
         size += len(rest)
