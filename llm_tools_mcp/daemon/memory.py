@@ -7,8 +7,8 @@ from contextlib import suppress
 
 # Bytes of a message after which it is worth it: smaller ones leave nothing that the next would not use.
 _LARGE = 4 * 1024 * 1024
-# Seconds until the answer has been sent on and its copies are gone, once for all that come meanwhile; and again
-# for those that took longer: a client that is slow, a machine that is busy.
+# Seconds until the answer has been sent on and its copies are gone, once for all that come meanwhile; and
+# again for those that took longer: a client that is slow, a machine that is busy.
 _PAUSES = (2.0, 20.0)
 
 
