@@ -35,33 +35,44 @@ def _watch_listing() -> None:
     """The stages of a prompt are told apart by the first use of each step."""
     original = toolbox._source  # noqa: SLF001
 
-    def source(path: str | None):
+    def source(*args):
         stamp("llm: arguments, model, database")
-        from llm_tools_mcp.client import tools
+        found = original(*args)
+        stamp("config read")
+        from llm_tools_mcp.client import starting
 
-        stamp("import grpc, protobuf and our client")
-        _watch(tools)
-        return original(path)
+        _watch_start(starting.Starting)
+        return found
 
     toolbox._source = source  # noqa: SLF001
 
 
-def _watch(tools) -> None:
-    daemon = tools.Daemon
-    list_tools, call, ensure = daemon.list_tools, daemon.call, tools.ensure_daemon
-    connected: list[bool] = []
+def _watch_start(starting) -> None:
+    begin, wait = starting.__init__, starting.wait
+
+    def began(self) -> None:
+        begin(self)
+        stamp("looked for the daemon; spawned where there is none")
+        from llm_tools_mcp.client import tools
+
+        stamp("import grpc, protobuf and our client")
+        _watch(tools.Daemon)
+
+    def waited(self):
+        found = wait(self)
+        stamp("waited for the daemon: its start, until READY")
+        return found
+
+    starting.__init__, starting.wait = began, waited
+
+
+def _watch(daemon) -> None:
+    list_tools, call = daemon.list_tools, daemon.call
 
     def listed(self, *args, **options):
         listing = list_tools(self, *args, **options)
         stamp("GetAllTools, with the first connection; names")
         return listing
-
-    def ensured():
-        socket = ensure()
-        if not connected:
-            connected.append(True)
-            stamp("config read, daemon found")
-        return socket
 
     def called(self, *args, **options):
         stamp("llm: tools, the model's turn")
@@ -69,7 +80,6 @@ def _watch(tools) -> None:
         stamp("CallTool")
         return result
 
-    tools.ensure_daemon = ensured
     daemon.list_tools, daemon.call = listed, called
 
 

@@ -121,6 +121,8 @@ def _cold_rows(world: World, argv: list[str], tool: Tool, rounds: int) -> list[R
         {
             "stop": stop,
             "cold": cold,
+            "stop between": stop,
+            "silent": partial(world.llm, "-m", "echo", "-T", "MCP", "hi"),
             "stop again": stop,  # backwards it comes first, too
             "floor": partial(floor, world),
             "start": lambda: asyncio.run(open_and_close(argv)),
@@ -128,14 +130,22 @@ def _cold_rows(world: World, argv: list[str], tool: Tool, rounds: int) -> list[R
         rounds,
     )
     above = difference(seconds["cold"], seconds["floor"]) - seconds["start"].median
+    silent = difference(seconds["silent"], seconds["floor"])
     return [
+        at_most(
+            "daemon not running, tools cached, no call, above the floor",
+            silent,
+            0.30,
+            f"{in_words(silent)} ({seconds['silent'].text})",
+            "300 ms",
+        ),
         at_most(
             "daemon not running, tools cached, above floor + server start",
             above,
             0.35,
             f"{in_words(above)} ({seconds['cold'].text}; start {seconds['start'].text})",
             "350 ms",
-        )
+        ),
     ]
 
 

@@ -208,6 +208,17 @@ def test_llm_is_not_loaded() -> None:
         assert named(("llm",), loaded) == []
 
 
+def test_daemon_is_ready_before_the_sdk_is_loaded() -> None:
+    """The prompt that starts it waits for READY, and has its tools before the SDK is loaded in a thread."""
+    (loaded,) = loaded_by(f"import {PACKAGE}.daemon.__main__")
+    assert (
+        named(
+            ("httpx2", "importlib.metadata", "keyring", "mcp", "mcp_types", "psutil", "pydantic_core"), loaded
+        )
+        == []
+    )
+
+
 def test_plugin_adds_nothing_heavy() -> None:
     """Nothing heavy is loaded with the plugin, for which every `llm` command would pay, nor by its hooks,
     which every command that knows tools runs.

@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from llm_tools_mcp import access, paths, v1
+from llm_tools_mcp import access, paths
 from llm_tools_mcp.errors import (
     DaemonError,
     DaemonIncompatible,
@@ -31,6 +31,9 @@ from llm_tools_mcp.errors import (
 from llm_tools_mcp.peer import peer_uid, trusted_uids
 
 from . import threads
+
+if TYPE_CHECKING:
+    from llm_tools_mcp import v1
 
 # Seconds.
 _CONNECT_SECONDS = 2.0
@@ -59,7 +62,7 @@ def ensure_daemon() -> Path:
     """
     socket = paths.socket_path()
     if not accepts(socket):
-        _start(socket)
+        start(socket)
     return socket
 
 
@@ -81,10 +84,12 @@ def await_answer(health: Callable[[float], v1.HealthResponse]) -> None:
 
 
 def _check_protocol(answer: v1.HealthResponse) -> None:
-    if answer.protocol_major != v1.PROTOCOL_MAJOR:
+    from llm_tools_mcp.v1 import PROTOCOL_MAJOR  # protobuf: a daemon is started before it is loaded
+
+    if answer.protocol_major != PROTOCOL_MAJOR:
         raise DaemonIncompatible(
             f"the daemon ({answer.version}, pid {answer.pid}) speaks version {answer.protocol_major} of the "
-            f"protocol, this client version {v1.PROTOCOL_MAJOR}; "
+            f"protocol, this client version {PROTOCOL_MAJOR}; "
             "use the same release of llm-tools-mcp for both, then: llm mcp restart"
         )
 
@@ -136,24 +141,28 @@ def _connect(probe: socket_module.socket, path: str) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _start(socket: Path) -> None:
+def start(socket: Path) -> bool:
+    """Have somebody listen. Whether it is a daemon of ours that has said that it is ready."""
     from llm_tools_mcp.service import installed_service
 
     service = installed_service()
     if service is None:
-        spawn(socket)
-        return
+        return spawn(socket)
     service.start()
     if not _within(_READY_SECONDS, lambda: accepts(socket)):
         detail = f"{service.kind} started it, but {socket} does not accept"
         raise DaemonStartFailed(detail, [], service.diagnosis())
+    return False
 
 
 # --- spawning ---------------------------------------------------------------------------------------
 
 
-def spawn(socket: Path) -> None:
-    """Start a daemon in a session of its own, and wait until it is ready. Raises DaemonStartFailed."""
+def spawn(socket: Path) -> bool:
+    """Start a daemon in a session of its own, and wait until it is ready. False where another one was faster.
+
+    Raises DaemonStartFailed.
+    """
     _check_open_files()
     threads.check()
     if access.lacks_proc():
@@ -161,8 +170,7 @@ def spawn(socket: Path) -> None:
     try:
         access.make_private_folder(socket.parent)
         with _locked(paths.spawn_lock_path(socket)):
-            if not accepts(socket):
-                _spawn_and_wait(socket)
+            return not accepts(socket) and _spawn_and_wait(socket)
     except OSError as error:  # a folder that cannot be made, a full disk, no more processes
         raise DaemonStartFailed(_why_not_spawned(error), []) from error
 
@@ -202,7 +210,7 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _spawn_and_wait(socket: Path) -> None:
+def _spawn_and_wait(socket: Path) -> bool:
     with _listening_for_notices(socket) as receiver, _open_log(socket) as output:
         log, began = Path(output.name), output.tell()
         child = subprocess.Popen(
@@ -214,8 +222,9 @@ def _spawn_and_wait(socket: Path) -> None:
             start_new_session=True,  # it outlives the terminal
             env=_daemon_environment(receiver.getsockname()),
         )
-        _wait_until_ready(child, receiver, socket, log, began)
+        is_ready = _wait_until_ready(child, receiver, socket, log, began)
     child.returncode = 0  # it lives on, by design: without this Python would warn that it was not waited for
+    return is_ready
 
 
 @contextmanager
@@ -258,16 +267,17 @@ def _opened(path: Path) -> BinaryIO:
 
 def _wait_until_ready(
     child: subprocess.Popen[bytes], receiver: socket_module.socket, socket: Path, log: Path, began: int
-) -> None:
+) -> bool:
+    """Whether it is this one that accepts."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         with suppress(TimeoutError):
             if b"READY=1" in receiver.recv(4096).splitlines():
-                return
+                return True
         if child.poll() is not None:
             # Whoever spawned another one just before us may have been killed, and its lock is free.
             if _within(_LOST_RACE_SECONDS, lambda: accepts(socket)):
-                return
+                return False
             raise DaemonStartFailed(
                 f"it exited with code {child.returncode}", _tail(log, began), _advice(log)
             )

@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp import naming, paths, v1
@@ -19,6 +20,7 @@ from .activation import await_answer, ensure_daemon
 from .asking import Answerer
 from .channel import AsyncDaemonClient, DaemonClient, make_call, make_caller
 from .outcome import OnEvent
+from .starting import Starting
 
 # A daemon that drains or is being replaced may refuse once or twice before its successor answers.
 _ATTEMPTS = 5
@@ -143,23 +145,30 @@ class Listing:
 class Daemon:
     """The way to the daemon for as long as this process lives; each use makes sure that one answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, starting: Starting | None = None) -> None:
+        self._starting = starting
         self._client: DaemonClient | None = None
 
     def client(self) -> DaemonClient:
         """A client of a daemon that accepts, started if need be. Raises DaemonError."""
-        socket = ensure_daemon()
+        socket, is_known = self._find()
         if self._client is not None and not self._client.leads_to(socket):
             self.forget_client()
         if self._client is None:
             client = DaemonClient(socket)
             try:
-                await_answer(client.health)
+                if not is_known:
+                    await_answer(client.health)
             except McpError:
                 client.close()  # its connection would hold up a daemon that drains
                 raise
             self._client = client
         return self._client
+
+    def _find(self) -> tuple[Path, bool]:
+        """A socket that accepts, and whether its daemon is known to answer."""
+        starting, self._starting = self._starting, None
+        return starting.wait() if starting is not None else (ensure_daemon(), False)
 
     def list_tools(
         self,

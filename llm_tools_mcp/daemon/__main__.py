@@ -6,6 +6,8 @@ import os
 
 # Pydantic loads zoneinfo, which else loads all that Python was built with to learn where time zones are.
 os.environ.setdefault("PYTHONTZPATH", "")
+# And looks for plugins of its own in all that is installed, for 12 ms of the first prompt.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 # The SDK offers its calls to OpenTelemetry, which would look for a trace to pass on at each of them.
 os.environ.setdefault("OTEL_PROPAGATORS", "none")
 
@@ -23,12 +25,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_tools_mcp import __version__, access, known, paths, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
@@ -53,12 +55,13 @@ from .pool.lists import Lists
 from .pool.pool import Pool
 from .pool.session import Session
 from .pool.tool_cache import ToolCache
-from .server import orphans
 from .server.logins import Logins
 from .server.tokens import Renewals
 
 if TYPE_CHECKING:
     from .server.connection import Connection
+
+T = TypeVar("T")
 
 _log = logging.getLogger("llm_tools_mcp.daemon")  # not __name__: under `python -m` that is __main__
 
@@ -66,6 +69,12 @@ _log = logging.getLogger("llm_tools_mcp.daemon")  # not __name__: under `python 
 SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
 
 _EXIT_REFUSED = 1
+
+# Seconds after READY. The prompt that started us asks for its tools first, and what is loaded meanwhile would
+# keep it waiting; a call does not wait for these.
+_LOADING_PAUSE, _SWEEP_PAUSE = 0.15, 1.0
+# Seconds between two turns of threads while it is loaded: the event loop gets the interpreter soon.
+_SWITCH_INTERVAL = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,8 @@ class Daemon:
         self._listeners = listeners
         self._logs = logs
         self._socket = options.socket
-        self._owner = orphans.owner_mark(options.socket)
+        self._connections: asyncio.Future[ModuleType] | None = None
+        self._background: list[asyncio.Future[Any]] = []
         self._distribution = Distribution("llm-tools-mcp", __version__)
         self._spawned = bool(os.environ.pop(SPAWNED_VARIABLE, ""))
         self.lifecycle = Lifecycle(
@@ -130,20 +140,38 @@ class Daemon:
         self.acceptor.start(self._listeners.sockets)
         _log.info("llm-mcp %s serves on %s (pid %d)", __version__, self._socket, os.getpid())
         loop = asyncio.get_running_loop()
-        self._connections = loop.run_in_executor(None, _load_connections)
-        sweep = loop.run_in_executor(None, self._sweep)
+        begin = loop.call_later(_LOADING_PAUSE, self._loading)
+        sweep = loop.call_later(_SWEEP_PAUSE, self._sweeping)
         with _pid_file(wanted=self._spawned):
             try:
                 await self.lifecycle.run()
             finally:
+                begin.cancel()
+                sweep.cancel()
                 await drain(self._listeners, self.acceptor, self.pool, self.questions)
                 await self._renewals.aclose()
-                await asyncio.gather(self._connections, sweep, return_exceptions=True)
+                await asyncio.gather(*self._background, return_exceptions=True)
+
+    def _loading(self) -> asyncio.Future[ModuleType]:
+        """What connections are made of; begun when it is first asked for."""
+        if self._connections is None:
+            self._connections = self._in_background(_load_connections)
+        return self._connections
+
+    def _sweeping(self) -> None:
+        self._in_background(self._sweep)
+
+    def _in_background(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        future = asyncio.get_running_loop().run_in_executor(None, work)
+        self._background.append(future)
+        return future
 
     def _serve_client(self, sock: socket.socket) -> ClientConnection:
         return ClientConnection(sock, self._server, self._intake)
 
     def _sweep(self) -> None:
+        from .server import orphans  # psutil, for which no prompt shall wait
+
         orphans.sweep(self._socket)
         self._cache.prune()
         self._lists.prune()
@@ -152,14 +180,17 @@ class Daemon:
     async def _connect(
         self, definition: ServerDefinition, session: Session, protocol: Protocol
     ) -> AsyncIterator[Connection]:
-        module = await asyncio.shield(self._connections)
+        module = await asyncio.shield(self._loading())
+        from .server import orphans  # loaded by now
+
         hooks = module.Hooks(
             on_log=functools.partial(self._log_line, session),
             on_message=session.calls.note,
             on_changed=session.on_changed,
             ask=session.calls.ask,
         )
-        async with module.connect(definition, hooks, self._owner, protocol, self._renewals) as connection:
+        owner = orphans.owner_mark(self._socket)
+        async with module.connect(definition, hooks, owner, protocol, self._renewals) as connection:
             yield connection
 
     def _log_line(self, session: Session, line: str) -> None:
@@ -203,10 +234,14 @@ class Daemon:
 
 def _load_connections() -> ModuleType:
     """The MCP SDK's side of the house, after READY and in a thread: it costs 0.4 s."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
         module = importlib.import_module("llm_tools_mcp.daemon.server.entry")
     except ImportError as error:
         raise ServerFailure(Kind.START_FAILED, dependencies.explained(error)) from error
+    finally:
+        sys.setswitchinterval(usual)
     # What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

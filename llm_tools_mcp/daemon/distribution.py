@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import metadata
+import sys
 from pathlib import Path
 
 
@@ -12,7 +12,7 @@ class Distribution:
     def __init__(self, name: str, loaded: str) -> None:
         self._name = name
         self._loaded = loaded
-        self._folder = _metadata_folder(name)
+        self._folder = _usual_folder(name, loaded) or _metadata_folder(name)
 
     def is_outdated(self) -> bool:
         """Whether another version is installed now. At every prompt: one stat(2) while nothing changed."""
@@ -25,14 +25,24 @@ class Distribution:
         """Empty while it is being replaced, or where it is not installed."""
         if self._folder is not None and self._folder.exists():
             return self._loaded
+        from importlib import metadata  # 10 ms, which a prompt would wait for
+
         try:
             return metadata.version(self._name)
         except metadata.PackageNotFoundError:
             return ""
 
 
+def _usual_folder(name: str, version: str) -> Path | None:
+    """The same, found by its name where all installers put it."""
+    named = f"{name.replace('-', '_')}-{version}.dist-info"
+    return next((found for path in sys.path if (found := Path(path, named)).is_dir()), None)
+
+
 def _metadata_folder(name: str) -> Path | None:
     """The .dist-info folder: its name holds the version, so an upgrade replaces it."""
+    from importlib import metadata
+
     try:
         files = metadata.distribution(name)
     except metadata.PackageNotFoundError:

@@ -99,17 +99,20 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         self._gate()
         for warning in source.warnings:
             warn(f"Warning: {warning}", warning)
+        daemon = self._daemon()  # first: it starts while the rest is loaded
         with self._display().listing() as on_answer:
-            listing = self._daemon().list_tools(
-                source, servers, globs, prefix or "", mode, on_answer=on_answer
-            )
+            listing = daemon.list_tools(source, servers, globs, prefix or "", mode, on_answer=on_answer)
         return listing.read_only() if readonly else listing
 
     def _daemon(self) -> Daemon:
         if self._connection is None:
+            from llm_tools_mcp.client.starting import Starting
+
+            starting = Starting()  # a daemon that does not run starts meanwhile
+
             from llm_tools_mcp.client.tools import Daemon  # grpc: 30 ms that only a prompt with MCP pays
 
-            self._connection = Daemon()
+            self._connection = Daemon(starting)
         return self._connection
 
     def _display(self) -> Display:

@@ -8,8 +8,6 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import psutil
-
 from llm_tools_mcp import paths, strict_json, v1
 from llm_tools_mcp.config import Config, ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure, unexpected
@@ -18,7 +16,7 @@ from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.tool_cache import ToolList
 from llm_tools_mcp.daemon.server.logins import Logins
-from llm_tools_mcp.daemon.server.pages import LISTS
+from llm_tools_mcp.daemon.server.methods import LISTS
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import write_result
 from llm_tools_mcp.errors import ConfigError
@@ -164,6 +162,8 @@ class Servicer:
         return self._health()
 
     async def Status(self, request: v1.StatusRequest) -> v1.StatusResponse:
+        import psutil  # who asks for this can wait for it
+
         self._notice_logins()
         return v1.StatusResponse(
             health=self._health(),
@@ -321,6 +321,8 @@ def _memory(pid: int) -> int:
     """Resident bytes of the server and the processes below it; 0 where there is none."""
     if not pid:
         return 0
+    import psutil
+
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]

@@ -17,7 +17,8 @@ from llm_tools_mcp.daemon.failure import UNREADABLE, HeaderMismatch, Kind, NotSe
 from llm_tools_mcp.plain import plain
 
 from . import questions, sdk
-from .pages import LISTS, all_tools, whole_list
+from .methods import LISTS
+from .pages import all_tools, whole_list
 from .results import JsonObject
 from .sanitize import clean_line
 from .transport import Link, Verdict

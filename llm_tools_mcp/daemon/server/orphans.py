@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,7 @@ _CLOCK_STEP_SECONDS = 60.0
 _serial = itertools.count(1)
 
 
+@cache
 def owner_mark(socket: Path) -> str:
     """Names this daemon: its socket, pid and start, since pids are used again; and where its pid is one."""
     me = psutil.Process()

@@ -11,6 +11,7 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 
 from . import sdk
+from .methods import LISTS
 from .results import tool_to_wire
 
 # A server that never stops paging must not hang a listing.
@@ -18,12 +19,6 @@ _MAX_PAGES = 1000
 # Bytes of a whole list: it is one message of the wire, with some words around it.
 _MAX_BYTES = v1.MAX_MESSAGE_BYTES - 2**20
 
-# The lists besides that of the tools, and the key of their items.
-LISTS = {
-    "resources/list": "resources",
-    "resources/templates/list": "resourceTemplates",
-    "prompts/list": "prompts",
-}
 
 # Nobody picks from more.
 _MAX_ITEMS = 100_000

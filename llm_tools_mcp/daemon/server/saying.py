@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pydantic_core import from_json
-
 # Values that are looked for in the text, and characters of it: each look costs the whole of it.
 _MAX_VALUES, _MAX_TEXT = 500, 200_000
 # A text that is so much shorter than the data cannot say the same.
@@ -33,6 +31,8 @@ def _says_the_same(text: str, structured: Any, size: int) -> bool:
     """Whether it is the same JSON, or that of the one value in it (FastMCP's `result`)."""
     if not size * _SHARE <= len(text) or text[:1] not in ("{", "["):
         return False
+    from pydantic_core import from_json  # loaded by now: it must not keep READY waiting
+
     try:
         value = from_json(text)
     except ValueError:
