@@ -19,7 +19,7 @@ FLOORS = (
     ("paths", "peer", "plain", "strict_json", "tokens"),
     ("acceptable", "config", "known", "naming", "v1"),
     ("login",),
-    ("consent", "service", "terminal"),
+    ("consent", "service", "terminal", "tool_lists"),
     # the client's side                      the daemon's side
     (
         "client",
@@ -40,7 +40,7 @@ FLOORS = (
 # What both sides may import: they never import each other.
 SHARED = (
     *("access", "dependencies", "errors", "paths", "peer", "plain", "strict_json", "tokens"),
-    *("config", "known", "login", "naming", "v1"),
+    *("config", "known", "login", "naming", "tool_lists", "v1"),
 )
 # Knows none of ours, nor is known: a server of its own.
 DEMO_SERVER = "cli.help.demo_server"

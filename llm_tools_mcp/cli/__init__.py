@@ -28,9 +28,12 @@ _COMMANDS = {
     "import": ("servers.importing", "Take over the servers of other MCP clients."),
     "list": ("servers.listing", "Show the configured servers and their state."),
     "get": ("servers.entries", "Show a server's entry in mcp.json."),
-    "remove": ("servers.entries", "Remove a server from mcp.json."),
-    "enable": ("servers.entries", "Use a server again that was disabled."),
-    "disable": ("servers.entries", "Keep a server in mcp.json, but do not use it."),
+    "set": ("servers.changes", "Change keys of a server's entry in mcp.json."),
+    "rename": ("servers.changes", "Call a server otherwise."),
+    "remove": ("servers.changes", "Remove servers from mcp.json."),
+    "enable": ("servers.changes", "Use servers again that were disabled."),
+    "disable": ("servers.changes", "Keep servers in mcp.json, but do not use them."),
+    "edit": ("servers.changes", "Open mcp.json in your editor, and check it afterwards."),
     "trust": ("servers.trusting", "Show the servers that a project brings along, and use them."),
     "untrust": ("servers.trusting", "Use a project's own servers no more."),
     "login": ("login.login", "Log in to a remote server, in the browser."),
@@ -47,8 +50,36 @@ _COMMANDS = {
     "stop": ("daemon.life", "Stop the daemon; calls in flight finish first."),
     "restart": ("daemon.life", "Restart the daemon, or one server."),
     "service": ("daemon.service", "Hand the daemon to systemd or launchd, or take it back."),
+    "help": ("help.helping", "Show the help of a command."),
     "completion": ("help.completion", "Print what makes a shell complete llm-mcp."),
     "daemon": ("daemon.life", "Run the daemon in the foreground: what the units execute."),
+}
+# What fingers type.
+_ALIASES = {"ls": "list", "rm": "remove"}
+# What else is typed for a command; the letters alone would lead from `rename` to `remove`.
+_MEANT = {
+    **dict.fromkeys(("delete", "del", "uninstall", "forget-server"), "remove"),
+    **dict.fromkeys(("mv", "move"), "rename"),
+    **dict.fromkeys(("show", "info", "describe", "cat"), "get"),
+    **dict.fromkeys(("servers", "all"), "list"),
+    **dict.fromkeys(("update", "change", "configure", "modify"), "set"),
+    **dict.fromkeys(("config", "vi", "vim", "nano", "open"), "edit"),
+    **dict.fromkeys(("install", "new", "create", "register"), "add"),
+    **dict.fromkeys(("run", "exec", "invoke", "use"), "call"),
+    **dict.fromkeys(("tool", "inspect", "list-tools"), "tools"),
+    **dict.fromkeys(("check", "test", "debug", "diagnose", "validate", "verify"), "doctor"),
+    **dict.fromkeys(("ps", "top", "stats"), "status"),
+    **dict.fromkeys(("kill", "quit", "shutdown", "down"), "stop"),
+    **dict.fromkeys(("reload", "refresh"), "restart"),
+    **dict.fromkeys(("up",), "start"),
+    **dict.fromkeys(("log", "tail", "journal"), "logs"),
+    **dict.fromkeys(("ping",), "health"),
+    **dict.fromkeys(("migrate", "copy", "take"), "import"),
+    **dict.fromkeys(("unit", "systemd", "launchd"), "service"),
+    **dict.fromkeys(("auth", "authenticate", "signin", "sign-in"), "login"),
+    **dict.fromkeys(("signout", "sign-out"), "logout"),
+    **dict.fromkeys(("man", "usage"), "help"),
+    **dict.fromkeys(("complete", "completions"), "completion"),
 }
 _INTERRUPTED = 130  # exit status, as a shell's
 
@@ -58,6 +89,7 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        cmd_name = _ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f".{_COMMANDS[cmd_name][0]}", __name__)
@@ -73,15 +105,21 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
-            from .command import did_you_mean
-
-            ctx.fail(f"there is no command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}")
+        if args and not args[0].startswith("-") and args[0] not in {*_COMMANDS, *_ALIASES}:
+            ctx.fail(f"there is no command {args[0]!r}{_meant(args[0])}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _meant(given: str) -> str:
+    from .command import did_you_mean
+
+    if _MEANT.get(given.lower()) in _COMMANDS:
+        return f"; did you mean {_MEANT[given.lower()]!r}?"
+    return did_you_mean(given, _COMMANDS)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

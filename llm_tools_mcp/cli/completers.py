@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import click
 
     from llm_tools_mcp import v1
+    from llm_tools_mcp.config import ConfigSource
 
     from .schema import Argument
 
@@ -27,7 +28,7 @@ def server_names(
 
 
 def tool_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Of the server that was typed already, as far as the daemon that runs knows them."""
+    """Of the server that was typed already, as far as they are known."""
     tools = _tools(context)
     return [
         CompletionItem(t.name, help=_first_line(t.description)) for t in tools if _fits(t.name, incomplete)
@@ -133,7 +134,7 @@ def _tools(context: click.Context) -> list[v1.Tool]:
 
 
 def known_tools(config_path: str | None) -> dict[str, list[v1.Tool]]:
-    """What the daemon knows of each server of a config; nothing where none runs."""
+    """What is known of each server of a config, by the daemon or, while none runs, on disk."""
     return {server: list(known.tools) for server, known in known_servers(config_path).items()}
 
 
@@ -147,12 +148,33 @@ def known_servers(config_path: str | None) -> dict[str, v1.ServerTools]:
 
     from .running import is_running
 
+    source = read_config_here() if config_path is None else read_config(config_path)
     if not is_running(installed_service()):
-        return {}
-    caller = make_caller(read_config_here() if config_path is None else read_config(config_path))
+        return _remembered(source)
+    caller = make_caller(source)
     with DaemonClient(paths.socket_path()) as client:
         # Of servers that are not asked for only what is known already is sent, and none is called so.
         return {answer.server: answer for answer in client.tools(caller, ["\0"])}
+
+
+def _remembered(source: ConfigSource) -> dict[str, v1.ServerTools]:
+    from pathlib import Path
+
+    from llm_tools_mcp import tool_lists, v1
+    from llm_tools_mcp.config import ServerDefinition
+
+    from .editing import check
+
+    found: dict[str, v1.ServerTools] = {}
+    for name, definition in check(Path(source.path), source.text).servers.items():
+        if isinstance(definition, ServerDefinition):
+            try:
+                entry = tool_lists.load(tool_lists.folder(), definition.cache_key)
+            except (OSError, tool_lists.Damaged):
+                continue
+            if entry is not None:
+                found[name] = v1.ServerTools(server=name, tools=entry.tools, instructions=entry.instructions)
+    return found
 
 
 def _quietly(ask: Callable[[], T], otherwise: T) -> T:

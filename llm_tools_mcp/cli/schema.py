@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
@@ -59,13 +59,46 @@ class Argument:
 def arguments_of(schema: Schema) -> list[Argument]:
     """In the schema's order, the required ones first."""
     required = _required(schema)
-    found = [
-        Argument(
-            clean_line(name), kind_of(part, schema), name in required, _description(part), _default(part)
-        )
-        for name, part in _properties(schema).items()
-    ]
+    found = [_argument(name, part, schema, required) for name, part in _properties(schema).items()]
     return sorted(found, key=lambda argument: not argument.is_required)
+
+
+def _argument(name: str, part: Any, schema: Schema, required: Sequence[str], prefix: str = "") -> Argument:
+    """What has a default need not be given, though generators call it required."""
+    is_required = name in required and not _has_default(part)
+    shown = f"{prefix}{clean_line(name)}"
+    return Argument(shown, kind_of(part, schema), is_required, _description(part), _default(part))
+
+
+def _has_default(part: Any) -> bool:
+    return isinstance(part, dict) and "default" in part
+
+
+def required_defaults(schema: Schema) -> dict[str, Any]:
+    """What a call says of its own accord: some servers insist on arguments though they have a default."""
+    required = _required(schema)
+    return {
+        name: part["default"]
+        for name, part in _properties(schema).items()
+        if name in required and _has_default(part)
+    }
+
+
+def nested_arguments(schema: Schema, name: str) -> list[Argument]:
+    """What stands within an argument that is an object, or a list of them: `edits[].oldText`."""
+    return list(_nested(_properties(schema).get(name), schema, clean_line(name), 0))
+
+
+def _nested(part: Any, schema: Schema, path: str, depth: int) -> Iterator[Argument]:
+    if depth > _MAX_DEPTH:
+        return
+    for option in _options(part, schema):
+        if option.kind == "array" and "items" in option.part:
+            yield from _nested(option.part["items"], schema, f"{path}[]", depth + 1)
+        for name, inner in _properties(option.part).items() if option.kind == "object" else ():
+            argument = _argument(name, inner, schema, _required(option.part), f"{path}.")
+            yield argument
+            yield from _nested(inner, schema, argument.name, depth + 1)
 
 
 def usage(schema: Schema) -> str:

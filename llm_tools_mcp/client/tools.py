@@ -27,6 +27,10 @@ _ATTEMPTS = 5
 # A killed daemon accepts until the kernel has cleared it away.
 _PAUSE_SECONDS = 0.05
 
+# More servers than these that fail are told in a line each, of so many characters.
+FEW = 3
+_SHORT = 80
+
 OnAnswer = Callable[[v1.ServerTools], None]
 
 _PROTOCOLS = {
@@ -92,6 +96,12 @@ class Failed:
     def line(self) -> str:
         """Of one that needs a login, all there is to say."""
         return f"{self.server!r} needs a login: {self.login}"
+
+    @property
+    def short_reason(self) -> str:
+        """Within a line, where there are many."""
+        line = self.reason.strip().split("\n", 1)[0]
+        return line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .document import decoded, is_disabled, named_entries
-from .file import ConfigSource, config_for_url, read_config
+from .file import ConfigSource, config_for_command, config_for_url, read_config
 from .footing import Footing
 from .project import Project
 from .project import find as find_project
@@ -33,6 +33,7 @@ __all__ = [
     "Transport",
     "UnknownKey",
     "caller_environment",
+    "config_for_command",
     "config_for_url",
     "decoded",
     "find_project",

@@ -22,6 +22,8 @@ from .project import Project
 # Of a config. What has no end (/dev/zero) would otherwise take all memory.
 _MAX_BYTES = 16 << 20
 _PIPE_SECONDS = 10.0
+# Their own name would say nothing of the server.
+_LAUNCHERS = frozenset({"npx", "npm", "bunx", "bun", "uvx", "uv", "pipx", "python", "node", "deno"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,31 @@ def config_for_url(url: str) -> ConfigSource:
     import json
 
     return ConfigSource("", json.dumps({"mcpServers": {_server_name(url): {"url": url}}}))
+
+
+def config_for_command(command: str) -> ConfigSource:
+    """The config of a single server that is known by its command line. Raises ValueError where it is none."""
+    import json
+    import shlex
+
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"is not a command line ({error})") from None
+    if not words:
+        raise ValueError("is empty")
+    program, *args = words
+    entry = {"command": program, "args": args}
+    return ConfigSource("", json.dumps({"mcpServers": {_program_name(program, args): entry}}))
+
+
+def _program_name(program: str, args: list[str]) -> str:
+    """Of what is run; behind a launcher its first word that is no option."""
+    name = os.path.basename(program)  # noqa: PTH119 - it may be anything
+    if name.rstrip("0123456789.") in _LAUNCHERS:
+        words = (arg for arg in args if not arg.startswith("-") and arg not in ("run", "exec", "x"))
+        name = os.path.basename(next(words, name))  # noqa: PTH119 - the same
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name.partition("@")[0] or name) or "server"
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

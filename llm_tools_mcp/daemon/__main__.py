@@ -32,7 +32,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llm_tools_mcp import __version__, access, known, paths, v1
+from llm_tools_mcp import __version__, access, known, paths, tool_lists, v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
 from llm_tools_mcp.login.store import LoginStore
@@ -108,7 +108,7 @@ class Daemon:
         )
         logins = Logins(LoginStore(paths.logins_file()))
         self._renewals = Renewals(logins)
-        self._cache = ToolCache(paths.cache_folder() / "tools")
+        self._cache = ToolCache(tool_lists.folder())
         self._lists = Lists(known.folder())
         self.pool = Pool(
             self._connect,

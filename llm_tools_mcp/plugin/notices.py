@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,7 @@ from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plain import plain
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.client.tools import Failed
-
-_FULL_ERRORS = "LLM_TOOLS_MCP_FULL_ERRORS"
+    from llm_tools_mcp.client.tools import Listing
 
 # What this process has warned of: `llm chat` asks for the tools at every turn.
 _shown: set[str] = set()
@@ -26,20 +23,16 @@ def warn(warning: str, subject: str) -> None:
         sys.stderr.write(f"{plain(warning)}\n")
 
 
-def unavailable(failed: Failed) -> str:
-    from shlex import quote
+def warn_of_failures(listing: Listing) -> None:
+    """Once for each server, not for each text: the reason of one that backs off tells the seconds, too."""
+    subjects = {f"{listing.caller.config_path}\0{failed.server}": failed for failed in listing.failed}
+    news = [failed for subject, failed in subjects.items() if subject not in _shown]
+    _shown.update(subjects)
+    if news:
+        from .failures import warnings
 
-    name = failed.server
-    if failed.login:
-        return failed.line
-    more = f"run with {_FULL_ERRORS}=1, or see: llm mcp logs {quote(name)}"
-    lines = [
-        f"Warning: Failed to connect to the {name!r} MCP server: {failed.reason}",
-        f"Tools from {name!r} will be unavailable ({more})",
-    ]
-    if failed.traceback and os.environ.get(_FULL_ERRORS):
-        lines.append(failed.traceback)
-    return "\n".join(lines)
+        for warning in warnings(news):
+            sys.stderr.write(f"{plain(warning)}\n")
 
 
 @contextmanager

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import llm
 
-from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plain import plain
 
 from .definitions import define, is_for_async_model, is_for_prompt, names_before
-from .notices import readable_errors, unavailable, warn
+from .notices import readable_errors, warn, warn_of_failures
 from .person import LazyPerson
 
 if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Daemon, Listing, Offer
-    from llm_tools_mcp.config import ConfigSource
     from llm_tools_mcp.terminal.progress import Display
 
     from .approving import Gate
@@ -33,6 +31,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
     MCP                          all servers of the default config
     MCP("/path/mcp.json")        another config
     MCP("https://host/mcp")      one server by its URL
+    MCP(command="uvx mcp-server-time")    one server by its command
     MCP(servers="git,time", tools="read_*,list_*", prefix="fs_", mode="auto")
     MCP(readonly=true)           only tools that say that they change nothing
     MCP(approve="writes")        ask me before the others are called
@@ -45,7 +44,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
     # llm logs these arguments, and makes the toolbox anew from them for `llm -c`: the names are a
     # contract with its database, and no secret belongs in them.
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what may stand in the parentheses
         self,
         config_path: str | None = None,
         servers: str | list[str] | None = None,
@@ -55,6 +54,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         readonly: bool = False,  # noqa: FBT001, FBT002 - llm passes what stands in the parentheses
         limit: int | None = None,
         approve: str | None = None,
+        command: str | None = None,
         **unknown: Any,
     ) -> None:
         if unknown:  # Python's own TypeError would be a traceback
@@ -67,6 +67,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         self._readonly = readonly
         self._limit = limit
         self._approve = approve
+        self._command = command
         self._connection: Daemon | None = None
         self._screen: Display | None = None
 
@@ -74,9 +75,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         """The tools as they are now. Asks the daemon, which starts servers that it does not know yet."""
         with readable_errors():
             listing = self._list()
-        for failed in listing.failed:
-            # Not by its text: the reason of a server that backs off tells the seconds, too.
-            warn(unavailable(failed), f"{listing.caller.config_path}\0{failed.server}")
+        warn_of_failures(listing)
         if self._globs and not listing.offers:
             warn(f"Warning: no tool matches tools={self._globs!r}", str(self._globs))
         reader = listing.free_name("read_result")
@@ -90,8 +89,11 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
     def _list(self) -> Listing:
         from .arguments import number_or_none, switch, text_or_none, words
+        from .sources import source_of
 
-        source = _source(text_or_none("config_path", self._config_path))
+        source = source_of(
+            text_or_none("config_path", self._config_path), text_or_none("command", self._command)
+        )
         servers, globs = words("servers", self._servers), ",".join(words("tools", self._globs))
         prefix, mode = text_or_none("prefix", self._prefix), text_or_none("mode", self._mode)
         readonly = switch("readonly", self._readonly)
@@ -211,19 +213,6 @@ def _shown_signature() -> Signature:
 
 
 MCP.__signature__ = _shown_signature()  # type: ignore[attr-defined]
-
-
-def _source(path: str | None) -> ConfigSource:
-    from llm_tools_mcp.config import config_for_url, read_config
-    from llm_tools_mcp.consent.projects import read_config_here
-
-    if path is None:
-        return read_config_here()
-    if path.startswith(("http://", "https://")):
-        return config_for_url(path)
-    if "://" in path:
-        raise McpError(f"MCP({path!r}): a URL begins with http:// or https://")
-    return read_config(path)
 
 
 def _refuse(unknown: Iterable[str]) -> None:

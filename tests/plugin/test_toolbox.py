@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -476,6 +477,44 @@ def test_server_that_fails_costs_only_its_own_tools(user: Home, capsys: pytest.C
     assert shown.endswith(WARNING.partition("\n")[2])
 
 
+def test_many_servers_that_fail_are_a_line_each(user: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """Short ones, and where the rest is to be had; the next turn says nothing of them."""
+    long = {"command": "no-such-command", "env": {f"V{n}": f"${{UNSET_{n}_{'X' * 40}}}" for n in range(9)}}
+    user.write_config({**{f"s{n}": long for n in range(10)}, "everything": EVERYTHING})
+    found = MCP(tools="echo")
+    assert list(tools_of(found)) == ["echo"]
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert [line.partition(" MCP server: ")[0] for line in lines] == [
+        f"Warning: Failed to connect to the 's{n}'" for n in range(10)
+    ]
+    assert max(map(len, lines)) <= 140
+    assert last == "Their tools will be unavailable; see: llm mcp doctor"
+    tools_of(found)
+    assert capsys.readouterr().err == ""
+
+
+def test_server_by_its_command(user: Home) -> None:
+    """Nothing of it has to be in a config; a command line that is none is an error."""
+    found = MCP(command=shlex.join(naming_server("alpha", "beta")))
+    assert list(tools_of(found)) == ["alpha", "beta"]
+    assert result_of(found, "beta").output == "beta"
+    for wrong in ("", "'"):
+        with pytest.raises(McpError, match=r"MCP\(command=…\) is"):
+            MCP(command=wrong).tools()
+    with pytest.raises(McpError, match="not both"):
+        MCP("x.json", command="x").tools()
+
+
+def test_server_that_is_given_as_a_config(user: Home) -> None:
+    """Where there is no such file but such a server, that is what was meant."""
+    user.write_config({"time": {"command": "x"}, "git": {"command": "y"}})
+    for given in ("time", "time,git"):
+        with pytest.raises(McpError, match=f'servers="{given}"'):
+            MCP(given).tools()
+    with pytest.raises(McpError, match="there is no MCP config"):
+        MCP("tyme").tools()
+
+
 def test_warning_is_shown_once(user: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """`llm chat` asks for the tools at every turn: the same server is complained of once."""
     user.write_config({"broken": {"command": "no-such-command-at-all"}})
@@ -529,6 +568,8 @@ def test_toolbox_is_one_of_llms(user: Home) -> None:
         "mode": None,
         "readonly": False,
         "limit": None,
+        "approve": None,
+        "command": None,
     }
 
 

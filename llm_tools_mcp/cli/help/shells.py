@@ -45,7 +45,9 @@ _BASH = """\
             %(complete_func)s_files "$value" "$2"
         elif [[ $type == plain ]]; then
             [[ $value == *= ]] && compopt -o nospace
-            COMPREPLY+=("${value#"$before"}")
+            value=${value#"$before"}
+            [[ $word == *[\\"\\']* ]] || printf -v value %%q "$value"
+            COMPREPLY+=("$value")
         fi
     done < <(LLM_MCP_LINE=$LLM_MCP_LINE %(complete_var)s=bashline_complete "$1")
 }

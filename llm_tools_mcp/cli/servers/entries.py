@@ -1,4 +1,4 @@
-"""`llm mcp add`, `add-json`, `get`, `remove`, `enable`, `disable`: the entries of mcp.json."""
+"""`llm mcp add`, `add-json`, `get`: the entries of mcp.json."""
 
 from __future__ import annotations
 
@@ -30,12 +30,19 @@ from llm_tools_mcp.terminal.screen import clean_line, has_terminal, print_json, 
 if TYPE_CHECKING:
     from llm_tools_mcp.cli.editing import Entry
 
+_OF_COMMANDS = frozenset(
+    {"command", "args", "env", "cwd", "instances", "inheritEnv", "inherit_env", "envFile"}
+)
+_OF_URLS = frozenset({"url", "serverUrl", "httpUrl", "headers", "oauth", "headersHelper"})
 _HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/|$)")
 
 _check = click.option(
     "--check/--no-check", default=True, help="Connect and show its tools.  [default: check]"
 )
 _force = click.option("--force", is_flag=True, help="Replace a server of this name.")
+_force_change = click.option(
+    "--force", is_flag=True, help="Change a server of this name; what is not given here stays as it is."
+)
 _name = click.argument("name", shell_complete=server_names)
 
 
@@ -57,7 +64,7 @@ _name = click.argument("name", shell_complete=server_names)
     help="Only where it cannot be inferred.",
 )
 @click.option("--cwd", metavar="FOLDER", help="Where the command runs.  [default: the caller's folder]")
-@_force
+@_force_change
 @_check
 @config_option
 @click.pass_context
@@ -88,7 +95,7 @@ def add_command(  # noqa: PLR0913 - its options
             raise click.UsageError("a URL begins with http:// or https://, and stands alone")
         entry = _command_entry(target, env, cwd)
         _refuse("a URL", {"--header": header})
-    _add(context, name, entry, force=force, check=check, config_path=config_path)
+    _add(context, name, entry, force=force, check=check, config_path=config_path, merges=True)
 
 
 @command(
@@ -150,57 +157,6 @@ def _tell_known(name: str, config_path: str | None) -> None:
         return
     for line in summary(known) if known is not None else ():
         click.echo(line)
-
-
-@command("remove", "llm mcp remove filesystem")
-@_name
-@config_option
-def remove_command(*, name: str, config_path: str | None) -> None:
-    """Remove a server from mcp.json."""
-    path = config_file(config_path)
-    with edited(path) as servers:
-        entry_of(servers, name)
-        del servers[name]
-    click.echo(f"removed {name!r} from {path}")
-
-
-@command("enable", "llm mcp enable filesystem")
-@_name
-@config_option
-def enable_command(*, name: str, config_path: str | None) -> None:
-    """Use a server again that was disabled."""
-    _set_disabled(config_path, name, is_disabled=False)
-
-
-@command("disable", "llm mcp disable filesystem")
-@_name
-@config_option
-def disable_command(*, name: str, config_path: str | None) -> None:
-    """Keep a server in mcp.json, but do not use it."""
-    _set_disabled(config_path, name, is_disabled=True)
-
-
-def _set_disabled(config_path: str | None, name: str, *, is_disabled: bool) -> None:
-    path = config_file(config_path)
-    with edited(path) as servers:
-        entry = entry_of(servers, name)
-        if not isinstance(entry, dict):
-            raise McpError(f"{path}: server {name!r}: Input should be an object")
-        was_disabled = config.is_disabled(entry)
-        if was_disabled != is_disabled:
-            _switch(entry, is_disabled=is_disabled)
-    word = "disabled" if is_disabled else "enabled"
-    click.echo(f"{name!r} is {word} already" if was_disabled == is_disabled else f"{word} {name!r} in {path}")
-
-
-def _switch(entry: Entry, *, is_disabled: bool) -> None:
-    """By the key that stands there, if one does."""
-    if "enabled" in entry:
-        entry["enabled"] = not is_disabled
-    if "disabled" in entry or ("enabled" not in entry and is_disabled):
-        entry["disabled"] = True
-    if not is_disabled:
-        entry.pop("disabled", None)
 
 
 # --- what is typed → an entry -----------------------------------------------------------------------
@@ -265,7 +221,14 @@ def _refuse(what: str, options: dict[str, Any]) -> None:
 
 
 def _add(
-    context: click.Context, name: str, entry: Entry, *, force: bool, check: bool, config_path: str | None
+    context: click.Context,
+    name: str,
+    entry: Entry,
+    *,
+    force: bool,
+    check: bool,
+    config_path: str | None,
+    merges: bool = False,
 ) -> None:
     if wrong := wrong_name(name):
         raise click.BadParameter(wrong, param_hint="NAME")
@@ -273,6 +236,8 @@ def _add(
     with edited(path) as servers:
         if name in servers and not force:
             raise McpError(f"{path} has a server {name!r} already; to replace it: --force")
+        if merges and isinstance(servers.get(name), dict):
+            entry = _merged(servers[name], entry)
         servers[name] = entry
         unknown = _check_entry(path, name, entry)
     click.echo(f"added {name!r} to {path}")
@@ -282,6 +247,18 @@ def _add(
         click.echo(f"it is disabled; to enable it: llm mcp enable {shlex.quote(name)}")
     elif check and not _try(name, config_path):
         context.exit(1)
+
+
+def _merged(former: Entry, told: Entry) -> Entry:
+    """What was not told stays, unless it is for the other transport; arguments belong to their command."""
+    others, own = (_OF_COMMANDS, _OF_URLS) if "url" in told else (_OF_URLS, _OF_COMMANDS)
+    gone = set(others) | (own & {"args", "serverUrl", "httpUrl"})
+    gone |= {"type"} if others & former.keys() else set()
+    merged = {key: value for key, value in former.items() if key not in gone} | told
+    for key in ("env", "headers"):
+        if key in told and isinstance(former.get(key), dict):
+            merged[key] = {**former[key], **told[key]}
+    return merged
 
 
 def _check_entry(path: Path, name: str, entry: Entry) -> list[str]:

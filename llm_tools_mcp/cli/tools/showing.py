@@ -80,9 +80,15 @@ def as_dict(offer: Offer) -> dict[str, Any]:
 
 def print_missing(listing: Listing) -> None:
     """On stderr: servers that failed, and tools that cannot be called from here."""
+    from llm_tools_mcp.client.tools import FEW
+
+    is_many = len(listing.failed) > FEW
     for failed in listing.failed:
-        text = failed.line if failed.login else f"Warning: {failed.server}: {failed.reason}"
+        reason = failed.short_reason if is_many else failed.reason
+        text = failed.line if failed.login else f"Warning: {failed.server}: {reason}"
         click.echo(clean_line(text), err=True)
+    if is_many:
+        click.echo("see: llm mcp doctor", err=True)
     for offer in listing.left_out:
         click.echo(f"{clean_line(offer.server)}: {clean_line(offer.tool)} {NEEDS_TASK}", err=True)
 
@@ -138,7 +144,7 @@ def _first_sentence(description: str) -> str:
 
 
 def _print_whole(offer: Offer) -> None:
-    from llm_tools_mcp.cli.schema import arguments_of, usage
+    from llm_tools_mcp.cli.schema import arguments_of, nested_arguments, usage
 
     name = styled(clean_line(offer.tool), fg="cyan")
     facts = ", ".join([*hints(offer.annotations), f"{shown_tokens(offer.tokens)} tokens"])
@@ -149,14 +155,20 @@ def _print_whole(offer: Offer) -> None:
     if arguments:
         click.echo(f"\n  {styled('Arguments', bold=True)}")
     for argument in arguments:
-        text = f"  {argument.description}" if argument.description else ""
-        click.echo(f"    {argument.name}  {styled(f'({_form(argument)})', dim=True)}{text}")
+        _print_argument(argument, "    ")
+        for inner in nested_arguments(offer.input_schema, argument.name):
+            _print_argument(inner, "      ")
     words = shlex.join([clean_line(offer.server), clean_line(offer.tool)])
     click.echo(f"\n  llm mcp call {words} {usage(offer.input_schema)}".rstrip())
     several = next((argument.name for argument in arguments if argument.kind.startswith("array")), "")
     if several:
         example = f"{several}=A {several}=B, or as JSON: {several}='[…]'"
         click.echo(styled(f"  several values for {several}: {example}", dim=True))
+
+
+def _print_argument(argument: Argument, margin: str) -> None:
+    text = f"  {argument.description}" if argument.description else ""
+    click.echo(f"{margin}{argument.name}  {styled(f'({_form(argument)})', dim=True)}{text}")
 
 
 def _form(argument: Argument) -> str:

@@ -15,6 +15,7 @@ from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .showing import NEEDS_TASK, print_as_json, print_missing, print_offers
+from .target import command_option, target_of
 
 if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Daemon, Listing, Offer
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     "llm mcp tools filesystem",
     "llm mcp tools filesystem read_file    # its arguments, and how to call it",
     "llm mcp tools --tokens",
+    "llm mcp tools https://mcp.example.com/mcp",
+    "llm mcp tools --command 'uvx mcp-server-time'",
     "llm mcp tools --json | jq -r '.tools[].name'",
 )
 @click.argument("server", required=False, shell_complete=server_names)
@@ -37,10 +40,11 @@ if TYPE_CHECKING:
 )
 @click.option("--schema", is_flag=True, help="Show the JSON Schema of the arguments too.")
 @click.option("--tokens", is_flag=True, help="Show what each tool costs in every request to a model, about.")
+@command_option
 @config_option
 @as_json
 @click.pass_context
-def tools_command(
+def tools_command(  # noqa: PLR0913 - its options
     context: click.Context,
     *,
     server: str | None,
@@ -48,19 +52,27 @@ def tools_command(
     refresh: bool,
     schema: bool,
     tokens: bool,
+    server_command: str | None,
     config_path: str | None,
     as_json: bool,
 ) -> None:
-    """Show the tools that the configured servers offer: all, those of one SERVER, or one TOOL in full."""
+    """Show the tools that the configured servers offer: all, those of one SERVER, or one TOOL in full.
+
+    SERVER may be a URL, too, and SERVER.TOOL is the same as SERVER TOOL.
+    """
     from llm_tools_mcp.client.tools import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
-    listing = list_tools(config_path, server, Daemon(), Display(), refresh=refresh)
-    offers = listing.offers if server is None or tool is None else [find_tool(listing, server, tool)]
+    words = [word for word in (server, tool) if word is not None]
+    target = target_of(words, config_path, server_command)
+    if target.words:
+        raise click.UsageError(f"nothing is expected after {target.tool!r}")
+    listing = list_tools_of(target.source, target.server or None, Daemon(), Display(), refresh=refresh)
+    offers = listing.offers if not target.tool else [find_tool(listing, target.server, target.tool)]
     if as_json:
         print_as_json(listing, offers)
     else:
-        print_offers(offers, is_single=bool(tool), with_schema=schema, with_tokens=tokens)
+        print_offers(offers, is_single=bool(target.tool), with_schema=schema, with_tokens=tokens)
         print_missing(listing)
     if listing.failed and not offers:
         context.exit(1)

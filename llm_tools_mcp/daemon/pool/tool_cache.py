@@ -6,12 +6,10 @@ damaged or unreadable entry counts as absent; a cache that cannot be written onl
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import tempfile
 import time
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -19,17 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
-from llm_tools_mcp import v1
+from llm_tools_mcp import tool_lists, v1
 from llm_tools_mcp.access import make_private_folder
 
 _log = logging.getLogger(__name__)
 
-_SUFFIX = ".tools"
-# In front of checksum and protobuf: another format gets another magic, and old entries are passed over.
-_MAGIC = b"llm-mcp tools 3\n"
-_HEADER = len(_MAGIC) + 4
 _MAX_IN_MEMORY = 256
 # Entries that nobody has written for so long are of servers that are configured no more.
 _KEPT_SECONDS = 90 * 24 * 3600.0
@@ -98,11 +90,11 @@ class ToolCache:
     # --- in memory and on disk ----------------------------------------------------------------------
 
     def _path(self, key: str) -> Path:
-        return self._folder / (key + _SUFFIX)
+        return self._folder / tool_lists.file_name(key)
 
     def _stamp(self, key: str) -> _Stamp:
         try:
-            status = os.stat(f"{self._folder}/{key}{_SUFFIX}")  # noqa: PTH116 - asked for each server and prompt
+            status = os.stat(f"{self._folder}/{tool_lists.file_name(key)}")  # noqa: PTH116 - asked for each server and prompt
         except OSError:
             return None
         return (status.st_mtime_ns, status.st_ino, status.st_size)
@@ -116,15 +108,11 @@ class ToolCache:
     def _load(self, key: str) -> ToolList | None:
         path = self._path(key)
         try:
-            content = _own_content(path)
-            body = content[_HEADER:]
-            if not content.startswith(_MAGIC):
-                return None
-            entry = v1.CachedTools.FromString(
-                body if content[len(_MAGIC) : _HEADER] == _checksum(body) else b"\xff"
-            )
-        except (OSError, DecodeError) as error:
+            entry = tool_lists.load(self._folder, key)
+        except (OSError, tool_lists.Damaged) as error:
             _log.warning("discarding the cached tool list %s: %s", path.name, type(error).__name__)
+            return None
+        if entry is None:
             return None
         return ToolList(tuple(entry.tools), entry.listed_at, entry.is_legacy, entry.asks, entry.instructions)
 
@@ -136,26 +124,13 @@ class ToolCache:
             asks=known.asks,
             instructions=known.instructions,
         )
-        body = entry.SerializeToString()
         try:
             make_private_folder(self._folder)
-            _replace(self._path(key), _MAGIC + _checksum(body) + body)
+            _replace(self._path(key), tool_lists.encoded(entry))
         except OSError as error:
             _log.warning("cannot write the tool cache in %s: %s", self._folder, error.strerror)
             return False
         return True
-
-
-def _own_content(path: Path) -> bytes:
-    """Of what this user wrote. Raises PermissionError for an entry that somebody else has put there."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
-        if os.fstat(file.fileno()).st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
-        return file.read()
-
-
-def _checksum(body: bytes) -> bytes:
-    return zlib.crc32(body).to_bytes(4, "big")
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
-from tests.servers import entry, naming_server
+from tests.servers import entry, naming_server, scripted_server
 
 
 def completed(home: Home, *words: str) -> list[str]:
@@ -36,13 +36,16 @@ def test_servers_come_from_the_config(home: Home) -> None:
 
 
 def test_tools_and_arguments_come_from_the_daemon(home: Home) -> None:
-    """From what it knows; nothing is started."""
+    """From what it knows or, while none runs, from what lies on disk; nothing is started."""
     home.write_config({"names": entry(naming_server("list_directory", "read_file"))})
     assert completed(home, "call", "names", "l") == []
     assert home.processes() == []
     home.run_cli("tools")
     assert completed(home, "call", "names", "l") == ["list_directory"]
     assert completed(home, "tools", "names", "r") == ["read_file"]
+    home.run_cli("stop")
+    assert completed(home, "call", "names", "l") == ["list_directory"]
+    assert home.processes() == []
 
 
 def test_arguments_are_offered_once_and_their_values_from_the_schema(served: Home) -> None:
@@ -99,3 +102,14 @@ def in_bash(home: Home, line: str) -> list[str]:
 def test_bash_completes(served: Home, typed: str, words: list[str]) -> None:
     """The real shell, in a terminal. It splits words at `=` and `@`: what stands before them stays."""
     assert in_bash(served, f"llm-mcp {typed}") == ["llm-mcp", *words]
+
+
+@pytest.mark.skipif(not BASH, reason="bash is not installed")
+def test_bash_quotes_what_it_completes(home: Home) -> None:
+    """A name or a value with spaces is one word."""
+    schema = {"type": "object", "properties": {"mode": {"enum": ["two words", "it's"]}}}
+    argv = scripted_server(home.folder / "script.json", {"name": "run", "inputSchema": schema})
+    home.write_config({"my server": entry(argv)})
+    home.run_cli("tools")
+    typed = "llm-mcp call my\tru\tm\ttw\t"
+    assert in_bash(home, typed) == ["llm-mcp", "call", "my server", "run", "mode=two words"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
-from tests.servers import entry, everything_server
+from tests.servers import entry, everything_server, scripted_server
 from tests.waiting import SOON, wait_until
 
 PNG = b"\x89PNG\r\n"
@@ -121,7 +123,7 @@ def test_server_that_cannot_start(home: Home) -> None:
 def test_all_parts_of_a_result(served: Home) -> None:
     """Texts, links and structured content are text; the same as JSON."""
     assert served.run_cli("call", "every", "many_texts").stdout == "one\ntwo\nthree\n"
-    assert served.run_cli("call", "every", "structured").stdout == "21.5 degrees\n"
+    assert served.run_cli("call", "every", "structured").stdout.startswith("21.5 degrees\n")
     assert json.loads(served.run_cli("call", "every", "structured_only").stdout)["unit"] == "°C"
     assert "file:///report.pdf" in served.run_cli("call", "every", "link").stdout
     assert served.run_cli("call", "every", "nothing").stdout == ""
@@ -210,3 +212,72 @@ def test_closed_streams_are_no_traceback(served: Home) -> None:
     done = served.run("sh", "-c", f"{BIN}/llm-mcp call every echo text=@- <&-")
     assert (done.stdout, done.stderr) == ("", "")
     assert served.run("sh", "-c", f"{BIN}/llm-mcp call every echo text=x >&-").stderr == ""
+
+
+def test_other_ways_to_name_a_tool(served: Home, serve_http: Any) -> None:
+    """SERVER.TOOL, a URL, a command; the same for `tools`."""
+    assert served.run_cli("call", "every.echo", "text=hi").stdout == "hi\n"
+    assert "no tool 'ecko'; did you mean 'echo'?" in served.run_cli("call", "every.ecko", check=False).stderr
+    url = serve_http("http").url
+    assert served.run_cli("call", url, "echo", "text=there").stdout == "there\n"
+    assert "echo" in served.run_cli("tools", url).stdout
+    line = shlex.join(everything_server())
+    assert served.run_cli("call", "--command", line, "echo", "text=you").stdout == "you\n"
+    assert "text  (string)" in served.run_cli("tools", "--command", line, "echo").stdout
+    missing = served.run_cli("call", "every", check=False)
+    assert (missing.code, "Missing argument 'TOOL'" in missing.stderr) == (2, True)
+    assert served.run_cli("call", "--command", "'", "echo", check=False).code == 2
+
+
+def test_errors_are_objects_for_who_asks_for_json(served: Home) -> None:
+    """On stdout, whatever it was; the words for people are on stderr all the same."""
+    for words, code, said in (
+        (["every", "nothing_like_it"], 1, "has no tool"),
+        (["nobody", "x"], 1, "no MCP server is called"),
+        (["every", "add", "a=x"], 2, "b=… is missing"),
+        (["every"], 2, "Missing argument"),
+    ):
+        failed = served.run_cli("call", *words, "--json", check=False)
+        told = json.loads(failed.stdout)
+        assert (failed.code, told["is_error"], told["content"]) == (code, True, [])
+        assert said in told["error"]
+        assert said in failed.stderr
+
+
+def test_stdout_as_the_place_to_save(served: Home) -> None:
+    """Bytes as they are, so that they can be piped; a text without the line end of a terminal."""
+    done = subprocess.run(
+        [BIN / "llm-mcp", "call", "every", "blob", "--output", "-"],
+        env=served.env, cwd=served.work, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == bytes(range(256))
+    assert served.run_cli("call", "every", "echo", "text=x", "--output", "-").stdout == "x"
+
+
+def test_json_as_a_word_is_told_where_it_belongs(served: Home) -> None:
+    """Other programs take it so."""
+    refused = served.run_cli("call", "every", "add", '{"a": 1}', check=False)
+    assert refused.code == 2
+    assert """given so: --json-args '{"a": 1}'""" in refused.stderr
+
+
+def test_schema_in_depth(home: Home) -> None:
+    """What has a default need not be given and is sent; what stands within an argument is explained."""
+    edit = {"type": "object", "properties": {"oldText": {"type": "string", "description": "Old."}}}
+    schema = {
+        "type": "object",
+        "properties": {
+            "edits": {"type": "array", "items": {**edit, "required": ["oldText"]}},
+            "limit": {"type": "integer", "default": 7},
+        },
+        "required": ["edits", "limit"],
+    }
+    argv = scripted_server(home.folder / "script.json", {"name": "edit", "inputSchema": schema})
+    home.write_config({"s": entry(argv)})
+    shown = home.run_cli("tools", "s", "edit").stdout
+    assert "      edits[].oldText  (string)  Old.\n" in shown
+    assert "limit  (integer, optional, default 7)" in shown
+    refused = home.run_cli("call", "s", "edit", check=False)
+    assert refused.code == 2
+    assert "limit=… is missing" not in refused.stderr
+    assert "edits[].oldText: string" in refused.stderr
