@@ -69,7 +69,8 @@ class Field:
 
     @property
     def looks_secret(self) -> bool:
-        return self.schema.get("format") == "password" or bool(_SECRET.search(f"{self.key}\n{self.help}"))
+        is_text = self.kind in ("text", "integer")  # a description may say that no secret is meant
+        return is_text and bool(_SECRET.search(f"{self.key} {self.schema.get('title', '')}"))
 
     @property
     def default(self) -> Any:

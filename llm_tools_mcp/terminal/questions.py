@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import v1
+from llm_tools_mcp.login.browser import open_page
 from llm_tools_mcp.plain import plain
 
 from .fields import Field, Unfit, Wrong, fields_of, parse, shown
 from .tty import EndOfInput, Gone, NoTerminal, Tty, terminal
-from .urls import Address, open_page
+from .urls import Address
 
 if TYPE_CHECKING:
     from .progress import Display
@@ -39,6 +40,10 @@ class Scripted:
         self._answers = dict(answers or {})
         self.accepts_defaults = accepts_defaults
         self.unused = dict.fromkeys(self._answers)
+
+    @property
+    def is_in_use(self) -> bool:
+        return self.accepts_defaults or bool(self._answers)
 
     def fill(self, fields: Sequence[Field]) -> dict[str, Any]:
         """The values that are known already. Raises Wrong for an answer that does not fit."""
@@ -90,6 +95,18 @@ class Person:
             return _answer(_Action.ACCEPT, values)
         if self._wants_no_more:
             return _answer(_Action.DECLINE)
+        try:
+            return self._asked(question, fields, values, withdrawal)
+        except NoTerminal as why:
+            missing = ", ".join(
+                field.name for field in fields if field.is_required and field.key not in values
+            )
+            told = f"; --answer could have said: {missing}" if self._scripted.is_in_use and missing else ""
+            raise NoTerminal(f"{why}{told}") from None
+
+    def _asked(
+        self, question: v1.Question, fields: list[Field], values: dict[str, Any], withdrawal: Withdrawal
+    ) -> v1.AnswerRequest:
         check_wish()
         with self._display.paused(), terminal(withdrawal) as tty:
             try:
@@ -165,7 +182,7 @@ class Person:
         choice = self._choice(tty, "Open it?", {"n": "no", "y": "yes"})
         if choice in _REFUSALS:
             return _answer(_REFUSALS[choice])
-        if not open_page(address.whole):
+        if not open_page(address.whole, os.environ):
             tty.print("There is no browser here: open the address above yourself.")
         return _answer(_Action.ACCEPT)
 

@@ -1,9 +1,7 @@
-"""A page that a server wants a person to visit: where it really leads, and the browser that opens it."""
+"""A page that a server wants a person to visit: where it really leads."""
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, urlsplit
@@ -70,16 +68,3 @@ def _unicode(host: str) -> str:
         return plain(_ascii(host).encode().decode("idna"))
     except UnicodeError:
         return host
-
-
-def open_page(url: str) -> bool:
-    """In a browser of its own window; one that would take the terminal over does not count."""
-    import webbrowser
-
-    has_screen = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if not has_screen and not os.environ.get("BROWSER"):
-        return False
-    try:
-        return webbrowser.open(url)
-    except (OSError, webbrowser.Error):
-        return False

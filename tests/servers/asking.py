@@ -8,6 +8,7 @@ answered. Steps, each an object:
 {"touch": PATH}        makes the file
 {"await": PATH}        waits for the file
 {"return": TEXT}       answers the call, and goes on
+Tool locked(): refused until a page was visited, as since 2025-11-25 (-32042); the second time it answers.
 In the modern era each step is a round: {"inputs": {KEY: PARAMS}, "state": any JSON}; either may be missing.
 """
 
@@ -28,8 +29,10 @@ TOOLS = [
         "name": "ask",
         "description": "Asks.",
         "inputSchema": {"type": "object", "properties": {"steps": {"type": "array", "items": {}}}},
-    }
+    },
+    {"name": "locked", "description": "Needs a visit.", "inputSchema": {"type": "object", "properties": {}}},
 ]
+PAGES = [{"mode": "url", "message": "Log in.", "url": "https://example.org/in", "elicitationId": "1"}]
 
 
 def write(message: Message) -> None:
@@ -47,6 +50,7 @@ class Legacy:
         self.answers: dict[str, Message] = {}
         self.answered = threading.Condition()
         self.names = itertools.count()
+        self.refusals = [{"code": -32042, "message": "log in first", "data": {"elicitations": PAGES}}]
 
     def serve(self) -> None:
         for line in sys.stdin.buffer:
@@ -65,6 +69,8 @@ class Legacy:
             write({"id": message["id"], "result": result})
         elif message["method"] == "tools/list":
             write({"id": message["id"], "result": {"tools": TOOLS}})
+        elif message["method"] == "tools/call" and params["name"] == "locked" and self.refusals:
+            write({"id": message["id"], "error": self.refusals.pop()})
         elif message["method"] == "tools/call":
             threading.Thread(target=self.call, args=(message["id"], params), daemon=True).start()
         else:
@@ -72,7 +78,7 @@ class Legacy:
 
     def call(self, call_id: int, params: Message) -> None:
         found: list[Message] = []
-        for step in params["arguments"].get("steps", []):
+        for step in (params.get("arguments") or {}).get("steps", []):
             self.do(step, call_id, found)
         write({"id": call_id, "result": text(json.dumps(found))})
 

@@ -20,7 +20,6 @@ from . import questions, sdk
 from .methods import LISTS
 from .pages import all_tools, whole_list
 from .results import JsonObject
-from .sanitize import clean_line
 from .transport import Link, Verdict
 
 _log = logging.getLogger(__name__)
@@ -138,23 +137,9 @@ class Connection:
         async def send(more: JsonObject) -> dict[str, Any]:
             return await self._guarded(sdk.send_raw(self._session, method, {**params, **more}, forward))
 
-        async def reply(asked: str, asked_params: JsonObject) -> dict[str, Any]:
-            return await self._input(asked, asked_params, ask)
-
+        reply = questions.replier(ask, self._roots, self._link.redacted)
         with self._under_way(), questions.asking(ask):
-            return await questions.with_input(await send({}), send, reply)
-
-    async def _input(self, method: str, params: JsonObject, ask: questions.Ask) -> dict[str, Any]:
-        """One of the things that a server of the modern era needs before it goes on. Raises ServerFailure."""
-        if method == "roots/list" and self._roots is not None:
-            return {"roots": self._roots}
-        if method != "elicitation/create":
-            raise ServerFailure(Kind.REJECTED, f"it asks for {clean_line(method)}, which is not offered")
-        try:
-            question = questions.question_of(params, self._link.redacted)
-        except questions.Unaskable as why:
-            raise ServerFailure(Kind.REJECTED, f"it asks what cannot be asked: {why}") from None
-        return questions.result_of(await ask(question))
+            return await questions.with_input(await questions.with_pages(send, reply), send, reply)
 
     def may_lack_headers(self, schema: str | None) -> bool:
         """Whether a call of the tool with this schema, if it is known, needs a listing first.
@@ -256,6 +241,8 @@ class Connection:
         if verdict is None and error.code == sdk.HEADER_MISMATCH:
             self._has_listed = False  # what was listed is not so any more
             return HeaderMismatch(text)
+        if verdict is None and error.code == sdk.mcp_types.URL_ELICITATION_REQUIRED:
+            return questions.PagesNeeded(text, error.error.data)
         return ServerFailure(Kind.REJECTED, text)
 
     # --- while it is idle ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ to ours, which is then sent again with what the person said.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -20,6 +20,7 @@ from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
 from llm_tools_mcp.plain import plain
 
 from .results import JsonObject
+from .sanitize import clean_line
 
 # Answers a question, when somebody has; never raises for a person who does not want to.
 Ask = Callable[[v1.Question], Awaitable[v1.AnswerRequest]]
@@ -29,6 +30,9 @@ Send = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 Reply = Callable[[str, JsonObject], Awaitable[dict[str, Any]]]
 
 _MAX_ROUNDS = 10
+_MAX_PAGES = 5
+_ELICITATION = "elicitation/create"
+_DONE = {"message": "Are you done there? Then the call is made again.", "requestedSchema": {"type": "object"}}
 # Characters.
 _MAX_MESSAGE = 4000
 _MAX_FORM = 64 * 1024
@@ -111,6 +115,48 @@ def result_of(answer: v1.AnswerRequest) -> dict[str, Any]:
     if answer.action == v1.AnswerRequest.ACCEPT and answer.content:
         result["content"] = json.loads(answer.content)
     return result
+
+
+def replier(ask: Ask, roots: Sequence[Mapping[str, Any]] | None, cleaned: Callable[[str], str]) -> Reply:
+    """Gives a server of the modern era what it needs before it goes on. It raises ServerFailure."""
+
+    async def reply(method: str, params: JsonObject) -> dict[str, Any]:
+        if method == "roots/list" and roots is not None:
+            return {"roots": list(roots)}
+        if method != _ELICITATION:
+            raise ServerFailure(Kind.REJECTED, f"it asks for {clean_line(method)}, which is not offered")
+        try:
+            question = question_of(params, cleaned)
+        except Unaskable as why:
+            raise ServerFailure(Kind.REJECTED, f"it asks what cannot be asked: {why}") from None
+        return result_of(await ask(question))
+
+    return reply
+
+
+class PagesNeeded(ServerFailure):
+    """The request was not processed: pages have to be visited before (2025-11-25, error -32042)."""
+
+    def __init__(self, text: str, data: object) -> None:
+        super().__init__(Kind.REJECTED, text)
+        pages = data.get("elicitations") if isinstance(data, Mapping) else None
+        self.pages = [page for page in pages if isinstance(page, Mapping)] if isinstance(pages, list) else []
+
+
+async def with_pages(send: Send, reply: Reply) -> dict[str, Any]:
+    """Send a request; where pages have to be visited first, have them visited, and send it once more.
+
+    Raises ServerFailure, PagesNeeded where the person did not want to.
+    """
+    try:
+        return await send({})
+    except PagesNeeded as needed:
+        for page in needed.pages[:_MAX_PAGES]:
+            if (await reply(_ELICITATION, {**page, "mode": "url"}))["action"] != "accept":
+                raise
+        if not needed.pages or (await reply(_ELICITATION, _DONE))["action"] != "accept":
+            raise
+        return await send({})
 
 
 async def with_input(first: dict[str, Any], send: Send, reply: Reply) -> dict[str, Any]:

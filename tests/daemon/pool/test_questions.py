@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import ServerDefinition
@@ -111,6 +114,20 @@ async def test_modern_server_that_asks_for_ever(live: Live) -> None:
     assert "10 times" in failure.text
 
 
+@with_live
+async def test_pages_to_visit_before_a_call(live: Live) -> None:
+    """A call that was refused for it is made once more when the person has been there, else not."""
+    visit, done = (v1.AnswerRequest(action=v1.AnswerRequest.ACCEPT) for _ in range(2))
+    person = Person(v1.AnswerRequest(action=v1.AnswerRequest.DECLINE))
+    definition = asker(live)
+    failure = await failure_of(live.pool.call(definition, "locked", {}, person.hear, person.ask))
+    assert failure.text == "log in first"
+    live.pool.restart("asker")
+    willing = Person(visit, done)
+    assert text_of(await live.pool.call(definition, "locked", {}, willing.hear, willing.ask)) == "[]"
+    assert [asked.WhichOneof("kind") for asked in willing.asked] == ["url", "form"]
+
+
 # --- whose question it is ---------------------------------------------------------------------------
 
 
@@ -171,6 +188,35 @@ async def test_two_calls_that_ask_at_once(live: Live) -> None:
     assert sorted(answer["action"] for answer in heard) == ["accept", "cancel"]
     assert sum(len(person.asked) for person in people) == 1
     assert any("it cannot be told whose question it is" in text for person in people for text in person.told)
+
+
+@pytest.mark.parametrize(
+    ("kind", "protocol", "at_once"), [("http", "legacy", 3), ("http", "modern", 3), ("sse", "legacy", 1)]
+)
+def test_questions_over_http(
+    tmp_path: Path, serve_http: Callable[..., Any], kind: str, protocol: str, at_once: int
+) -> None:
+    """Over streamable http they come on the stream of their call: calls may run at once, each is asked."""
+
+    @with_live
+    async def test(live: Live) -> None:
+        definition = live.define({"s": {"url": serve_http(kind).url, "protocol": protocol}})
+        await live.names(definition)
+        people = [Person(accept(name=name)) for name in "abc"[:at_once]]
+        for person in people:
+            person.hurry.clear()
+        calls = [
+            asyncio.ensure_future(live.pool.call(definition, "ask", {}, person.hear, person.ask))
+            for person in people
+        ]
+        await wait_until_async(lambda: all(person.asked for person in people))
+        assert live.session(definition).calls.asks is (kind == "sse")
+        for person in people:
+            person.hurry.set()
+        heard = [text_of(result) for result in await asyncio.gather(*calls)]
+        assert heard == [f"hello {name}" for name in "abc"[:at_once]]
+
+    test(tmp_path)
 
 
 # --- the end of a question --------------------------------------------------------------------------
