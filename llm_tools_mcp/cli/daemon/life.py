@@ -88,8 +88,18 @@ def stop_command() -> None:
     """Stop the daemon and all its servers; calls in flight finish first.
 
     The next prompt starts it again. A daemon that hangs is killed after a while, if it was
-    started on demand.
+    started on demand. One that was started where XDG_RUNTIME_DIR is another is stopped, too.
     """
+    _stop_here()
+    from .elsewhere import daemons_elsewhere
+    from .ending import stop_daemon
+
+    for daemon in daemons_elsewhere():
+        if stop_daemon(daemon.socket):
+            click.echo(f"stopped the one on {daemon.socket}, too (pid {daemon.pid})")
+
+
+def _stop_here() -> None:
     service = listening_service()
     if service is None:
         pid = _stop_ours()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from llm_tools_mcp.terminal.screen import (
     styled,
 )
 from llm_tools_mcp.tokens import shown_tokens
+
+from .elsewhere import Elsewhere, daemons_elsewhere
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -70,27 +73,40 @@ def status_command(context: click.Context, *, as_json: bool, watch: bool) -> Non
 def _show(*, as_json: bool) -> bool:
     """Whether it runs."""
     service = installed_service()
+    others = daemons_elsewhere()
     if not is_running(service):
-        _print_absence(service, as_json=as_json)
+        _print_absence(service, others, as_json=as_json)
         return False
     status = ask_status()
     if as_json:
-        print_json({"running": True, **status_as_dict(status)})
+        print_json({"running": True, **status_as_dict(status), "elsewhere": _as_dicts(others)})
     else:
         print_status(status)
+        _print_others(others)
     return True
 
 
-def _print_absence(service: Service | None, *, as_json: bool) -> None:
+def _as_dicts(others: Sequence[Elsewhere]) -> list[dict[str, Any]]:
+    return [{"socket": str(other.socket), "pid": other.pid} for other in others]
+
+
+def _print_others(others: Sequence[Elsewhere]) -> None:
+    for other in others:
+        click.echo(f"\n{other}; to end both: llm mcp stop")
+
+
+def _print_absence(service: Service | None, others: Sequence[Elsewhere], *, as_json: bool) -> None:
     who = service.kind if service is not None and service.status().listening else ""
     if as_json:
-        print_json({"running": False, "socket": str(paths.socket_path()), "supervisor": who, "servers": []})
+        absence = {"running": False, "socket": str(paths.socket_path()), "supervisor": who, "servers": []}
+        print_json({**absence, "elsewhere": _as_dicts(others)})
         return
     click.echo(
         f"{styled('not running', bold=True)}; the next prompt starts it{f' (through {who})' if who else ''}"
     )
     if service is not None and (failure := service.status().failure):
         click.echo(f"{service.kind} says: {failure}\nmore: llm mcp service status")
+    _print_others(others)
 
 
 def print_status(status: v1.StatusResponse) -> None:

@@ -185,3 +185,19 @@ def test_foreground_daemon_refuses_when_one_runs(home: Home) -> None:
     refused = home.run_cli("daemon", check=False)
     assert refused.code == 1
     assert f"already running, pid {daemon_pid(home)}" in refused.stderr
+
+
+def test_daemon_at_another_place_is_known(home: Home) -> None:
+    """One that cron started, where XDG_RUNTIME_DIR is another: `status` names it, `stop` ends it, too."""
+    other = home.runtime / "other"
+    other.mkdir(mode=0o700)
+    here = {"LLM_MCP_SOCKET": ""}
+    home.run_cli("start", env={**here, "XDG_RUNTIME_DIR": str(other)})
+    seen = home.run_cli("status", env=here, check=False)
+    assert (seen.code, f"listens on {other}/llm-mcp.sock" in seen.stdout) == (3, True), seen
+    told = json.loads(home.run_cli("status", "--json", env=here, check=False).stdout)
+    assert [place["socket"] for place in told["elsewhere"]] == [f"{other}/llm-mcp.sock"]
+    stopped = home.run_cli("stop", env=here).stdout.splitlines()
+    assert stopped[0] == "not running"
+    assert stopped[1].startswith(f"stopped the one on {other}/llm-mcp.sock, too")
+    assert home.processes() == []

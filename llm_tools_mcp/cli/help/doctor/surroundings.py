@@ -189,6 +189,10 @@ def _units() -> Iterator[Finding]:
 
 
 def _daemon() -> Iterator[Finding]:
+    from llm_tools_mcp.cli.daemon.elsewhere import daemons_elsewhere
+
+    for other in daemons_elsewhere():
+        yield Finding(NOTE, str(other), "llm mcp stop    # both")
     if not is_running(installed_service()):
         yield Finding(OK, "the daemon does not run; the next prompt starts it")
         return
