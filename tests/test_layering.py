@@ -28,10 +28,10 @@ FLOORS = (
     ("cli.command", "plugin", "daemon.listeners", "daemon.server"),
     ("cli.rewriting", "cli.running", "daemon.pool"),
     ("cli.editing",),
-    ("cli.schema", "cli.secrets", "daemon.front"),
+    ("cli.known", "cli.schema", "cli.secrets", "daemon.front"),
     ("cli.completers", "daemon.lifecycle"),
     ("cli.tools", "daemon.__main__"),
-    ("cli.login",),
+    ("cli.login", "cli.resources"),
     ("cli.servers",),
     ("cli.daemon",),
     ("cli.help",),
@@ -67,6 +67,7 @@ HOMES = {
     "rich": ("cli", "terminal"),
     "yaml": ("cli.servers.importing.documents",),
     "sdnotify": ("daemon.lifecycle",),
+    "uritemplate": ("client.templates",),
 }
 HEAVY = (
     "google.protobuf",

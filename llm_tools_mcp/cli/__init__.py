@@ -41,6 +41,8 @@ _COMMANDS = {
     "tools": ("tools.tools", "Show the tools that the configured servers offer."),
     "call": ("tools.call", "Call a tool from the shell."),
     "approvals": ("tools.approvals", "Show the tools that you have allowed for good, or forget them."),
+    "resources": ("resources.resources", "Show what the servers have to read, for `llm -f mcp:SERVER/URI`."),
+    "read": ("resources.resources", "Print or save a resource of a server."),
     "doctor": ("help.doctor", "Look for what is wrong, and say what to type about it."),
     "status": ("daemon.status", "Show the state of the daemon and of its servers."),
     "metrics": ("daemon.metrics", "Print OpenMetrics for Prometheus: calls, errors, latency."),

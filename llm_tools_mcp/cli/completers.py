@@ -49,6 +49,71 @@ def argument_words(
     return [CompletionItem(f"{a.name}=", help=a.kind) for a in wanted if _fits(a.name, incomplete)]
 
 
+def resource_uris(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Of the server that was typed already, templates too, as far as they are known."""
+    lists = {
+        "resources/list": ("resources", "uri"),
+        "resources/templates/list": ("resourceTemplates", "uriTemplate"),
+    }
+    found = [
+        (str(item.get(key)), str(item.get("name") or ""))
+        for method, (kind, key) in lists.items()
+        for item in _known(context, method, kind)
+    ]
+    return [CompletionItem(uri, help=_first_line(name)) for uri, name in found if _fits(uri, incomplete)]
+
+
+def template_arguments(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """KEY= of the template that was typed already; or a VALUE, which the server completes."""
+    template = context.params.get("uri") or ""
+
+    def names() -> list[str]:
+        from llm_tools_mcp.client.templates import variables
+
+        return list(variables(template))
+
+    reference = {"type": "ref/resource", "uri": template}
+    return _keys_or_values(context, reference, _quietly(names, []), incomplete)
+
+
+def _keys_or_values(
+    context: click.Context, reference: dict[str, str], names: list[str], incomplete: str
+) -> list[CompletionItem]:
+    before: list[str] = list(context.params.get("arguments") or ())
+    name, text, start = _split_word(before, incomplete)
+    given = dict(word.partition("=")[::2] for word in before)
+    if text is None:
+        return [CompletionItem(f"{n}=") for n in names if n not in given and _fits(n, incomplete)]
+    others = {key: value for key, value in given.items() if key != name}
+    params = {"ref": reference, "argument": {"name": name, "value": text}, "context": {"arguments": others}}
+    return [CompletionItem(f"{start}{value}") for value in _completed(context, params)]
+
+
+def _completed(context: click.Context, params: dict[str, Any]) -> list[str]:
+    def ask() -> list[str]:
+        from .known import ask, source_of
+
+        server = context.params.get("server") or ""
+        answer = ask(source_of(context.params.get("config_path")), server, "completion/complete", params)
+        return [value for value in answer["completion"]["values"] if isinstance(value, str)]
+
+    return _quietly(ask, [])
+
+
+def _known(context: click.Context, method: str, key: str) -> list[dict[str, Any]]:
+    def ask() -> list[dict[str, Any]]:
+        from .known import items, source_of
+
+        server = context.params.get("server") or ""
+        return items(source_of(context.params.get("config_path")), server, method, key)
+
+    return _quietly(ask, [])
+
+
 def json_or_file(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

@@ -168,10 +168,16 @@ class DaemonClient:
         result: v1.ToolResult = outcome.result()
         return result
 
-    def request(self, request: v1.RequestMessage, on_event: OnEvent, answerer: Answerer | None = None) -> str:
+    def request(
+        self,
+        request: v1.RequestMessage,
+        on_event: OnEvent,
+        answerer: Answerer | None = None,
+        seconds: float | None = None,
+    ) -> str:
         """Any other request to a server; its result as JSON text. The rest is as of a call."""
         outcome = Outcome(request.method, request.server, on_event)
-        self._run(self._stub.Request(request), outcome, answerer)
+        self._run(self._stub.Request(request, timeout=seconds), outcome, answerer)
         result: str = outcome.result()
         return result
 

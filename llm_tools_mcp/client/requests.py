@@ -16,9 +16,7 @@ from llm_tools_mcp.terminal.progress import Display
 
 from .asking import Answerer
 from .channel import make_caller
-from .tools import Daemon
-
-_UNREADABLE = "its answer does not follow the protocol"
+from .tools import Daemon, Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +76,36 @@ class Requests:
         self._display = display
         self._answerer = answerer
 
-    def resources(self, server: str, *, refresh: bool = False) -> list[Resource]:
-        """Its resources, then its templates."""
+    def resources(
+        self, servers: Sequence[str], *, refresh: bool = False
+    ) -> tuple[list[Resource], list[Failed]]:
+        """Of each server its resources, then its templates; and the servers that did not list them."""
         lists = {"resources/list": "resources", "resources/templates/list": "resourceTemplates"}
-        return [
-            resource_of(server, item)
-            for method, key in lists.items()
-            for item in items_of(self.send(server, method, refresh=refresh), key)
-        ]
+        found, failed = self._lists(servers, lists, refresh=refresh)
+        return [resource_of(server, item) for server, item in found], failed
 
-    def prompts(self, server: str, *, refresh: bool = False) -> list[Prompt]:
-        found = items_of(self.send(server, "prompts/list", refresh=refresh), "prompts")
-        return [prompt_of(server, item) for item in found]
+    def prompts(self, servers: Sequence[str], *, refresh: bool = False) -> tuple[list[Prompt], list[Failed]]:
+        found, failed = self._lists(servers, {"prompts/list": "prompts"}, refresh=refresh)
+        return [prompt_of(server, item) for server, item in found], failed
+
+    def _lists(
+        self, servers: Sequence[str], lists: Mapping[str, str], *, refresh: bool
+    ) -> tuple[list[tuple[str, dict[str, Any]]], list[Failed]]:
+        """Of all servers at the same time. `lists`: methods and the keys of their items."""
+        wanted = [(server, method) for server in servers for method in lists]
+        requests = [self._message(server, method, refresh=refresh) for server, method in wanted]
+        with self._display.listing() as on_answer:
+            for server in servers:
+                on_answer(v1.ServerTools(server=server, state=v1.ServerTools.STARTING))
+            answers = self._daemon.requests(requests)
+        found: list[tuple[str, dict[str, Any]]] = []
+        failed: dict[str, Failed] = {}
+        for (server, method), answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, McpError):
+                failed.setdefault(server, Failed(server, str(answer)))
+            else:
+                found += [(server, item) for item in items_of(_parsed(answer), lists[method])]
+        return found, list(failed.values())
 
     def read(self, server: str, uri: str) -> list[Contents]:
         result = self.send(server, "resources/read", {"uri": uri})
@@ -101,29 +117,24 @@ class Requests:
         result = self.send(server, "prompts/get", params)
         return [_message_of(item) for item in items_of(result, "messages")]
 
-    def send(
-        self,
-        server: str,
-        method: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        refresh: bool = False,
-        only_known: bool = False,
-    ) -> dict[str, Any]:
-        """One request; its result. `refresh` and `only_known` as in the proto."""
-        request = v1.RequestMessage(
-            caller=self._caller,
-            server=server,
-            method=method,
-            params=strict_json.dumps(dict(params or {})),
-            refresh=refresh,
-            only_known=only_known,
-        )
+    def send(self, server: str, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """One request; its result."""
+        request = self._message(server, method, params)
         with self._display.call(server, method) as on_event:
-            result = json.loads(self._daemon.request(request, on_event, self._answerer))
-        if not isinstance(result, dict):
-            raise McpError(f"{method} of MCP server {server!r}: {_UNREADABLE}")
-        return result
+            return _parsed(self._daemon.request(request, on_event, self._answerer))
+
+    def _message(
+        self, server: str, method: str, params: Mapping[str, Any] | None = None, *, refresh: bool = False
+    ) -> v1.RequestMessage:
+        text = strict_json.dumps(dict(params or {}))
+        return v1.RequestMessage(
+            caller=self._caller, server=server, method=method, params=text, refresh=refresh
+        )
+
+
+def _parsed(answer: str) -> dict[str, Any]:
+    result = json.loads(answer)
+    return result if isinstance(result, dict) else {}
 
 
 # --- what servers say → what it means ---------------------------------------------------------------
@@ -176,7 +187,9 @@ def contents_of(item: Mapping[str, Any]) -> Contents:
         return Contents(uri, mime_type, _text(item.get("text")))
     try:
         return Contents(
-            uri, mime_type or "application/octet-stream", data=base64.b64decode(_text(coded), validate=False)
+            uri,
+            mime_type or "application/octet-stream",
+            data=base64.b64decode("".join(_text(coded).split()), validate=True),
         )
     except (binascii.Error, ValueError):
         raise McpError(f"the server sent content that is not valid base64 ({uri or mime_type})") from None

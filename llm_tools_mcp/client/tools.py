@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp import naming, paths, v1
-from llm_tools_mcp.config import ConfigSource, named_entries
+from llm_tools_mcp.config import ConfigSource, is_disabled, named_entries
 from llm_tools_mcp.config.approval import NEVER
 from llm_tools_mcp.errors import DaemonUnreachable, McpError, UnknownTool
 from llm_tools_mcp.tokens import tokens_of
@@ -261,6 +261,26 @@ class Daemon:
             self.forget_client()
             return self.client().request(request, on_event, answerer)
 
+    def requests(self, requests: Sequence[v1.RequestMessage]) -> list[str | McpError]:
+        """Many at the same time; of each its result or why there is none. Raises DaemonError for all."""
+        import asyncio
+
+        async def result(client: AsyncDaemonClient, request: v1.RequestMessage) -> str | McpError:
+            try:
+                return await client.request(request, _ignore_event)
+            except McpError as error:
+                return error
+
+        async def run() -> list[str | McpError]:
+            client = AsyncDaemonClient(socket)
+            try:
+                return await asyncio.gather(*(result(client, request) for request in requests))
+            finally:
+                await client.aclose()
+
+        socket = self.client().socket
+        return asyncio.run(run())
+
     async def call_async(
         self, request: v1.CallToolRequest, on_event: OnEvent, answerer: Answerer | None = None
     ) -> v1.ToolResult:
@@ -284,6 +304,10 @@ def _ignore(_: v1.ServerTools) -> None:
     """Nobody watches."""
 
 
+def _ignore_event(_: v1.Progress | v1.LogMessage) -> None:
+    """Nor that."""
+
+
 def protocol_of(mode: str | None) -> v1.Protocol.ValueType:
     """Raises McpError for a mode that there is not."""
     if mode not in _PROTOCOLS:
@@ -298,6 +322,13 @@ def _check_servers(answers: Sequence[v1.ServerTools], source: ConfigSource) -> N
             raise UnknownTool(_disabled(off[0], source))
         known = ", ".join(a.server for a in answers if a.server not in unknown) or "none"
         raise UnknownTool(f"no MCP server is called {', '.join(map(repr, unknown))}; the config has: {known}")
+
+
+def enabled_names(source: ConfigSource) -> list[str]:
+    """Those that are in use, in the order of the config."""
+    project = source.project.text if source.project is not None else ""
+    entries = named_entries(source.text) | named_entries(project)
+    return [name for name, entry in entries.items() if not is_disabled(entry)]
 
 
 def configured_names(source: ConfigSource) -> list[str]:

@@ -21,6 +21,18 @@ def register_tools(register: Callable[..., None]) -> None:
 
 
 @llm.hookimpl
+def register_fragment_loaders(register: Callable[..., None]) -> None:
+    register("mcp", _load_fragment)
+
+
+def _load_fragment(address: str) -> list[llm.Fragment | llm.Attachment]:
+    """A resource of an MCP server: mcp:SERVER/URI (llm mcp resources shows what there is)"""
+    from .fragments import load_fragment
+
+    return load_fragment(address)
+
+
+@llm.hookimpl
 def register_commands(cli: click.Group) -> None:
     cli.add_command(
         _McpGroup(name="mcp", help="Use MCP servers: their tools, and the daemon that keeps them connected.")

@@ -18,7 +18,7 @@ from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin
 
 from .answering import answer_options, scripted, warn_of_unused
-from .results import STDOUT, as_dict, output_path, print_result, save
+from .results import STDOUT, as_dict, output_path, point_at_links, print_result, save
 from .target import Target, command_option, target_of
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def call_command(  # noqa: PLR0913 - its options
         print_json(as_dict(result, saved))
     else:
         print_result(result, saved)
+        if target.source.path:  # a server of a config, which `read` knows too
+            point_at_links(result, target.server)
     context.exit(1 if result.is_error else 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import click
 
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plain import plain
-from llm_tools_mcp.terminal.screen import is_terminal
+from llm_tools_mcp.terminal.screen import clean_line, is_terminal
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -51,6 +52,14 @@ def print_result(result: v1.ToolResult, saved: dict[int, Path]) -> None:
     for index, content in enumerate(result.content):
         if content.WhichOneof("kind") == "media":
             click.echo(_described(content.media, saved.get(index)), err=True)
+
+
+def point_at_links(result: v1.ToolResult, server: str) -> None:
+    """What to type to read the resources that a result only names."""
+    for content in result.content:
+        if content.WhichOneof("kind") == "link":
+            words = shlex.join([server, content.link.uri])
+            click.echo(f"[to read it: llm mcp read {clean_line(words)}]", err=True)
 
 
 def _text(result: v1.ToolResult) -> str:
