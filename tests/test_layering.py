@@ -25,7 +25,7 @@ FLOORS = (
         "client",
         *(f"daemon.{name}" for name in ("distribution", "failure", "limits", "lock", "log", "memory")),
     ),
-    ("cli.command", "plugin", "daemon.listeners", "daemon.server"),
+    ("cli.command", "plugin", "daemon.listeners", "daemon.search", "daemon.server"),
     ("cli.rewriting", "cli.running", "daemon.pool"),
     ("cli.editing",),
     ("cli.known", "cli.schema", "cli.secrets", "daemon.front"),

@@ -31,6 +31,7 @@ from .patience import Patience, Watch
 HEALTH_SECONDS = 5.0
 # A listing waits for servers that start, each for its own connectTimeout.
 _LISTING_SECONDS = 600.0
+_SEARCH_SECONDS = 30.0
 # A call may take for ever, but the daemon says at once that it has it; and so it does with a listing.
 _ACCEPTED_SECONDS = 10.0
 
@@ -142,9 +143,12 @@ class DaemonClient:
         protocol: v1.Protocol.ValueType = v1.Protocol.PROTOCOL_UNSPECIFIED,
         *,
         refresh: bool = False,
+        will_search: bool = False,
     ) -> Iterator[v1.ServerTools]:
         """One message for each server as it becomes known, STARTING ones twice. Raises ConfigError."""
-        request = v1.GetAllToolsRequest(caller=caller, servers=servers, protocol=protocol, refresh=refresh)
+        request = v1.GetAllToolsRequest(
+            caller=caller, servers=servers, protocol=protocol, refresh=refresh, will_search=will_search
+        )
         answers = self._stub.GetAllTools(request, timeout=_LISTING_SECONDS)
         with self._heard_soon(answers) as watch:
             try:
@@ -154,6 +158,10 @@ class DaemonClient:
             except grpc.RpcError as error:
                 seconds = _ACCEPTED_SECONDS if watch.gave_up else _LISTING_SECONDS
                 raise listing_error(error, str(self.socket), seconds, gave_up=watch.gave_up) from error
+
+    def search(self, request: v1.SearchToolsRequest) -> v1.SearchToolsResponse:
+        with self._translated(_SEARCH_SECONDS):
+            return self._stub.SearchTools(request, timeout=_SEARCH_SECONDS)
 
     def call(
         self, request: v1.CallToolRequest, on_event: OnEvent, answerer: Answerer | None = None

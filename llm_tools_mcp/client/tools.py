@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -135,14 +135,15 @@ class Listing:
     output_limits: Mapping[str, int] = field(default_factory=dict)  # of servers whose entry has one
     prefix: str = ""
     policies: Mapping[str, Policy] = field(default_factory=dict)  # of servers, for asking the person
+    always_loaded: frozenset[str] = frozenset()  # servers whose tools are there where others are searched for
 
     def read_only(self) -> Listing:
         """The same, with the tools alone that say that they change nothing."""
         return replace(self, offers=tuple(offer for offer in self.offers if offer.is_read_only))
 
-    def free_name(self, name: str) -> str:
-        """A name for a tool of our own that no tool of a server has: with the prefix in front, as theirs."""
-        taken = {offer.name for offer in (*self.offers, *self.others)}
+    def free_name(self, name: str, others: Iterable[str] = ()) -> str:
+        """A name for a tool of our own that no tool of a server has, nor one of `others`; with the prefix."""
+        taken = {offer.name for offer in (*self.offers, *self.others)} | set(others)
         found = f"{self.prefix}{name}"
         while found in taken:
             found = f"{self.prefix}mcp_{found.removeprefix(self.prefix)}"
@@ -189,6 +190,7 @@ class Daemon:
         mode: str | None = None,
         *,
         refresh: bool = False,
+        will_search: bool = False,
         on_answer: OnAnswer | None = None,
     ) -> Listing:
         """The tools of a config. Raises ConfigError, DaemonError, and UnknownTool for an unknown server.
@@ -198,7 +200,8 @@ class Daemon:
         protocol = protocol_of(mode)
         caller = make_caller(source)
         answers = self._answers(
-            lambda: self.client().tools(caller, servers, protocol, refresh=refresh), on_answer or _ignore
+            lambda: self.client().tools(caller, servers, protocol, refresh=refresh, will_search=will_search),
+            on_answer or _ignore,
         )
         _check_servers(answers, source)
         offers = _offers(answers, prefix)
@@ -215,6 +218,7 @@ class Daemon:
             {answer.server: answer.output_limit for answer in answers if answer.HasField("output_limit")},
             naming.fitted_prefix(prefix),
             {answer.server: _policy(answer) for answer in answers},
+            frozenset(answer.server for answer in answers if answer.always_load),
         )
 
     def _answers(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .document import decoded, is_disabled, named_entries
+from .document import decoded, is_disabled, named_entries, wants_search
 from .file import ConfigSource, config_for_command, config_for_url, read_config
 from .footing import Footing
 from .project import Project
@@ -43,6 +43,7 @@ __all__ = [
     "parse",
     "read_config",
     "read_project",
+    "wants_search",
 ]
 
 

@@ -45,6 +45,17 @@ def named_entries(text: str) -> dict[str, Any]:
     return servers if isinstance(servers, dict) else {}
 
 
+def wants_search(text: str) -> bool:
+    """`"search": true` at the top: models search for tools instead of being given all of them."""
+    if '"search"' not in text:
+        return False
+    try:
+        top = decoded("", text)
+    except ConfigError:
+        return False
+    return isinstance(top, dict) and top.get("search") is True
+
+
 def is_disabled(entry: object) -> bool:
     """`disabled: true`, or `enabled: false`, as other clients write it."""
     return isinstance(entry, dict) and (entry.get("disabled") is True or entry.get("enabled") is False)

@@ -5,7 +5,7 @@ Imported by every `llm` command, so what costs time (grpc, protobuf) is loaded b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Signature, signature
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
     MCP(servers="git,time", tools="read_*,list_*", prefix="fs_", mode="auto")
     MCP(readonly=true)           only tools that say that they change nothing
     MCP(approve="writes")        ask me before the others are called
+    MCP(search=true)             the model searches for tools, instead of being given all of them
 
     servers: names; tools: globs; prefix: put in front of the tools' names;
     mode: which era of the protocol to speak: auto, legacy or modern;
@@ -55,6 +56,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         limit: int | None = None,
         approve: str | None = None,
         command: str | None = None,
+        search: bool | None = None,  # noqa: FBT001
         **unknown: Any,
     ) -> None:
         if unknown:  # Python's own TypeError would be a traceback
@@ -68,26 +70,32 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         self._limit = limit
         self._approve = approve
         self._command = command
+        self._search = search
         self._connection: Daemon | None = None
         self._screen: Display | None = None
 
     def tools(self) -> Iterable[llm.Tool]:
         """The tools as they are now. Asks the daemon, which starts servers that it does not know yet."""
         with readable_errors():
-            listing = self._list()
+            listing, searches = self._list()
         warn_of_failures(listing)
-        if self._globs and not listing.offers:
+        direct = self._direct(listing) if searches else listing.offers
+        if self._globs and not direct:
             warn(f"Warning: no tool matches tools={self._globs!r}", str(self._globs))
         reader = listing.free_name("read_result")
-        found = [self._tool(listing, offer, reader) for offer in listing.offers]
-        offered = [*found, *self._reading_tool(listing, reader)]
+        offered = self._searching_tools(listing, reader) if searches else []
+        offered += [self._tool(listing, offer, reader) for offer in direct]
+        offered += self._reading_tool(listing, reader)
         if is_for_prompt():
             from .cost import warn_of_cost
 
             warn_of_cost(offered)
         return offered
 
-    def _list(self) -> Listing:
+    def _list(self) -> tuple[Listing, bool]:
+        """What there is, and whether the model is to search for it."""
+        from llm_tools_mcp.config import wants_search
+
         from .arguments import number_or_none, switch, text_or_none, words
         from .sources import source_of
 
@@ -99,12 +107,34 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         readonly = switch("readonly", self._readonly)
         number_or_none("limit", self._limit)
         self._gate()
+        searches = wants_search(source.text) if self._search is None else switch("search", self._search)
         for warning in source.warnings:
             warn(f"Warning: {warning}", warning)
         daemon = self._daemon()  # first: it starts while the rest is loaded
         with self._display().listing() as on_answer:
-            listing = daemon.list_tools(source, servers, globs, prefix or "", mode, on_answer=on_answer)
-        return listing.read_only() if readonly else listing
+            listing = daemon.list_tools(
+                source,
+                servers,
+                "" if searches else globs,
+                prefix or "",
+                mode,
+                will_search=searches,
+                on_answer=on_answer,
+            )
+        return listing.read_only() if readonly else listing, searches
+
+    def _direct(self, listing: Listing) -> list[Offer]:
+        """What is there besides the search: tools that were named, and those of servers with `alwaysLoad`."""
+        from llm_tools_mcp.naming import matches
+
+        from .arguments import words
+
+        globs = ",".join(words("tools", self._globs))
+        return [
+            offer
+            for offer in listing.offers
+            if offer.server in listing.always_loaded or (globs and matches(globs, offer.tool, offer.name))
+        ]
 
     def _daemon(self) -> Daemon:
         if self._connection is None:
@@ -156,6 +186,24 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         if limit and isinstance(raised, int):
             limit = max(limit, min(raised, MOST_RAISED))
         return Bound(limit, reader)
+
+    def _searching_tools(self, listing: Listing, reader: str) -> list[llm.Tool]:
+        from llm_tools_mcp.client.searching import Ranking, search
+
+        from .searching import searching_tools
+
+        def find(query: str, servers: Sequence[str]) -> Ranking:
+            return search(self._daemon(), listing, query, servers)
+
+        def call(offer: Offer, arguments: dict[str, Any]) -> Any:
+            return self._call(listing, offer, arguments, self._bound(listing, offer, reader))
+
+        async def call_async(offer: Offer, arguments: dict[str, Any]) -> Any:
+            return await self._call_async(listing, offer, arguments, self._bound(listing, offer, reader))
+
+        if not listing.offers:
+            return []
+        return searching_tools(self, listing, find, call_async if is_for_async_model() else call)
 
     def _reading_tool(self, listing: Listing, name: str) -> list[llm.Tool]:
         """To read on in results that were cut: one for all toolboxes of a prompt."""

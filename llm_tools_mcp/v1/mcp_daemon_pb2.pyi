@@ -152,9 +152,12 @@ class GetAllToolsRequest(google.protobuf.message.Message):
     SERVERS_FIELD_NUMBER: builtins.int
     PROTOCOL_FIELD_NUMBER: builtins.int
     REFRESH_FIELD_NUMBER: builtins.int
+    WILL_SEARCH_FIELD_NUMBER: builtins.int
     protocol: global___Protocol.ValueType
     refresh: builtins.bool
     """Ask the servers anew, whatever is cached."""
+    will_search: builtins.bool
+    """SearchTools will follow: what it needs may be got ready."""
     @property
     def caller(self) -> global___Caller: ...
     @property
@@ -168,9 +171,10 @@ class GetAllToolsRequest(google.protobuf.message.Message):
         servers: collections.abc.Iterable[builtins.str] | None = ...,
         protocol: global___Protocol.ValueType = ...,
         refresh: builtins.bool = ...,
+        will_search: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["caller", b"caller"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["caller", b"caller", "protocol", b"protocol", "refresh", b"refresh", "servers", b"servers"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["caller", b"caller", "protocol", b"protocol", "refresh", b"refresh", "servers", b"servers", "will_search", b"will_search"]) -> None: ...
 
 global___GetAllToolsRequest = GetAllToolsRequest
 

@@ -54,6 +54,11 @@ class McpDaemonStub(object):
                 request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerRequest.SerializeToString,
                 response_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerResponse.FromString,
                 _registered_method=True)
+        self.SearchTools = channel.unary_unary(
+                '/llm_tools_mcp.v1.McpDaemon/SearchTools',
+                request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.SearchToolsRequest.SerializeToString,
+                response_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.SearchToolsResponse.FromString,
+                _registered_method=True)
         self.Health = channel.unary_unary(
                 '/llm_tools_mcp.v1.McpDaemon/Health',
                 request_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.HealthRequest.SerializeToString,
@@ -111,6 +116,13 @@ class McpDaemonServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchTools(self, request, context):
+        """The tools that fit a query best, of the lists that are known. Starts nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Health(self, request, context):
         """Answers whenever the daemon can serve: liveness is this answer, never a pid.
         """
@@ -160,6 +172,11 @@ def add_McpDaemonServicer_to_server(servicer, server):
                     servicer.Answer,
                     request_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerRequest.FromString,
                     response_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerResponse.SerializeToString,
+            ),
+            'SearchTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchTools,
+                    request_deserializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.SearchToolsRequest.FromString,
+                    response_serializer=llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.SearchToolsResponse.SerializeToString,
             ),
             'Health': grpc.unary_unary_rpc_method_handler(
                     servicer.Health,
@@ -290,6 +307,33 @@ class McpDaemon(object):
             '/llm_tools_mcp.v1.McpDaemon/Answer',
             llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerRequest.SerializeToString,
             llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.AnswerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_tools_mcp.v1.McpDaemon/SearchTools',
+            llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.SearchToolsRequest.SerializeToString,
+            llm__tools__mcp_dot_v1_dot_mcp__daemon__pb2.SearchToolsResponse.FromString,
             options,
             channel_credentials,
             insecure,

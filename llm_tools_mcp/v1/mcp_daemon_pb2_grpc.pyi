@@ -52,6 +52,12 @@ class McpDaemonStub:
     ]
     """A person's answer to a `question` that came on the stream of a call, while that stream goes on."""
 
+    SearchTools: grpc.UnaryUnaryMultiCallable[
+        llm_tools_mcp.v1.mcp_daemon_pb2.SearchToolsRequest,
+        llm_tools_mcp.v1.mcp_daemon_pb2.SearchToolsResponse,
+    ]
+    """The tools that fit a query best, of the lists that are known. Starts nothing."""
+
     Health: grpc.UnaryUnaryMultiCallable[
         llm_tools_mcp.v1.mcp_daemon_pb2.HealthRequest,
         llm_tools_mcp.v1.mcp_daemon_pb2.HealthResponse,
@@ -106,6 +112,12 @@ class McpDaemonAsyncStub:
         llm_tools_mcp.v1.mcp_daemon_pb2.AnswerResponse,
     ]
     """A person's answer to a `question` that came on the stream of a call, while that stream goes on."""
+
+    SearchTools: grpc.aio.UnaryUnaryMultiCallable[
+        llm_tools_mcp.v1.mcp_daemon_pb2.SearchToolsRequest,
+        llm_tools_mcp.v1.mcp_daemon_pb2.SearchToolsResponse,
+    ]
+    """The tools that fit a query best, of the lists that are known. Starts nothing."""
 
     Health: grpc.aio.UnaryUnaryMultiCallable[
         llm_tools_mcp.v1.mcp_daemon_pb2.HealthRequest,
@@ -169,6 +181,14 @@ class McpDaemonServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[llm_tools_mcp.v1.mcp_daemon_pb2.AnswerResponse, collections.abc.Awaitable[llm_tools_mcp.v1.mcp_daemon_pb2.AnswerResponse]]:
         """A person's answer to a `question` that came on the stream of a call, while that stream goes on."""
+
+    @abc.abstractmethod
+    def SearchTools(
+        self,
+        request: llm_tools_mcp.v1.mcp_daemon_pb2.SearchToolsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[llm_tools_mcp.v1.mcp_daemon_pb2.SearchToolsResponse, collections.abc.Awaitable[llm_tools_mcp.v1.mcp_daemon_pb2.SearchToolsResponse]]:
+        """The tools that fit a query best, of the lists that are known. Starts nothing."""
 
     @abc.abstractmethod
     def Health(

@@ -570,6 +570,7 @@ def test_toolbox_is_one_of_llms(user: Home) -> None:
         "limit": None,
         "approve": None,
         "command": None,
+        "search": None,
     }
 
 

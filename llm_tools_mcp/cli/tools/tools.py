@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from llm_tools_mcp.config import ConfigSource
     from llm_tools_mcp.terminal.progress import Display
 
+# How many tools a search shows.
+_BEST = 10
+
 
 @command(
     "tools",
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     "llm mcp tools --tokens",
     "llm mcp tools https://mcp.example.com/mcp",
     "llm mcp tools --command 'uvx mcp-server-time'",
+    'llm mcp tools --search "take a screenshot"',
     "llm mcp tools --json | jq -r '.tools[].name'",
 )
 @click.argument("server", required=False, shell_complete=server_names)
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     "--refresh", is_flag=True, help="Ask the servers again, instead of showing what they said last."
 )
 @click.option("--schema", is_flag=True, help="Show the JSON Schema of the arguments too.")
+@click.option("--search", "query", metavar="WORDS", help="Show the tools that fit best, the best one first.")
 @click.option("--tokens", is_flag=True, help="Show what each tool costs in every request to a model, about.")
 @command_option
 @config_option
@@ -51,6 +57,7 @@ def tools_command(  # noqa: PLR0913 - its options
     tool: str | None,
     refresh: bool,
     schema: bool,
+    query: str | None,
     tokens: bool,
     server_command: str | None,
     config_path: str | None,
@@ -67,8 +74,13 @@ def tools_command(  # noqa: PLR0913 - its options
     target = target_of(words, config_path, server_command)
     if target.words:
         raise click.UsageError(f"nothing is expected after {target.tool!r}")
-    listing = list_tools_of(target.source, target.server or None, Daemon(), Display(), refresh=refresh)
-    offers = listing.offers if not target.tool else [find_tool(listing, target.server, target.tool)]
+    daemon = Daemon()
+    listing = list_tools_of(target.source, target.server or None, daemon, Display(), refresh=refresh)
+    offers: Sequence[Offer] = listing.offers
+    if query is not None:
+        offers = _best(daemon, listing, query, target.server or None)
+    elif target.tool:
+        offers = [find_tool(listing, target.server, target.tool)]
     if as_json:
         print_as_json(listing, offers)
     else:
@@ -76,6 +88,12 @@ def tools_command(  # noqa: PLR0913 - its options
         print_missing(listing)
     if listing.failed and not offers:
         context.exit(1)
+
+
+def _best(daemon: Daemon, listing: Listing, query: str, server: str | None) -> Sequence[Offer]:
+    from llm_tools_mcp.client.searching import search
+
+    return search(daemon, listing, query, [] if server is None else [server], _BEST).offers
 
 
 def read_source(config_path: str | None) -> ConfigSource:

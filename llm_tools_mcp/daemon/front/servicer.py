@@ -25,6 +25,7 @@ from .configs import ParsedConfigs, usable
 from .questions import Questions
 from .rpc import Code, RpcError, Write
 from .running import run
+from .searching import ToolSearch
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Servicer:
         self._logins = logins
         self._questions = questions
         self._configs = ParsedConfigs()
+        self._search = ToolSearch(pool)
         self._health = health
         self._connections = connections
         self._socket = socket
@@ -78,6 +80,8 @@ class Servicer:
         try:
             async for answer in listing.answers():
                 await write(answer)
+            if request.will_search:
+                self._search.prepare(parsed)
         finally:
             await listing.aclose()
 
@@ -155,6 +159,9 @@ class Servicer:
         if isinstance(definition, ConfigError):
             raise definition
         return self._logins.applied_to(definition)
+
+    async def SearchTools(self, request: v1.SearchToolsRequest) -> v1.SearchToolsResponse:
+        return await self._search.answer(self._parsed(request.caller, request.protocol), request)
 
     # --- the daemon ---------------------------------------------------------------------------------
 

@@ -151,6 +151,11 @@ class Pool:
         """The last known list, without starting anything."""
         return self._cache.get(definition.cache_key)
 
+    def trouble_of(self, definition: ServerDefinition) -> str:
+        """Why the server cannot be used just now; empty where nothing is known against it."""
+        sessions = self._sessions.get(definition.identity, ())
+        return next((one.last_error for one in sessions if one.state is State.BACKING_OFF), "")
+
     async def list_tools(self, definition: ServerDefinition) -> ToolList:
         """Ask the server for its tools, now. Raises ServerFailure."""
         session = self._take(definition)

@@ -71,6 +71,13 @@ def test_what_servers_say_of_their_tools(home: Home) -> None:
     assert "is left out" in home.run_cli("call", "s", "task", check=False).stderr
 
 
+def test_tools_by_what_they_do(served: Home) -> None:
+    """`--search`: the best ones first, of all servers or of one."""
+    best = json.loads(served.run_cli("tools", "--search", "add two numbers", "--json").stdout)["tools"]
+    assert best[0]["tool"] == "add"
+    assert served.run_cli("tools", "names", "--search", "echo a text").stdout.count("every") == 0
+
+
 def with_broken(served: Home) -> str:
     """Another config, with a server that fails beside the one that runs."""
     servers = {"every": entry(everything_server()), "broken": {"command": "no-such-command"}}
