@@ -71,6 +71,7 @@ def make_caller(source: ConfigSource) -> v1.Caller:
         project_path=paths.sendable(project.path) if project else "",
         project_config=project.text if project else "",
         project_folder=os.fsencode(project.folder) if project else b"",
+        can_answer=True,
     )
 
 

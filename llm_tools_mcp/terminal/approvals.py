@@ -15,6 +15,8 @@ from .tty import EndOfInput, Tty, Withdrawal, terminal
 
 ONCE, TOOL, SERVER, NO = "o", "t", "s", "n"
 
+# Characters of one argument; what is longer nobody reads on a terminal.
+_MAX_VALUE = 20_000
 # Lines of arguments that are shown unasked.
 _SHOWN = 24
 _MAX_REASON = 500
@@ -80,10 +82,12 @@ def _dialogue(tty: Tty, request: Request) -> Decision:
 
 
 def _arguments(arguments: Mapping[str, Any]) -> list[str]:
-    """Whole: what is not shown could not be agreed to. Long lines are wrapped."""
+    """As a person can judge them: nothing is left out unsaid."""
     lines = []
     for name, value in arguments.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        if len(text) > _MAX_VALUE:
+            text = f"{text[:_MAX_VALUE]}\n({len(text) - _MAX_VALUE} more characters, which are not shown)"
         first, *more = _visible(text).splitlines() or [""]
         lines += [f"{_visible(name)}: {first}", *(f"    {line}" for line in more)]
     return lines

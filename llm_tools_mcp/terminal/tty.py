@@ -100,8 +100,19 @@ class Tty:
         return line.decode("utf-8", "replace").strip()
 
     def forget_input(self) -> None:
-        """What was typed before the question came is no answer to it."""
-        with suppress(termios.error):
+        """What was typed before the question came is no answer to it.
+
+        Read, not only flushed: where the input has ended (`script` with an empty stdin) nobody types, and the
+        end is told once. Raises NoTerminal then.
+        """
+        while select.select([self._descriptor], [], [], 0)[0]:
+            try:
+                data = os.read(self._descriptor, 4096)
+            except OSError:  # it has hung up
+                data = b""
+            if not data:
+                raise NoTerminal("the input of the terminal has ended")
+        with suppress(termios.error):  # and half a line, which cannot be read yet
             termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
     def check(self) -> None:

@@ -73,6 +73,7 @@ class Caller(google.protobuf.message.Message):
     PROJECT_PATH_FIELD_NUMBER: builtins.int
     PROJECT_CONFIG_FIELD_NUMBER: builtins.int
     PROJECT_FOLDER_FIELD_NUMBER: builtins.int
+    CAN_ANSWER_FIELD_NUMBER: builtins.int
     config_path: builtins.str
     """Where the config was read from, for messages; empty for a config that is no file."""
     config: builtins.str
@@ -88,6 +89,8 @@ class Caller(google.protobuf.message.Message):
     """
     project_config: builtins.str
     project_folder: builtins.bytes
+    can_answer: builtins.bool
+    """It knows questions, and calls Answer. Others are asked nothing: what servers ask is cancelled."""
     @property
     def environment(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """HOME, PATH and their kin, proxy variables, and those that the config mentions as ${VAR}."""
@@ -104,9 +107,10 @@ class Caller(google.protobuf.message.Message):
         project_path: builtins.str = ...,
         project_config: builtins.str = ...,
         project_folder: builtins.bytes = ...,
+        can_answer: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_umask", b"_umask", "umask", b"umask"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "project_config", b"project_config", "project_folder", b"project_folder", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "can_answer", b"can_answer", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "project_config", b"project_config", "project_folder", b"project_folder", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_umask", b"_umask"]) -> typing.Literal["umask"] | None: ...
 
 global___Caller = Caller

@@ -76,6 +76,9 @@ def test_questions_of_calls(daemon: Running) -> None:
     assert call(daemon, hesitant, *steps) == "next"
     assert len(hesitant.withdrawn) == len(hesitant.asked)  # 1, but where the call was over before
     assert call(daemon, None, {"ask": FORM}) == [{"action": "decline"}]
+    stranger = request(daemon, {"ask": FORM})  # a client that knows no questions waits for none
+    stranger.caller.can_answer = False
+    assert "cancel" in daemon.client.call(stranger, lambda _: None, person).content[0].text
 
     async def concurrently() -> list[Any]:
         client = AsyncDaemonClient(daemon.home.socket)

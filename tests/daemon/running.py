@@ -41,7 +41,9 @@ class Running:
         environment = {"PATH": self.home.env["PATH"], "HOME": self.home.env["HOME"], **env}
         text = json.dumps({"mcpServers": servers})
         cwd = str(self.home.work)
-        return v1.Caller(config_path=path, config=text, cwd=cwd, environment=environment, umask=0o022)
+        return v1.Caller(
+            config_path=path, config=text, cwd=cwd, environment=environment, umask=0o022, can_answer=True
+        )
 
     def list(
         self, servers: Mapping[str, Any], path: str = "/mcp.json", **options: Any

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -213,6 +214,8 @@ def test_prompts_that_nobody_answers(asking: Home) -> None:
     shell = f"{BIN}/llm-mcp call asker ask --json-args '{json.dumps(STEPS)}' & wait"
     in_background = converse(["bash", "-mc", shell], env=asking.env, cwd=asking.work)
     assert "It was declined: it runs in the background" in in_background.screen
+    ended = asking.run("script", "-qc", f"sh -c {shlex.quote(shell.removesuffix(' & wait'))}", "/dev/null")
+    assert "It was declined: the input of the terminal has ended" in ended.stdout
     unwanted = call(asking, env={"LLM_MCP_ANSWERS": "decline"})
     assert "It was declined: LLM_MCP_ANSWERS=decline" in unwanted.stderr
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure, unexpected
 from llm_tools_mcp.daemon.pool.calls import OnEvent
-from llm_tools_mcp.daemon.server.questions import Ask
+from llm_tools_mcp.daemon.server.questions import Ask, nobody
 from llm_tools_mcp.errors import ConfigError
 
 from .events import Event, EventWriter, Write
@@ -22,14 +22,19 @@ Run = Callable[[OnEvent, Ask], Awaitable[None]]
 
 
 async def run(
-    run_it: Run, last: Event, write: Write, questions: Questions, *, server: str, subject: str
+    run_it: Run,
+    last: Event,
+    write: Write,
+    questions: Questions,
+    request: v1.CallToolRequest | v1.RequestMessage,
 ) -> None:
-    """Write what happens meanwhile, then `last` with what came of it. `subject`: of the questions."""
+    """Write what happens meanwhile, then `last` with what came of it."""
+    subject = request.tool if isinstance(request, v1.CallToolRequest) else request.method
     events = EventWriter(write, type(last))
-    asker = questions.asker(server, subject, events.put_question)
+    asker = questions.asker(request.server, subject, events.put_question)
     try:
         try:
-            await run_it(events.put, asker.ask)
+            await run_it(events.put, asker.ask if request.caller.can_answer else nobody)
         except Exception as error:  # noqa: BLE001 - the caller must hear of it
             last.failure.CopyFrom(_failure(error))
         asker.close()

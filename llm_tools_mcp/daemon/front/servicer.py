@@ -120,7 +120,7 @@ class Servicer:
             result = await self._pool.call(definition, request.tool, arguments, forward, ask)
             write_result(result, last.result)
 
-        await run(call, last, write, self._questions, server=request.server, subject=request.tool)
+        await run(call, last, write, self._questions, request)
 
     async def Request(self, request: v1.RequestMessage, write: Write) -> None:
         last = v1.RequestEvent()
@@ -140,7 +140,7 @@ class Servicer:
                 )
             last.result = strict_json.dumps(result)
 
-        await run(ask_server, last, write, self._questions, server=request.server, subject=request.method)
+        await run(ask_server, last, write, self._questions, request)
 
     async def Answer(self, request: v1.AnswerRequest) -> v1.AnswerResponse:
         try:
