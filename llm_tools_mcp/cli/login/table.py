@@ -10,7 +10,7 @@ import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.config.definition import public_url
-from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.errors import LoginsUnusable, McpError
 from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.terminal.screen import clean_line, print_json, print_table
 
@@ -55,6 +55,15 @@ def as_dict(login: Login) -> dict[str, Any]:
 def state(login: Login) -> str:
     is_over = bool(login.expires_at) and time.time() >= login.expires_at and not login.refresh_token
     return "logged in" if login.is_usable and not is_over else "needs login"
+
+
+def login_state(server: str, url: str) -> str:
+    """Empty where nobody has ever logged in, or the store cannot be read: `doctor` says that."""
+    try:
+        login = LoginStore(paths.logins_file()).read().login(server, url)
+    except LoginsUnusable:
+        return ""
+    return state(login) if login is not None else ""
 
 
 def until(login: Login) -> str:

@@ -11,7 +11,7 @@ from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.editing import check_source, config_file
 from llm_tools_mcp.cli.running import is_running
 from llm_tools_mcp.cli.tools.tools import read_source
-from llm_tools_mcp.config import named_entries
+from llm_tools_mcp.config import ServerDefinition, named_entries
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.columns import print_columns
@@ -85,6 +85,9 @@ def _row(
         from llm_tools_mcp.cli.running import server_state
 
         state, error = server_state(best), best.last_error
+    login = _login(parsed)
+    if state == "stopped" and login == "needs login":
+        state = login
     is_live = best is not None and state == "ready"
     return {
         "name": name,
@@ -96,8 +99,18 @@ def _row(
         "idle_seconds": round(best.idle_seconds, 1) if best is not None and is_live else None,
         "copies": sum(session.pid > 0 for session in sessions),
         "folders": sorted({session.cwd for session in sessions if session.pid}),
+        "login": login,
         "error": error,
     }
+
+
+def _login(parsed: Any) -> str:
+    """`logged in`, `needs login`, or nothing for a server that nobody has logged in to."""
+    if not isinstance(parsed, ServerDefinition) or not parsed.can_log_in:
+        return ""
+    from llm_tools_mcp.cli.login.table import login_state
+
+    return login_state(parsed.name, parsed.url)
 
 
 def _transport(parsed: Any, entry: Any) -> str:

@@ -278,9 +278,12 @@ class Pool:
                 self._end_if_retired(session)
 
     def keep_logins(self, usable: Container[str]) -> None:
-        """Somebody has logged in or out: what a login opened that is over ends once it is unused."""
+        """Somebody has logged in or out: what a login opened that is over ends once it is unused, and so
+        does what was refused for want of one. A config that still wants it says so.
+        """
         for session in self.sessions():
-            if session.definition.login and session.definition.login not in usable:
+            login = session.definition.login
+            if login not in usable if login else session.refusal is not None:
                 session.is_retired = True
                 self._end_if_retired(session)
 

@@ -50,14 +50,20 @@ CASES = [
                 "headers": {"Authorization": "Bearer ${TICKETS_TOKEN}"},
                 "timeout": 600.0,
             },
-            "signed": {"url": "https://signed.example.org/mcp"},
+            "signed": {
+                "url": "https://signed.example.org/mcp",
+                "headersHelper": "/opt/bin/headers.sh",
+                "oauth": {
+                    "clientId": "abc",
+                    "callbackPort": 8080,
+                    "redirectUri": "http://localhost:8080/callback",
+                },
+            },
             "events": {"url": "https://events.example.org/stream", "type": "sse"},
             "resting": {"command": "resting-server", "args": ["pa$$word"], "disabled": True},
             "here": {"command": "./serve", "cwd": "@WORK@"},
         },
         (
-            "signed: without headersHelper: give the headers themselves; ",
-            "without oauth: logging in is not supported",
             "socket: its type 'ws' is not known here",
             "resting: is switched off there, and is added as disabled",
             "far: only for /home/ada/other: import it from there",
@@ -94,12 +100,15 @@ CASES = [
                 "url": "https://remote.example.org/mcp",
                 "headers": {"Authorization": "Bearer ${REMOTE_TOKEN}"},
             },
-            "login": {"url": "https://login.example.org/mcp"},
+            "login": {
+                "url": "https://login.example.org/mcp",
+                "oauth": {"clientId": "id", "clientSecret": "s3cr3t", "scopes": ["read"]},
+            },
         },
         (
             "local: without envFile: copy its variables to env",
             "${workspaceFolderBasename…} has no counterpart here",
-            "login: without auth: logging in is not supported: give a token in headers",
+            "login: to log in: llm mcp login login",
         ),
     ),
     Case(
@@ -206,13 +215,13 @@ CASES = [
             "stream": {"url": "https://stream.example.org/sse"},
             "unclear": {"url": "https://unclear.example.org/events"},
             "typed": {"url": "https://typed.example.org/events", "type": "sse"},
-            "cloud": {"url": "https://cloud.example.org/mcp"},
+            "cloud": {"url": "https://cloud.example.org/mcp", "oauth": {"scopes": ["email"]}},
             "Paused": {"command": "paused", "disabled": True},
             "excluded": {"command": "excluded", "excludeTools": ["*"], "disabled": True},
         },
         (
             'unclear: treated as streamable HTTP; if it speaks SSE, add "type": "sse"',
-            "cloud: without authProviderType, oauth: logging in is not supported",
+            "cloud: to log in: llm mcp login cloud; without authProviderType: this way to log in",
         ),
     ),
     Case(
@@ -248,11 +257,15 @@ CASES = [
                 "excludeTools": ["screenshot"],
                 "disabled": True,
             },
-            "login": {"url": "https://login.example.org/sse", "type": "http"},
+            "login": {
+                "url": "https://login.example.org/sse",
+                "type": "http",
+                "oauth": {"clientId": "abc", "scopes": ["read"]},
+            },
         },
         (
             "context: without its env_vars of a remote machine",
-            "login: without scopes, oauth: logging in is not supported",
+            "login: to log in: llm mcp login login",
         ),
     ),
 ]
@@ -292,7 +305,7 @@ FILES = {
             "folders": {"command": "npx", "args": ["server", "C:\\Users\\Ada"]},
         },
         (
-            "login: without auth: logging in is not supported",
+            "login: to log in: llm mcp login login",
             "stream: its timeout of 30000 is read as milliseconds",
             "assistant: has a path relative to the folder that you call from",
             "; without keep_alive",

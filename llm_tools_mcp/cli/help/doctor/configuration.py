@@ -184,7 +184,9 @@ def _connections(source: ConfigSource, told: set[str]) -> Iterator[Finding]:
     yield from _connected(counts)
     yield from look_at_schemas(listing.offers)
     for failed in listing.failed:
-        if failed.server not in told:
+        if failed.login:
+            yield Finding(BAD, f"{clean_line(failed.server)}: needs a login", failed.login)
+        elif failed.server not in told:
             logs = f"llm mcp logs {shlex.quote(clean_line(failed.server))}"
             yield Finding(BAD, f"{clean_line(failed.server)}: {failed.reason}", logs)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .commands import adapt_command
 from .documents import Json
+from .logins import take_login
 from .placeholders import Origin, Placeholders
 from .shapes import unfold_command, unfold_headers
 from .tokens import literal_tokens
@@ -92,10 +93,9 @@ _MEANINGLESS = (
     *("bundled", "source", "settings", "lifecycle", "clientName", "tokenCacheDir", "slug", "roots"),
     *("alwaysLoad", "required", "supports_parallel_tool_calls", "watchPaths"),
 )
-_NO_LOGIN = "logging in is not supported: give a token in headers"
+_NO_LOGIN = "this way to log in is not known here: try llm mcp login, or give a token in headers"
 _LOST = {
     "envFile": "copy its variables to env, or export them",
-    "headersHelper": "give the headers themselves",
     "sandbox": "it is not sandboxed here",
     "sandboxEnabled": "it is not sandboxed here",
     **dict.fromkeys(("oauth", "auth", "authentication", "authProviderType"), _NO_LOGIN),
@@ -116,6 +116,7 @@ def translated(name: str, raw: Any, origin: Origin, dialect: Dialect, *, is_off:
         _take_what_is_common(translation)
     except Untranslatable as reason:
         return Found(name, None, origin.path, (str(reason),))
+    take_login(translation, name)
     _take_switch(translation, is_off=is_off)
     _name_the_lost(translation)
     said = {key: value for key, value in translation.entry.items() if value not in ([], {})}

@@ -1,0 +1,59 @@
+"""How another client logs in to a server → `oauth` and `headersHelper`; the login itself is made anew."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .translation import Translation
+
+# As Claude Code, Gemini CLI and Codex spell them.
+_KEYS = {
+    "clientId": "clientId",
+    "client_id": "clientId",
+    "clientSecret": "clientSecret",
+    "client_secret": "clientSecret",
+    "scopes": "scopes",
+    "callbackPort": "callbackPort",
+    "callback_port": "callbackPort",
+    "redirectUri": "redirectUri",
+    "clientMetadataUrl": "clientMetadataUrl",
+    "grantType": "grantType",
+    "issuer": "issuer",
+    # Cursor's
+    "CLIENT_ID": "clientId",
+    "CLIENT_SECRET": "clientSecret",
+}
+# Ways to say that there is a login, and nothing about it.
+_JUST_OAUTH = {"auth": "oauth", "authentication": "oauth", "authProviderType": "dynamic_discovery"}
+
+
+def take_login(translation: Translation, name: str) -> None:
+    """What is taken over, and a note that says how to log in."""
+    rest = translation.rest
+    translation.take("headersHelper")
+    given = rest.pop("auth") if isinstance(rest.get("auth"), dict) else rest.pop("oauth", None)
+    says_oauth = given is True or isinstance(given, dict)
+    for key, word in _JUST_OAUTH.items():
+        if rest.get(key) == word:
+            rest.pop(key)
+            says_oauth = True
+    oauth = _known(given) if isinstance(given, dict) and given.get("enabled") is not False else {}
+    if isinstance(scopes := rest.get("scopes"), list):
+        oauth.setdefault("scopes", scopes)
+        translation.drop("scopes")
+        says_oauth = True
+    if oauth:
+        translation.entry["oauth"] = oauth
+    if given is False:
+        translation.entry["oauth"] = False
+    if says_oauth and "headersHelper" not in translation.entry:
+        translation.notes.append(f"to log in: llm mcp login {shlex.quote(name)}")
+
+
+def _known(given: dict[str, Any]) -> dict[str, Any]:
+    oauth = {ours: given[key] for key, ours in _KEYS.items() if given.get(key) not in (None, "", [])}
+    if "clientId" in oauth and "callbackPort" in oauth:  # it was registered so, by hand
+        oauth.setdefault("redirectUri", f"http://localhost:{oauth['callbackPort']}/callback")
+    return oauth

@@ -1,0 +1,179 @@
+"""login and logout by the real commands, a real daemon and a real authorization server."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from llm_tools_mcp.cli.login.login import log_in_to
+from llm_tools_mcp.cli.login.person import TerminalPerson
+from llm_tools_mcp.errors import McpError
+from tests.cli.terminal import run_in_terminal
+from tests.home import BIN, Home
+from tests.login.browsing import redirected
+from tests.programs import GONE
+from tests.prompting import outputs, prompt
+from tests.servers.guarded import Guarded, guarded
+from tests.waiting import wait_until
+
+BROWSER = f"{sys.executable} {Path(__file__).parents[2] / 'conformance' / 'browser.py'} %s"
+LINE = "'remote' needs a login: llm mcp login remote"
+
+
+@pytest.fixture
+def server() -> Iterator[Guarded]:
+    with guarded() as made:
+        yield made
+
+
+@pytest.fixture
+def apart(home: Home, server: Guarded) -> Home:
+    """A home with a browser, and the server in its config."""
+    home.env["BROWSER"] = BROWSER
+    home.write_config({"remote": {"url": server.url}})
+    return home
+
+
+def daemon_of(home: Home) -> int:
+    return int(json.loads(home.run_cli("health", "--json").stdout)["pid"])
+
+
+def leaks(home: Home, server: Guarded, *texts: str) -> list[str]:
+    """Where a token is that should not be: files but for the store, and what `ps` shows."""
+    places = {str(index): text.encode() for index, text in enumerate(texts)}
+    for path in home.folder.rglob("*"):
+        if path.is_file() and path.name != "logins.json":
+            places[str(path)] = path.read_bytes()
+    for process in home.processes():
+        try:
+            places[f"pid {process.pid}"] = repr((process.cmdline(), process.environ())).encode()
+        except GONE:
+            continue
+    return [place for place, held in places.items() for secret in server.secrets if secret.encode() in held]
+
+
+def test_from_refusal_to_tools_and_back(apart: Home, server: Guarded) -> None:
+    """A prompt says what to type, in one line; after the login the same daemon has the tools; after the
+    logout it has not, and nothing of a token is left anywhere but in the store.
+    """
+    refused = prompt(apart, "MCP")
+    assert refused.stderr.splitlines() == [LINE]
+    done = apart.run_cli("login", "remote")
+    assert f"logged in to 'remote' at {server.origin}; it is renewed by itself; scopes: read" in done.stdout
+    assert "it offers 4 tools: echo, whoami" in done.stdout
+    used = prompt(apart, "MCP", ("whoami", {}), ("repeat_token", {}), ("write", {}))
+    assert used.stderr == ""
+    assert outputs(used)[0] == "client-1"
+    assert "I was given [redacted]" in outputs(used)[1]
+    assert "needs more rights (write): llm mcp login remote" in outputs(used)[2]
+    shown = apart.run_cli("login", "--status", "--json")
+    (login,) = json.loads(shown.stdout)["logins"]
+    assert (login["server"], login["state"], login["scopes"]) == ("remote", "logged in", ["read"])
+    status = apart.run_cli("status", "--json")
+    (session,) = json.loads(status.stdout)["servers"]
+    assert (session["login"], session["state"]) == (server.origin, "ready")
+    told = apart.run_cli("logout", "remote")
+    assert told.stdout == "logged out of 'remote'\n"
+    assert len(server.asked("/revoke")) == 2
+    again = prompt(apart, "MCP")
+    assert again.stderr.splitlines() == [LINE]
+    (row,) = json.loads(apart.run_cli("list", "--json").stdout)["servers"]
+    assert (row["state"], row["tools"], row["login"]) == ("needs login", 4, "needs login")
+    results = (done, used, shown, status, told, again)
+    assert leaks(apart, server, *(f"{each.stdout}{each.stderr}" for each in results)) == []
+    assert not [secret for secret in server.secrets if secret in logins_of(apart).read_text()]
+
+
+def logins_of(home: Home) -> Path:
+    (found,) = home.folder.rglob("logins.json")
+    return found
+
+
+def test_killed_while_a_token_rotates(apart: Home, server: Guarded) -> None:
+    """A daemon that is killed in the middle of a renewal loses no login: the next one goes on with it."""
+    apart.run_cli("login", "remote")
+    before = logins_of(apart).read_bytes()
+    daemon = psutil.Process(daemon_of(apart))
+    server.tokens.clear()
+    server.slow["/token"] = 30
+    asked = len(server.asked("/token"))
+    with subprocess.Popen(
+        [str(BIN / "llm-mcp"), "call", "remote", "whoami"],
+        env=apart.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as call:
+        wait_until(lambda: len(server.asked("/token")) > asked)
+        daemon.send_signal(signal.SIGKILL)
+        call.wait(20)
+    assert logins_of(apart).read_bytes() == before
+    server.slow.clear()
+    assert apart.run_cli("call", "remote", "whoami").stdout == "client-1\n"
+
+
+def test_without_a_browser(home: Home, server: Guarded) -> None:
+    """A script is given the page's url as JSON, and hands back the address that the browser ended at."""
+    with subprocess.Popen(
+        [str(BIN / "llm-mcp"), "login", server.url, "--json"],
+        env=home.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as login:
+        assert login.stdin is not None
+        assert login.stdout is not None
+        url = json.loads(login.stdout.readline())["authorization_url"]
+        stdout, stderr = login.communicate(redirected(url) + "\n", timeout=30)
+    done, offered = map(json.loads, stdout.splitlines())
+    assert (login.returncode, done["state"], offered["tools"][0]) == (0, "logged in", "echo"), stderr
+    assert "127.0.0.1" in stderr
+    assert json.loads(logins_of(home).read_text())["logins"][0]["issuer"] == server.origin
+
+
+def test_add_offers_the_login(home: Home, server: Guarded) -> None:
+    """On a terminal `add` logs in at once, if that is wanted; Ctrl-C in the middle leaves no traceback."""
+    seen = run_in_terminal(
+        home,
+        "add",
+        "remote",
+        server.url,
+        env={"BROWSER": BROWSER},
+        when=lambda raw: "Log in now?" in raw,
+        then=b"\r",
+    )
+    assert seen.code == 0
+    assert "it offers 4 tools" in seen.screen
+    broken_off = run_in_terminal(
+        home, "login", "remote", "--no-browser", when=lambda raw: "paste that address" in raw
+    )
+    assert broken_off.code == 130
+    assert "Traceback" not in broken_off.screen
+
+
+def test_no_login_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a login cannot be had for is said, with the reason."""
+    url = "https://a.example/mcp"
+    refused = {
+        "a": ({"command": "true"}, "is a command that runs here"),
+        "b": ({"url": url, "oauth": False}, "rules a login out"),
+        "c": ({"url": url, "headers": {"authorization": "Bearer x"}}, "has an `Authorization` header"),
+        "d": ({"url": url, "headersHelper": "true"}, "has a `headersHelper`"),
+        "e": ({"url": url, "disabled": True}, "llm mcp enable e"),
+        "f": ({"url": url, "oauth": {"grantType": "client_credentials"}}, "`clientId`"),
+        "g": ({"url": url, "oauth": {"redirectUri": "https://evil.example/"}}, "should be http://"),
+    }
+    home.write_config({name: entry for name, (entry, _) in refused.items()})
+    for name, value in home.env.items():
+        monkeypatch.setenv(name, value)
+    for name, (_, words) in refused.items():
+        with pytest.raises(McpError, match=re.escape(words)):
+            log_in_to(name, None, TerminalPerson(use_browser=False, as_json=False))
