@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .translation import Translation
+from .documents import Json
 
 # As Claude Code, Gemini CLI and Codex spell them.
 _KEYS = {
@@ -29,10 +28,10 @@ _KEYS = {
 _JUST_OAUTH = {"auth": "oauth", "authentication": "oauth", "authProviderType": "dynamic_discovery"}
 
 
-def take_login(translation: Translation, name: str) -> None:
-    """What is taken over, and a note that says how to log in."""
-    rest = translation.rest
-    translation.take("headersHelper")
+def take_login(rest: Json, entry: Json, name: str) -> list[str]:
+    """Moves what there is from `rest` to `entry`; a note says how to log in."""
+    if "headersHelper" in rest:
+        entry["headersHelper"] = rest.pop("headersHelper")
     given = rest.pop("auth") if isinstance(rest.get("auth"), dict) else rest.pop("oauth", None)
     says_oauth = given is True or isinstance(given, dict)
     for key, word in _JUST_OAUTH.items():
@@ -42,14 +41,14 @@ def take_login(translation: Translation, name: str) -> None:
     oauth = _known(given) if isinstance(given, dict) and given.get("enabled") is not False else {}
     if isinstance(scopes := rest.get("scopes"), list):
         oauth.setdefault("scopes", scopes)
-        translation.drop("scopes")
+        rest.pop("scopes")
         says_oauth = True
     if oauth:
-        translation.entry["oauth"] = oauth
+        entry["oauth"] = oauth
     if given is False:
-        translation.entry["oauth"] = False
-    if says_oauth and "headersHelper" not in translation.entry:
-        translation.notes.append(f"to log in: llm mcp login {shlex.quote(name)}")
+        entry["oauth"] = False
+    is_due = says_oauth and "headersHelper" not in entry
+    return [f"to log in: llm mcp login {shlex.quote(name)}"] if is_due else []
 
 
 def _known(given: dict[str, Any]) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def translated(name: str, raw: Any, origin: Origin, dialect: Dialect, *, is_off:
         _take_what_is_common(translation)
     except Untranslatable as reason:
         return Found(name, None, origin.path, (str(reason),))
-    take_login(translation, name)
+    translation.notes += take_login(translation.rest, translation.entry, name)
     _take_switch(translation, is_off=is_off)
     _name_the_lost(translation)
     said = {key: value for key, value in translation.entry.items() if value not in ([], {})}
