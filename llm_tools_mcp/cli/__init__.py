@@ -43,6 +43,8 @@ _COMMANDS = {
     "approvals": ("tools.approvals", "Show the tools that you have allowed for good, or forget them."),
     "resources": ("resources.resources", "Show what the servers have to read, for `llm -f mcp:SERVER/URI`."),
     "read": ("resources.resources", "Print or save a resource of a server."),
+    "prompts": ("resources.prompts", "Show the prompts of the servers, for `llm -t mcp:SERVER/PROMPT`."),
+    "prompt": ("resources.prompts", "Print a prompt of a server, its arguments filled in."),
     "doctor": ("help.doctor", "Look for what is wrong, and say what to type about it."),
     "status": ("daemon.status", "Show the state of the daemon and of its servers."),
     "metrics": ("daemon.metrics", "Print OpenMetrics for Prometheus: calls, errors, latency."),

@@ -80,6 +80,28 @@ def template_arguments(
     return _keys_or_values(context, reference, _quietly(names, []), incomplete)
 
 
+def prompt_names(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Of the server that was typed already, as far as they are known."""
+    found = [(str(item.get("name")), str(item.get("description") or "")) for item in _known_prompts(context)]
+    return [CompletionItem(name, help=_first_line(text)) for name, text in found if _fits(name, incomplete)]
+
+
+def prompt_arguments(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """KEY= of the prompt that was typed already; or a VALUE, which the server completes."""
+    wanted = context.params.get("name") or ""
+    arguments = [item.get("arguments") for item in _known_prompts(context) if item.get("name") == wanted]
+    names = [one["name"] for found in arguments if isinstance(found, list) for one in found if "name" in one]
+    return _keys_or_values(context, {"type": "ref/prompt", "name": wanted}, names, incomplete)
+
+
+def _known_prompts(context: click.Context) -> list[dict[str, Any]]:
+    return _known(context, "prompts/list", "prompts")
+
+
 def _keys_or_values(
     context: click.Context, reference: dict[str, str], names: list[str], incomplete: str
 ) -> list[CompletionItem]:

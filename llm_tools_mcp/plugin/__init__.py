@@ -4,6 +4,6 @@ Every `llm` command imports this package: nothing but llm and click, which are l
 by it (docs/architecture.md, "The rules of the house").
 """
 
-from .hooks import register_commands, register_fragment_loaders, register_tools
+from .hooks import register_commands, register_fragment_loaders, register_template_loaders, register_tools
 
-__all__ = ["register_commands", "register_fragment_loaders", "register_tools"]
+__all__ = ["register_commands", "register_fragment_loaders", "register_template_loaders", "register_tools"]

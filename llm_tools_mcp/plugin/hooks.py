@@ -33,6 +33,21 @@ def _load_fragment(address: str) -> list[llm.Fragment | llm.Attachment]:
 
 
 @llm.hookimpl
+def register_template_loaders(register: Callable[..., None]) -> None:
+    register("mcp", _load_template)
+
+
+def _load_template(address: str) -> llm.Template:
+    """A prompt of an MCP server: mcp:SERVER/PROMPT?arg=value (llm mcp prompts shows them)
+
+    Or all its tools and its instructions: mcp:SERVER
+    """
+    from .templates import load_template
+
+    return load_template(address)
+
+
+@llm.hookimpl
 def register_commands(cli: click.Group) -> None:
     cli.add_command(
         _McpGroup(name="mcp", help="Use MCP servers: their tools, and the daemon that keeps them connected.")

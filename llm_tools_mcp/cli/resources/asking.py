@@ -44,3 +44,13 @@ def source_with(config_path: str | None, server: str | None) -> tuple[ConfigSour
 def print_failures(failed: Sequence[Failed]) -> None:
     for one in failed:
         click.echo(f"Warning: {clean_line(one.server)}: {clean_line(one.reason)}", err=True)
+
+
+def pairs_of(words: Sequence[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for word in words:
+        name, separator, text = word.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{word!r} is not of the form KEY=VALUE", param_hint="KEY=VALUE")
+        pairs[name] = text
+    return pairs

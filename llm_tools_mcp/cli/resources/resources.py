@@ -17,7 +17,7 @@ from llm_tools_mcp.cli.tools.results import as_dict, output_path, print_result, 
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal, print_json, styled
 
-from .asking import print_failures, requests_of, source_with
+from .asking import pairs_of, print_failures, requests_of, source_with
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -114,7 +114,7 @@ def read_command(
 
     source, _ = source_with(config_path, server)
     if arguments or is_template(uri):
-        uri = expanded(uri, _pairs(arguments))
+        uri = expanded(uri, pairs_of(arguments))
     contents = requests_of(source).read(server, uri)
     if not contents:
         raise McpError(f"server {server!r} has nothing in {uri!r}")
@@ -126,16 +126,6 @@ def read_command(
         sys.stdout.buffer.write(contents[0].data)
     else:
         print_result(result, saved)
-
-
-def _pairs(words: Sequence[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for word in words:
-        name, separator, text = word.partition("=")
-        if not separator:
-            raise click.BadParameter(f"{word!r} is not of the form KEY=VALUE", param_hint="KEY=VALUE")
-        pairs[name] = text
-    return pairs
 
 
 def _as_result(contents: Sequence[Contents]) -> v1.ToolResult:
