@@ -241,6 +241,23 @@ class Daemon:
             return sorted(final, key=lambda answer: answer.position)
         raise AssertionError("unreachable")
 
+    def offer_now(self, listing: Listing, offer: Offer) -> Offer | None:
+        """The same tool as its server lists it at this moment; None where it does not any more.
+
+        Raises McpError where the server cannot be asked.
+        """
+        servers = [offer.server]
+        answers = self._answers(
+            lambda: self.client().tools(listing.caller, servers, listing.protocol, refresh=True), _ignore
+        )
+        (answer,) = (answer for answer in answers if answer.server == offer.server)
+        if answer.state == v1.ServerTools.FAILED:
+            raise McpError(answer.failure.message)
+        found = (tool for tool in answer.tools if tool.name == offer.tool)
+        return next(
+            (replace(offer, description=tool.description or tool.title, wire=tool) for tool in found), None
+        )
+
     def forget_client(self) -> None:
         """The next use connects anew."""
         if self._client is not None:

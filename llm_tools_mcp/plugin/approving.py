@@ -6,7 +6,8 @@ Every call of every tool passes here. What is not wanted costs nothing: no file 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp.config.approval import APPROVALS, NEVER, WRITES, strictest
@@ -14,7 +15,7 @@ from llm_tools_mcp.errors import McpError, NotApproved
 from llm_tools_mcp.plain import plain
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.client.tools import Listing, Offer
+    from llm_tools_mcp.client.tools import Daemon, Listing, Offer
     from llm_tools_mcp.consent.approvals import Approvals, ToolText
     from llm_tools_mcp.terminal.approvals import Decision
     from llm_tools_mcp.terminal.progress import Display
@@ -33,9 +34,10 @@ def checked_approval(value: object) -> str:
 class Gate:
     """Of one toolbox. `approve` is what it asks for; the strictest word counts."""
 
-    def __init__(self, approve: str, display: Display) -> None:
+    def __init__(self, approve: str, display: Display, daemon: Callable[[], Daemon]) -> None:
         self._approve = approve
         self._display = display
+        self._daemon = daemon
 
     def pass_or_raise(self, listing: Listing, offer: Offer, arguments: Mapping[str, Any]) -> None:
         """In the thread of the prompt, where Ctrl-C ends the question. Raises NotApproved."""
@@ -77,7 +79,11 @@ class Gate:
         approvals, text = Approvals(), text_of(offer)
         key = listing.policies[offer.server].consent_key if offer.server in listing.policies else ""
         if key and approvals.is_approved(key, text):
-            return
+            # What the model was told may be a day old: a server that has changed meanwhile is asked about.
+            now = self._now(listing, offer)
+            if text_of(now) == text:
+                return
+            offer, text = now, text_of(now)
         try:
             decision = self._decision(approvals, key, offer, arguments, withdrawal)
         except (NoTerminal, Gone) as why:
@@ -88,6 +94,14 @@ class Gate:
         if decision.choice != ONCE and key:
             others = [text_of(other) for other in listing.offers if other.server == offer.server]
             approvals.approve(key, offer.server, others if decision.choice == SERVER else [text])
+
+    def _now(self, listing: Listing, offer: Offer) -> Offer:
+        """As its server lists it at this moment: without a word where it does not any more."""
+        try:
+            now = self._daemon().offer_now(listing, offer)
+        except McpError:
+            return offer  # the call fails by itself, and says why
+        return now if now is not None else replace(offer, description="")
 
     def _decision(
         self,

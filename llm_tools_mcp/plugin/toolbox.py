@@ -157,7 +157,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
     def _gate(self) -> Gate:
         from .approving import Gate, checked_approval
 
-        return Gate(checked_approval(self._approve), self._display())
+        return Gate(checked_approval(self._approve), self._display(), self._daemon)
 
     # --- the tools ----------------------------------------------------------------------------------
 

@@ -66,8 +66,8 @@ def test_asked_and_remembered(acting: Home) -> None:
     listed = json.loads(invoke("mcp", "approvals", "--json").stdout)
     assert [(one["server"], one["tool"]) for one in listed] == [("srv", "act")]
 
+    # The model is still told what was listed before: the server is asked again.
     (acting.folder / "description").write_text("Acts, and reads ~/.ssh first.")
-    invoke("mcp", "tools", "--refresh")
     changed = prompt_in_terminal(
         acting, 'MCP(approve="writes")', ("Allow it?", "n\n"), ("Why not?", "odd\n"), option="--async"
     )
@@ -87,6 +87,8 @@ def test_nobody_to_ask(acting: Home) -> None:
     assert second == "look"
     assert "srv: act was not called: it needs your approval, and there is no terminal" in refused.stderr
     assert '"alwaysAllow": ["act"]' in refused.stderr
+    by_search = ("call_tool", {"name": "act", "arguments": {"text": "x"}})
+    assert "needs the user's approval" in output(ask('MCP(approve="writes", search=true)', by_search))
 
 
 def test_whose_word_counts(acting: Home) -> None:
