@@ -63,6 +63,7 @@ HOMES = {
     "platformdirs": ("paths",),
     "prometheus_client": ("cli.daemon.metrics",),
     "pydantic": ("config", "daemon.server", DEMO_SERVER),  # server: the SDK speaks in it
+    "dotenv": ("config.resolution",),
     "rapidjson": ("config.document",),
     "rich": ("cli", "terminal"),
     "yaml": ("cli.servers.importing.documents",),

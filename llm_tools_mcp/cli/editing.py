@@ -106,13 +106,18 @@ def unknown_key(unknown: config.UnknownKey) -> str:
 
 def check(path: Path, text: str) -> config.Config:
     """What the daemon will make of it. Raises ConfigError for what breaks the whole file."""
-    context = config.Context(cwd=paths.current_folder(), environment=dict(os.environ))
+    context = config.Context(
+        cwd=paths.current_folder(), environment=dict(os.environ), confided=config.confided(text, os.environ)
+    )
     return config.parse(str(path), text, context)
 
 
 def check_project(project: config.Project) -> config.Config:
     """The same for the servers of a project, which run in its folder."""
-    context = config.Context(cwd=project.folder, environment=dict(os.environ), is_project=True)
+    confided = config.confided(project.text, os.environ, project.folder)
+    context = config.Context(
+        cwd=project.folder, environment=dict(os.environ), is_project=True, confided=confided
+    )
     return config.parse(project.path, project.text, context)
 
 

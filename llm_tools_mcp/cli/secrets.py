@@ -10,7 +10,9 @@ from typing import Any
 from llm_tools_mcp.config.secrecy import HIDDEN, TELLING, holds_token, public_command
 
 # ${VAR} and ${VAR:-default} name a secret, they are none; a default may be one.
-_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|(?:Bearer|Basic|token) \$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_REFERENCE = re.compile(
+    r"(?:(?:Bearer|Basic|token) )?\$\{(?:(?:env:)?[A-Za-z_][A-Za-z0-9_]*|(?:file|llm|keyring):[^{}]+)\}"
+)
 # Flags, words, numbers; paths; packages and images (@scope/name@1.2, ghcr.io/name:tag); no userinfo.
 _HARMLESS = re.compile(
     r"--?[A-Za-z][A-Za-z_-]*|[A-Za-z][A-Za-z_-]*|\d{1,5}"
@@ -62,7 +64,7 @@ def _shown_value(key: str, value: Any) -> Any:
         return {name: _reference_or_hidden(inner) for name, inner in value.items()}
     if key == "args" and isinstance(value, list):
         return _shown_args(value)
-    if key == "url" and isinstance(value, str):
+    if key in ("url", "serverUrl", "httpUrl") and isinstance(value, str):
         return _shown_url(value)
     if key == "command" and isinstance(value, str):
         return _shown_program(value)
@@ -74,6 +76,8 @@ _PLAIN_KEYS = frozenset(
         *("type", "command", "cwd", "disabled", "protocol", "instances", "timeout"),
         *("connectTimeout", "connect_timeout", "idleTimeout", "idle_timeout"),
         *("includeTools", "include_tools", "excludeTools", "exclude_tools"),
+        *("enabled", "enabledTools", "enabled_tools", "disabledTools", "disabled_tools"),
+        *("envFile", "env_file", "inheritEnv", "inherit_env"),
     }
 )
 

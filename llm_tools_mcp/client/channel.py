@@ -61,12 +61,22 @@ _SYNCHRONOUS_OPTIONS = [*_OPTIONS, ("SingleThreadedUnaryStream", 1)]
 def make_caller(source: ConfigSource) -> v1.Caller:
     """Who asks, and with which config: what the daemon needs to run servers as the caller would."""
     cwd, project = paths.current_folder(), source.project
+    texts = [source.text, *([project.text] if project else [])]
+    found = [config.confided(source.text, os.environ)]
+    if project:
+        found.append(config.confided(project.text, os.environ, project.folder))
+    env_files = [value for one in found for key, value in one.values.items() if key.startswith("envFile:")]
+    environment: dict[str, str] = {}
+    for text in (*texts, *env_files):
+        environment |= config.caller_environment(text, os.environ)
     return v1.Caller(
         config_path=paths.sendable(source.path),
         config=source.text,
         cwd=paths.sendable(cwd),
         raw_cwd=b"" if paths.sendable(cwd) == cwd else os.fsencode(cwd),
-        environment=config.caller_environment(source.text + (project.text if project else ""), os.environ),
+        environment=environment,
+        confided={key: value for one in found for key, value in one.values.items()},
+        missing={key: reason for one in found for key, reason in one.missing.items()},
         umask=_umask(),
         project_path=paths.sendable(project.path) if project else "",
         project_config=project.text if project else "",

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .confided import confided
 from .document import decoded, is_disabled, named_entries, wants_search
 from .file import ConfigSource, config_for_command, config_for_url, read_config
 from .footing import Footing
 from .project import Project
 from .project import find as find_project
 from .project import read as read_project
-from .variables import CALLER_VARIABLES, caller_environment, mentioned_variables
+from .variables import CALLER_VARIABLES, Confided, caller_environment, mentioned_variables
 
 if TYPE_CHECKING:
     from .definition import Protocol, ServerDefinition, Transport
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CALLER_VARIABLES",
+    "Confided",
     "Config",
     "ConfigSource",
     "Context",
@@ -33,6 +35,7 @@ __all__ = [
     "Transport",
     "UnknownKey",
     "caller_environment",
+    "confided",
     "config_for_command",
     "config_for_url",
     "decoded",

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from .footing import Footing, is_unchanged
 from .oauth import OAuth
-from .secrecy import TELLING, holds_token, public_command, public_path, secret_args
+from .secrecy import HIDDEN, TELLING, holds_token, public_command, public_path, secret_args
 from .variables import NETWORK_VARIABLES, is_indifferent, is_inherited
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -60,6 +60,7 @@ class ServerDefinition:
     umask: int = 0o022
     folder: Footing = ()
     program: Footing = field(default=(), repr=False)
+    confided: frozenset[str] = field(default=frozenset(), repr=False)
 
     url: str = field(default="", repr=False)
     headers: Mapping[str, str] = _secret()
@@ -103,7 +104,10 @@ class ServerDefinition:
     def target(self) -> str:
         """The program, or the url, without secrets: for people."""
         is_program = self.transport is Transport.STDIO
-        return public_command(self.command) if is_program else public_url(self.url)
+        shown = public_command(self.command) if is_program else public_url(self.url)
+        for value in filter(None, self.confided):
+            shown = shown.replace(value, HIDDEN)
+        return shown
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -119,7 +123,8 @@ class ServerDefinition:
         credentials = {value.rpartition(" ")[2] for value in headers}  # the token of "Bearer TOKEN"
         args = secret_args([*self.command.split()[1:], *self.args])
         oauth = self.oauth.secrets if self.oauth is not None else ()
-        return frozenset({*own, *headers, *credentials, *_secrets_in_url(self.url), *args, *oauth}) - {""}
+        given = {*own, *headers, *credentials, *_secrets_in_url(self.url), *args, *oauth, *self.confided}
+        return frozenset(given) - {""}
 
     @property
     def can_log_in(self) -> bool:

@@ -1,8 +1,8 @@
 """${VAR} and its kin in the strings of a server, replaced by what the caller has.
 
-`${VAR}`, `${env:VAR}`, each with `:-default`, which may hold others; `$${…}` stands for `${…}` itself. What
-looks like a placeholder of another client fails its server: it must never be sent as it stands. What only
-a shell would understand (`${1}`, `${A-b}`) is left to one.
+`${VAR}`, `${env:VAR}`, each with `:-default`, which may hold others; `${file:PATH}` and what else is confided
+(confided.py); `$${…}` stands for `${…}` itself. What looks like a placeholder of another client fails its
+server: it must never be sent as it stands. What only a shell understands (`${1}`, `${A-b}`) is left to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from .problems import Problem, nested_key
-from .variables import NAME
+from .variables import NAME, NOTHING_CONFIDED, Confided
 
 _VARIABLE = re.compile(rf"(?:env:)?({NAME})(?::-(.*))?", re.DOTALL)
 # ${input:x}, ${vault:shop/token}, ${secrets.X}, ${{ secrets.X }}; not ${A:+b}, ${A:0:3} and so on of shells.
@@ -19,6 +19,7 @@ _FOREIGN = re.compile(rf"{NAME}:(?![-+=?\d])|{NAME}(?:\.\w+)+\s*$|\{{")
 _KIND = re.compile(rf"{NAME}(?=[:.])")
 # As opencode writes them.
 _BARE = re.compile(rf"(?<!\$)\{{(env:{NAME}|file:[^{{}}]+)\}}")
+_CONFIDED = ("file:", "llm:", "keyring:")
 _EDGE = re.compile(r"\$\{|\}")
 _MAX_DEPTH = 16
 
@@ -26,13 +27,23 @@ _MAX_DEPTH = 16
 class Expansion:
     """Expands the strings of one server, and collects what is wrong with them in `problems`."""
 
-    def __init__(self, server: str, environment: Mapping[str, str]) -> None:
-        self._server, self._environment = server, environment
+    def __init__(
+        self, server: str, environment: Mapping[str, str], confided: Confided = NOTHING_CONFIDED
+    ) -> None:
+        self._server, self._environment, self._confided = server, environment, confided
+        self.used: set[str] = set()
+        """Values of what was confided: no message may repeat them."""
         self.problems: list[Problem] = []
         self._unset: dict[str, None] = {}
 
     def complain(self, key: str, message: str) -> None:
         self.problems.append(Problem(message, self._server, key))
+
+    def within(self, environment: Mapping[str, str]) -> Expansion:
+        """The same with other variables."""
+        other = Expansion(self._server, environment, self._confided)
+        other.problems, other.used, other._unset = self.problems, self.used, self._unset
+        return other
 
     @property
     def repair(self) -> str:
@@ -74,10 +85,21 @@ class Expansion:
         """What stands for ${inner}; None where it stays as it is."""
         if found := _VARIABLE.fullmatch(inner):
             return self._variable(key, found[1], found[2])
+        if inner.startswith(_CONFIDED):
+            return self.confided(key, inner)
         if _FOREIGN.match(inner):
             self._refuse(key, inner)
             return ""
         return None
+
+    def confided(self, key: str, inner: str) -> str:
+        """What was looked up for the caller."""
+        value = self._confided.values.get(inner)
+        if value is None:
+            self.complain(key, self._confided.missing.get(inner, f"${{{inner}}} was not looked up"))
+            return ""
+        self.used.add(value)
+        return value
 
     def _variable(self, key: str, name: str, default: str | None) -> str:
         value = self._environment.get(name)
@@ -95,8 +117,9 @@ class Expansion:
         shown = f"{inner[: kind.end() + 1]}…" if kind else "{…"
         self.complain(
             key,
-            f"the placeholder ${{{shown}}} is of a kind that is not known here; there are ${{VAR}} and "
-            "${env:VAR}, each with a :-default (and $${…} for the characters themselves)",
+            f"the placeholder ${{{shown}}} is of a kind that is not known here; there are ${{VAR}}, "
+            "${VAR:-default}, ${env:…}, ${file:…}, ${llm:…}, ${keyring:…} (and $${…} for the characters "
+            "themselves)",
         )
 
 

@@ -84,6 +84,7 @@ class StdioEntry(Entry):
     args: list[str] | None = None
     env: dict[str, str] | None = None
     cwd: str | None = None
+    env_file: str | None = _spelled("envFile", "env_file")
     inherit_env: Annotated[Any, AfterValidator(_true_or_names)] = _spelled("inheritEnv", "inherit_env")
     instances: Annotated[int, Field(ge=1)] | None = None
 

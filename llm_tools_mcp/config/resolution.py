@@ -21,7 +21,16 @@ from .expansion import Expansion
 from .footing import program_files, stamped
 from .oauth import OAuth
 from .problems import config_error, nested_key
-from .variables import CERTIFICATE_VARIABLES, PROXY_VARIABLES, inherited, is_indifferent, is_inherited
+from .variables import (
+    CERTIFICATE_VARIABLES,
+    ENV_FILE,
+    NOTHING_CONFIDED,
+    PROXY_VARIABLES,
+    Confided,
+    inherited,
+    is_indifferent,
+    is_inherited,
+)
 
 if TYPE_CHECKING:
     from .model import Entry, OAuthEntry, RemoteEntry, StdioEntry
@@ -38,6 +47,7 @@ class Context:
     cwd: str
     environment: Mapping[str, str] = field(repr=False, hash=False)
     umask: int = 0o022
+    confided: Confided = field(default=NOTHING_CONFIDED, repr=False, hash=False)
     # What is asked for all servers already; and whether they are a project's, which does not allow itself
     # anything.
     approve: str = NEVER
@@ -140,7 +150,7 @@ def _resolved(
 ) -> ServerDefinition | ConfigError:
     from .model import StdioEntry
 
-    expansion = Expansion(name, context.environment)
+    expansion = Expansion(name, context.environment, context.confided)
     common = _common(name, entry, expansion, protocol) | _approval(entry, context)
     try:
         if isinstance(entry, StdioEntry):
@@ -186,6 +196,7 @@ def _stdio(
     entry: StdioEntry, context: Context, expansion: Expansion, common: dict[str, Any]
 ) -> ServerDefinition:
     own_env = expansion.mapping("env", entry.env or {})
+    own_env = _env_of_file(entry, context, expansion) | own_env
     command = expansion.text("command", entry.command)
     args = expansion.texts("args", entry.args or ())
     written_cwd = expansion.text("cwd", entry.cwd or "")
@@ -205,6 +216,7 @@ def _stdio(
         umask=context.umask,
         folder=stamped([cwd]),
         program=stamped(program_files(executable, args, cwd)),
+        confided=frozenset(expansion.used),
         instances=entry.instances or 1,
         **common,
     )
@@ -228,6 +240,7 @@ def _remote(
         headers_helper=helper,
         helper_env=MappingProxyType(_helper_env(context) if helper else {}),
         oauth=oauth,
+        confided=frozenset(expansion.used),
         **common,
     )
 
@@ -286,6 +299,22 @@ def _remote_transport(written_type: str | None, url: str) -> Transport:
     if written_type in (None, "remote"):
         return Transport.SSE if "/sse" in url else Transport.HTTP
     return Transport.SSE if written_type == "sse" else Transport.HTTP
+
+
+def _env_of_file(entry: StdioEntry, context: Context, expansion: Expansion) -> dict[str, str]:
+    """The KEY=value lines of `envFile`; a value may refer to those before it, and to the caller's."""
+    if not entry.env_file:
+        return {}
+    content = expansion.confided("envFile", ENV_FILE + expansion.text("envFile", entry.env_file))
+    from io import StringIO
+
+    from dotenv import dotenv_values
+
+    env: dict[str, str] = {}
+    for name, value in dotenv_values(stream=StringIO(content), interpolate=False).items():
+        inner = expansion.within({**context.environment, **env})
+        env[name] = inner.text(nested_key("envFile", name), value or "")
+    return env
 
 
 def _inherited(context: Context, more: bool | list[str] | None) -> dict[str, str]:  # noqa: FBT001 - `inheritEnv`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 # What a stdio server inherits without being told: who the user is, as in the MCP SDK, …
 _PERSON = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER")
@@ -37,6 +38,20 @@ _OF_TERMINALS = frozenset(
 NAME = "[A-Za-z_][A-Za-z0-9_]*"
 # Only the beginning: in raw JSON text an unclosed ${A:-  would swallow the mentions behind it.
 _MENTION = rf"\$\{{(?:env:)?({NAME})(?=:-|\}})"
+
+
+# In front of the path of an `envFile`, where it stands among what was looked up for the caller.
+ENV_FILE = "envFile:"
+
+
+class Confided(NamedTuple):
+    """What was looked up for ${file:…} and its kin, by what stands in the braces; and why there is none."""
+
+    values: Mapping[str, str]
+    missing: Mapping[str, str]
+
+
+NOTHING_CONFIDED = Confided({}, {})
 
 
 def is_inherited(name: str) -> bool:

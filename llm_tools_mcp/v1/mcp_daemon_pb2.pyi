@@ -64,12 +64,46 @@ class Caller(google.protobuf.message.Message):
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class ConfidedEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    @typing.final
+    class MissingEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     CONFIG_PATH_FIELD_NUMBER: builtins.int
     CONFIG_FIELD_NUMBER: builtins.int
     CWD_FIELD_NUMBER: builtins.int
     ENVIRONMENT_FIELD_NUMBER: builtins.int
     UMASK_FIELD_NUMBER: builtins.int
     RAW_CWD_FIELD_NUMBER: builtins.int
+    CONFIDED_FIELD_NUMBER: builtins.int
+    MISSING_FIELD_NUMBER: builtins.int
     PROJECT_PATH_FIELD_NUMBER: builtins.int
     PROJECT_CONFIG_FIELD_NUMBER: builtins.int
     PROJECT_FOLDER_FIELD_NUMBER: builtins.int
@@ -95,6 +129,14 @@ class Caller(google.protobuf.message.Message):
     def environment(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """HOME, PATH and their kin, proxy variables, and those that the config mentions as ${VAR}."""
 
+    @property
+    def confided(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What ${file:…}, ${llm:…}, ${keyring:…} and envFile stand for, by what stands in the braces (envFile:PATH)."""
+
+    @property
+    def missing(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Why there is nothing, by the same."""
+
     def __init__(
         self,
         *,
@@ -104,13 +146,15 @@ class Caller(google.protobuf.message.Message):
         environment: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         umask: builtins.int | None = ...,
         raw_cwd: builtins.bytes = ...,
+        confided: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        missing: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         project_path: builtins.str = ...,
         project_config: builtins.str = ...,
         project_folder: builtins.bytes = ...,
         can_answer: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_umask", b"_umask", "umask", b"umask"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "can_answer", b"can_answer", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "project_config", b"project_config", "project_folder", b"project_folder", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "can_answer", b"can_answer", "confided", b"confided", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "missing", b"missing", "project_config", b"project_config", "project_folder", b"project_folder", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_umask", b"_umask"]) -> typing.Literal["umask"] | None: ...
 
 global___Caller = Caller

@@ -252,8 +252,8 @@ def test_disabled_server_is_skipped_unseen():
 
 def test_unknown_keys_are_ignored_and_reported():
     """They break nothing; `doctor` can say what was probably meant."""
-    config = parsed({"a": {"command": "a", "timout": 1, "autoApprove": []}, "b": {"url": "http://h"}})
-    assert [found[:2] for found in config.unknown_keys] == [("a", "timout"), ("a", "autoApprove")]
+    config = parsed({"a": {"command": "a", "timout": 1, "gallery": []}, "b": {"url": "http://h"}})
+    assert [found[:2] for found in config.unknown_keys] == [("a", "timout"), ("a", "gallery")]
     assert [found.suggestion for found in config.unknown_keys] == ["timeout", ""]
 
 

@@ -61,7 +61,8 @@ def _context(caller: v1.Caller) -> config.Context:
     if not cwd.startswith("/") or "\0" in cwd:
         raise ConfigError(caller.config_path, "the request does not name the folder that it comes from (cwd)")
     umask = caller.umask & 0o777 if caller.HasField("umask") else _OWN_UMASK
-    return config.Context(cwd=cwd, environment=dict(caller.environment), umask=umask)
+    confided = config.Confided(dict(caller.confided), dict(caller.missing))
+    return config.Context(cwd=cwd, environment=dict(caller.environment), umask=umask, confided=confided)
 
 
 def _is_settled(parsed: Config) -> bool:

@@ -94,6 +94,7 @@ CASES = [
                 "command": "python",
                 "args": ["./tools/server.py", "${HOME}/data", "${workspaceFolderBasename}"],
                 "env": {"API_KEY": "${LOCAL_KEY}"},
+                "envFile": ".env",
             },
             "line": {**NPX, "args": ["-y", "some-server", "--flag", "two words"]},
             "remote": {
@@ -106,7 +107,6 @@ CASES = [
             },
         },
         (
-            "local: without envFile: copy its variables to env",
             "${workspaceFolderBasename…} has no counterpart here",
             "login: to log in: llm mcp login login",
         ),
@@ -120,6 +120,7 @@ CASES = [
                 "command": "python",
                 "args": ["@WORK@/tools/server.py", "${HOME}/data", "work"],
                 "env": {"API_KEY": "${LOCAL_KEY}"},
+                "envFile": "@WORK@/.env",
             },
         },
     ),
@@ -134,6 +135,7 @@ CASES = [
                 "args": ["-y", "server-search", "--region", "${REGION:-eu}"],
                 "env": {"KEY": "${PERPLEXITY_KEY}", "PORT": "3000"},
                 "cwd": "${PWD}",
+                "envFile": "${PWD}/.env",
             },
             "confined": {"command": "${HOME}/bin/confined"},
             "free": {"command": "free", "args": ["${config:free.mode}"]},
@@ -144,7 +146,6 @@ CASES = [
         },
         (
             "without the null values in env",
-            "without envFile",
             "asks for 'perplexity-key': set PERPLEXITY_KEY in your environment",
             "confined: without sandboxEnabled, sandbox: it is not sandboxed here",
             "free: ${config…} has no counterpart here: replace it by hand",
@@ -175,7 +176,7 @@ CASES = [
             "github": {
                 "command": "docker",
                 "args": ["run", "-i", "--rm", "-e", "GITHUB_TOKEN", "ghcr.io/github/github-mcp-server"],
-                "env": {"GITHUB_TOKEN": "${GITHUB_TOKEN}"},
+                "env": {"GITHUB_TOKEN": "${file:~/.secrets/github-token}"},
                 "excludeTools": ["delete_file"],
             },
             "remote": {
@@ -184,7 +185,6 @@ CASES = [
             },
             "off": {"url": "https://off.example.org/sse", "disabled": True},
         },
-        ("reads ~/.secrets/github-token: set GITHUB_TOKEN in your environment to its content",),
     ),
     Case(
         "devin.jsonc",

@@ -53,6 +53,9 @@ def _adapt_windows(entry: Json, notes: list[str]) -> None:
 
 def _pin(entry: Json, folder: Path) -> None:
     """A project's server starts in the project: that matters where it names something by a relative path."""
+    env_file = entry.get("envFile")
+    if isinstance(env_file, str) and not env_file.startswith(("/", "~", "$")):
+        entry["envFile"] = str(folder / env_file)
     cwd = entry.get("cwd")
     if isinstance(cwd, str):
         if not cwd.startswith(("/", "~", "$")):

@@ -11,7 +11,7 @@ from typing import Any
 
 from .documents import Json
 
-_EXPANDED = ("command", "args", "env", "cwd", "url", "headers")
+_EXPANDED = ("command", "args", "env", "cwd", "url", "headers", "envFile")
 # No braces within: of ${A:-${B}} the inner one alone is a variable here too.
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 # Ways to write ${X} of single clients: opencode and Windsurf, mcphost, mcporter, Continue.
@@ -74,8 +74,8 @@ class Placeholders:
             return f"${{{rest}}}"
         if kind == "input":
             return self._input(rest)
-        if kind == "file":
-            return self._file(rest)
+        if kind == "file" and rest:
+            return found[0]
         return self._predefined(name, kind) or self._unknown(found[0], name, kind)
 
     def _is_variable(self, name: str) -> bool:
@@ -88,11 +88,6 @@ class Placeholders:
         if default and "}" not in default:
             return f"${{{variable}:-{default}}}"
         self._notes.append(f"asks for {identifier!r}: set {variable} in your environment")
-        return f"${{{variable}}}"
-
-    def _file(self, path: str) -> str:
-        variable = _variable_for(Path(path).name)
-        self._notes.append(f"reads {path}: set {variable} in your environment to its content")
         return f"${{{variable}}}"
 
     def _predefined(self, name: str, kind: str) -> str:

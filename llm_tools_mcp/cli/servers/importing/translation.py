@@ -71,7 +71,7 @@ Dialect = Callable[[Translation], None]
 
 _OURS = (
     *("command", "args", "env", "cwd", "url", "headers"),
-    *("includeTools", "include_tools", "excludeTools", "exclude_tools", "inheritEnv"),
+    *("includeTools", "include_tools", "excludeTools", "exclude_tools", "inheritEnv", "envFile"),
     *("connectTimeout", "connect_timeout", "idleTimeout", "idle_timeout", "protocol", "instances"),
 )
 # Who may use what without asking, and how it is presented: the other client's business.
@@ -95,7 +95,6 @@ _MEANINGLESS = (
 )
 _NO_LOGIN = "this way to log in is not known here: try llm mcp login, or give a token in headers"
 _LOST = {
-    "envFile": "copy its variables to env, or export them",
     "sandbox": "it is not sandboxed here",
     "sandboxEnabled": "it is not sandboxed here",
     **dict.fromkeys(("oauth", "auth", "authentication", "authProviderType"), _NO_LOGIN),

@@ -1,0 +1,138 @@
+"""Secrets that lie elsewhere: ${file:PATH}, ${llm:NAME}, ${keyring:SERVICE:USER}, and files of `envFile`.
+
+The client looks them up, as the caller sees them, and sends what it found; the daemon puts it in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from .variables import ENV_FILE, Confided
+
+# What stands in the braces is the key of what is sent.
+_MENTION = re.compile(r"\$\{((?:file|llm|keyring):[^{}]+)\}")
+_IN_RAW_TEXT = re.compile(r"\$\{(?:file|llm|keyring):|\"envFile\"")
+# Of a file that holds a secret. What has no end (/dev/zero) would otherwise take all memory.
+_MAX_BYTES = 1 << 20
+
+
+class _Missing(Exception):
+    """The text says why."""
+
+
+def confided(text: str, environ: Mapping[str, str], folder: str = "") -> Confided:
+    """What the placeholders and env files of a config stand for. Looks at nothing that is not mentioned.
+
+    Relative paths are below `folder`, without one below the current one.
+    """
+    values: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for key in dict.fromkeys(_wanted(text, environ)):
+        kind, _, rest = key.partition(":")
+        try:
+            values[key] = _READERS[kind](rest, environ, folder)
+        except _Missing as reason:
+            missing[key] = str(reason)
+    return Confided(values, missing)
+
+
+def _wanted(text: str, environ: Mapping[str, str]) -> Iterator[str]:
+    if not _IN_RAW_TEXT.search(text):
+        return
+    from .document import named_entries
+    from .expansion import Expansion
+
+    for name, entry in named_entries(text).items():
+        for string in _strings(entry):
+            yield from _MENTION.findall(string)
+        env_file = entry.get("envFile") if isinstance(entry, dict) else None
+        if isinstance(env_file, str):
+            yield ENV_FILE + Expansion(name, environ).text("envFile", env_file)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield from _strings(one)
+
+
+# --- where they lie ---------------------------------------------------------------------------------
+
+
+def _file(written: str, environ: Mapping[str, str], folder: str) -> str:
+    """The text without its last line end."""
+    text = _text(written, environ, folder)
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _text(written: str, environ: Mapping[str, str], folder: str) -> str:
+    home = environ.get("HOME")
+    path = f"{home}{written[1:]}" if home and written.startswith("~/") else os.path.expanduser(written)  # noqa: PTH111
+    try:
+        with open(os.path.join(folder, path), "rb", opener=_opened) as file:  # noqa: PTH118 - with an opener
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _Missing(f"{written} is no regular file")
+            content = file.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a possible path"
+        raise _Missing(f"{written} cannot be read: {reason}") from None
+    if len(content) > _MAX_BYTES:
+        raise _Missing(f"{written} is larger than {_MAX_BYTES >> 20} MB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _Missing(f"{written} is not UTF-8 text") from None
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _llm_key(name: str, environ: Mapping[str, str], _: str) -> str:
+    """As `llm keys` keeps it; llm itself takes half a second to load."""
+    config = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    folder = "~/Library/Application Support" if sys.platform == "darwin" else config
+    user = environ.get("LLM_USER_PATH") or f"{folder}/io.datasette.llm"
+    try:
+        keys = json.loads(Path(user).expanduser().joinpath("keys.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RuntimeError):
+        keys = {}
+    key = keys.get(name) if isinstance(keys, dict) else None
+    if not isinstance(key, str):
+        raise _Missing(f"llm has no key {name!r}; to set it: llm keys set {name}")
+    return key
+
+
+def _keyring(place: str, _: Mapping[str, str], __: str) -> str:
+    service, separator, user = place.rpartition(":")
+    if not separator or not service:
+        raise _Missing("it is written ${keyring:SERVICE:USER}")
+    try:
+        keyring = import_module("keyring")  # an extra
+    except ImportError:
+        raise _Missing("the library keyring is missing; to install it: llm install keyring") from None
+    try:
+        found = keyring.get_password(service, user)
+    except Exception as error:  # noqa: BLE001 - each backend has its own
+        raise _Missing(f"the keyring cannot be asked ({type(error).__name__})") from None
+    if found is None:
+        raise _Missing(f"the keyring has nothing of {user!r} for {service!r}")
+    return str(found)
+
+
+_READERS: dict[str, Callable[[str, Mapping[str, str], str], str]] = {
+    "file": _file,
+    "envFile": _text,
+    "llm": _llm_key,
+    "keyring": _keyring,
+}
