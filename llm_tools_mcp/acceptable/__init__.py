@@ -15,7 +15,7 @@ from .references import Inliner
 from .strict import Rewriter
 from .wording import fitted, joined_notes
 
-__all__ = ["LONGEST_DESCRIPTION", "Accepted", "acceptable_schema", "described"]
+__all__ = ["LONGEST_DESCRIPTION", "Accepted", "acceptable_schema", "described", "fitted"]
 
 # Characters, of OpenAI.
 LONGEST_DESCRIPTION = 1024

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from llm_tools_mcp.acceptable import acceptable_schema, described
+from llm_tools_mcp.acceptable import acceptable_schema, fitted
 from llm_tools_mcp.errors import OutcomeUnknown, ToolCallError, UnknownTool
 from llm_tools_mcp.plain import plain
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Characters: of the servers' names in the description; of each server's instructions in an answer.
 _NAMES, _INSTRUCTIONS = 600, 2048
+# Of a tool's description there.
+_DESCRIPTION = 4096
 _ABOUT_ARGUMENTS = re.compile(r"argument|parameter|schema|valid|required|missing|type|propert", re.IGNORECASE)
 
 SEARCH = {
@@ -118,7 +120,9 @@ def _as_dict(offer: Offer) -> dict[str, Any]:
     return {
         "name": offer.name,
         "server": offer.server,
-        "description": described(offer.description, accepted, ""),
+        # Whole, as no description of a tool can be.
+        "description": fitted(offer.description, _DESCRIPTION)
+        + "".join(f"\n{note}." for note in accepted.notes),
         "schema": accepted.schema,
     }
 

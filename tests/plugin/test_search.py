@@ -37,7 +37,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         sheets = scripted_server(
             home.work / "sheets.json",
             ADD,
-            {"name": "strict", "inputSchema": ADD["inputSchema"], "description": "Refuses everything."},
+            {"name": "strict", "inputSchema": ADD["inputSchema"], "description": "Refuses all. " * 200},
             {"name": "same"},
             instructions="Sheets begin at A1.",
             results={"strict": FAILING},
@@ -79,6 +79,7 @@ def test_search_answers_what_the_model_needs(house: Home) -> None:
     assert answer["servers"] == ["sheets", "web", "names"]
     assert "no-such-command" in answer["servers_that_are_down"]["down"]
     assert answer["instructions"] == {"sheets": "Sheets begin at A1."}
+    assert found(MCP(search=True), "refuse everything")["tools"][0]["description"] == "Refuses all. " * 200
     assert [one["server"] for one in found(MCP(search=True), "rows", server="web")["tools"]] == []
     assert (
         "there is no server 'nope'"

@@ -20,6 +20,7 @@ from llm_tools_mcp.daemon.server.results import JsonObject
 from .calls import OnEvent
 from .claims import Claims
 from .lists import Lists
+from .outputs import Outputs
 from .session import Connect, Session
 from .statistics import State
 from .tool_cache import ToolCache, ToolList
@@ -69,6 +70,7 @@ class Pool:
         self._max_live = max_live
         self._sessions: OrderedDict[str, list[Session]] = OrderedDict()
         self._claims = Claims()
+        self._outputs = Outputs()
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         # By lineage: the identity that stands for it now.
         self._latest: dict[str, str] = {}
@@ -92,7 +94,9 @@ class Pool:
         What the server asks meanwhile is put to `ask`, and the call's clock stands still.
         """
         params = {"name": tool, "arguments": dict(arguments)}
-        return await self.request(definition, "tools/call", params, on_event, ask)
+        result = await self.request(definition, "tools/call", params, on_event, ask)
+        self._outputs.check(definition.name, tool, self.known_tools(definition), result)
+        return result
 
     async def request(
         self,

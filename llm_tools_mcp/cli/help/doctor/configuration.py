@@ -17,7 +17,7 @@ from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .finding import BAD, NOTE, OK, Finding
-from .schemas import look_at_schemas
+from .schemas import look_at_schemas, look_at_tasks
 
 if TYPE_CHECKING:
     from llm_tools_mcp.config import Config, ConfigSource, ServerDefinition
@@ -183,6 +183,7 @@ def _connections(source: ConfigSource, told: set[str]) -> Iterator[Finding]:
         counts[offer.server] = counts.get(offer.server, 0) + 1
     yield from _connected(counts)
     yield from look_at_schemas(listing.offers)
+    yield from look_at_tasks(listing.left_out)
     for failed in listing.failed:
         if failed.login:
             yield Finding(BAD, f"{clean_line(failed.server)}: needs a login", failed.login)

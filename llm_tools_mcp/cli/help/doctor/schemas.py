@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from llm_tools_mcp.acceptable import LONGEST_DESCRIPTION, acceptable_schema
+from llm_tools_mcp.cli.tools.showing import NEEDS_TASK
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .finding import NOTE, OK, Finding
@@ -32,6 +33,13 @@ def look_at_schemas(offers: Iterable[Offer]) -> Iterator[Finding]:
             yield Finding(NOTE, text, f"llm mcp tools {words} --schema")
     for server, tools in changed.items():
         yield Finding(OK, f"{clean_line(server)}: {_told(tools)} so that every provider takes them")
+
+
+def look_at_tasks(left_out: Iterable[Offer]) -> Iterator[Finding]:
+    """Tools that can be called in a way alone which is not done here."""
+    for offer in left_out:
+        text = f"{clean_line(offer.server)}: {clean_line(offer.tool)} {NEEDS_TASK}"
+        yield Finding(NOTE, text)
 
 
 def _told(tools: list[str]) -> str:
