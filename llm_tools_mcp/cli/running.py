@@ -56,7 +56,7 @@ def health_as_dict(health: v1.HealthResponse) -> dict[str, Any]:
     from llm_tools_mcp import v1
 
     return {
-        "state": v1.HealthResponse.State.Name(health.state).lower(),
+        "state": v1.name_of(v1.HealthResponse.State, health.state),
         "version": health.version,
         "installed_version": health.installed_version,
         "pid": health.pid,
@@ -80,4 +80,4 @@ def server_state(server: v1.ServerStatus) -> str:
 
     if server.state == v1.ServerStatus.STOPPED and server.last_error:
         return "failed"
-    return v1.ServerStatus.State.Name(server.state).lower().replace("_", " ")
+    return v1.name_of(v1.ServerStatus.State, server.state)

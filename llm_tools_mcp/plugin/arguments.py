@@ -46,3 +46,13 @@ def words(name: str, value: object) -> list[str]:
     if not named:  # perhaps a shell variable that is not set: that must not mean all of them
         raise McpError(f"MCP({name}=…) is empty; leave it out to have all of them")
     return named
+
+
+def shown(name: str, value: object) -> object:
+    """An argument as it may be shown."""
+    from llm_tools_mcp.config.definition import public_url
+    from llm_tools_mcp.config.secrecy import public_command
+
+    if name == "config_path" and isinstance(value, str) and "://" in value:
+        return public_url(value)
+    return public_command(value) if name == "command" and isinstance(value, str) else value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, isawaitable, iscoroutinefunction
 from keyword import iskeyword
 from types import FrameType, MethodType
 from typing import Any
 
 import llm
+
+from llm_tools_mcp.errors import McpError
 
 # Not the toolbox's own attribute: llm replaces that one by the name of the entry point.
 _PLUGIN = "llm-tools-mcp"
@@ -30,6 +32,44 @@ class ToolName(str):
         return ["MCP"]
 
 
+class _Tool(llm.Tool):
+    """Pickled and copied as its toolbox and its name: connection and environment of the caller stay here."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        implementation: Any = self.implementation
+        how = _found_again_async if iscoroutinefunction(implementation) else _found_again
+        return _restored, (implementation.__self__, str(self.name), self.description, self.input_schema, how)
+
+
+def _restored(
+    toolbox: llm.Toolbox, name: str, description: str, schema: dict[str, Any], how: Callable[..., Any]
+) -> llm.Tool:
+    return define(toolbox, name, description, schema, how(name))
+
+
+def _found_again(name: str) -> Callable[..., Any]:
+    def call(toolbox: llm.Toolbox, /, **arguments: Any) -> Any:
+        return _implementation_of(toolbox, name)(**arguments)
+
+    return call
+
+
+def _found_again_async(name: str) -> Callable[..., Any]:
+    async def call(toolbox: llm.Toolbox, /, **arguments: Any) -> Any:
+        result = _implementation_of(toolbox, name)(**arguments)
+        return await result if isawaitable(result) else result
+
+    return call
+
+
+def _implementation_of(toolbox: llm.Toolbox, name: str) -> Callable[..., Any]:
+    """As the toolbox has it now. Raises McpError where it has it no more."""
+    found = next((tool for tool in toolbox.tools() if tool.name == name), None)
+    if found is None or found.implementation is None:
+        raise McpError(f"{toolbox!r} has no tool {name!r} any more")
+    return found.implementation
+
+
 def define(
     toolbox: llm.Toolbox,
     name: str,
@@ -39,7 +79,7 @@ def define(
 ) -> llm.Tool:
     """`implementation` takes the toolbox, and the arguments by name."""
     implementation.__signature__ = shown_signature(schema)  # type: ignore[attr-defined]
-    return llm.Tool(
+    return _Tool(
         name=ToolName(name),
         description=description,
         input_schema=schema,

@@ -108,13 +108,17 @@ def _text(result: v1.ToolResult) -> str:
     return "\n".join(lines)
 
 
+# From a daemon of tomorrow.
+UNKNOWN_CONTENT = "[content of a kind that this version of llm-tools-mcp does not know]"
+
+
 def _line(content: v1.Content) -> str | None:
     kind = content.WhichOneof("kind")
     if kind == "text":
         return content.text
     if kind == "link":
         return _link(content.link)
-    return None
+    return UNKNOWN_CONTENT if kind is None else None
 
 
 def _link(link: v1.ResourceLink) -> str:

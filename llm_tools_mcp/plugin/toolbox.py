@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from .results import Bound
 
 
+# The constructor's arguments that are kept under another name: `tools` is a method.
+_HELD_AS = {"tools": "globs"}
+
+
 class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass__
     """Tools of the MCP servers in ~/.llm-tools-mcp/mcp.json
 
@@ -73,6 +77,21 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         self._search = search
         self._connection: Daemon | None = None
         self._screen: Display | None = None
+
+    def __repr__(self) -> str:
+        """Its arguments, without what may be a secret in a url or a command."""
+        from .arguments import shown
+
+        given = {
+            name: getattr(self, f"_{_HELD_AS.get(name, name)}")
+            for name, parameter in signature(MCP).parameters.items()
+            if getattr(self, f"_{_HELD_AS.get(name, name)}") != parameter.default
+        }
+        return f"MCP({', '.join(f'{name}={shown(name, value)!r}' for name, value in given.items())})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what belongs to this process: a copy connects anew."""
+        return {**self.__dict__, "_connection": None, "_screen": None}
 
     def tools(self) -> Iterable[llm.Tool]:
         """The tools as they are now. Asks the daemon, which starts servers that it does not know yet."""

@@ -182,10 +182,11 @@ def _unit_failure(unit: Mapping[str, str]) -> str:
 
 
 def _service_failure(service: Mapping[str, str]) -> str:
-    if service["Result"] == "success" or service["ActiveState"] == "active":
-        return ""
     program = program_of(service)
-    if service["ExecMainStatus"] == _EXEC_FAILED or not os.access(program, os.X_OK):
+    is_gone = not os.access(program, os.X_OK)
+    if service["ActiveState"] == "active" or (service["Result"] == "success" and not is_gone):
+        return ""
+    if is_gone or service["ExecMainStatus"] == _EXEC_FAILED:
         what = f"its program {program} {'cannot be run' if Path(program).exists() else 'is gone'}"
     else:
         what = f"{service['Result']}, status {service['ExecMainStatus']}"

@@ -168,6 +168,7 @@ def rendered_service(text: str, program: Path, search_path: str, version: int) -
     start = f"ExecStart={_quoted(_checked_program(program))} daemon"
     environment = f"Environment={_quoted('PATH=' + search_path)}"
     text = _replaced(text, "ExecStart=/usr/bin/llm-mcp daemon", f"{start}\n{environment}")
+    text = _replaced(text, "}' /usr/bin/llm-mcp\n", f"}}' {_quoted(str(program)).replace('$', '$$')}\n")
     if version >= _NOTIFY_RELOAD:
         text = _replaced(text, "Type=notify", "Type=notify-reload")
         text = _replaced(text, "ExecReload=kill -HUP $MAINPID\n", "")

@@ -12,7 +12,7 @@ import re
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from pathlib import Path
 
@@ -121,16 +121,30 @@ def _set_aside(path: Path) -> str:
 
 
 def current_program() -> Path:
-    """The `llm-mcp` of the environment that runs now, absolute; also in a venv, pipx or uv tool."""
-    candidates = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))]
+    """The `llm-mcp` that belongs to the code that runs now, absolute, however it was installed."""
+    candidates = list(dict.fromkeys(folder.absolute() for folder in _script_folders()))
     for folder in candidates:
-        program = folder.absolute() / "llm-mcp"
-        if os.access(program, os.X_OK):
-            return program
-    looked = " nor ".join(str(folder) for folder in dict.fromkeys(candidates))
+        if os.access(folder / "llm-mcp", os.X_OK):
+            return folder / "llm-mcp"
+    looked = " nor ".join(str(folder) for folder in candidates)
     raise ServiceError(
         f"there is no llm-mcp in {looked}; reinstall llm-tools-mcp", "llm install llm-tools-mcp"
     )
+
+
+def _script_folders() -> Iterator[Path]:
+    """Of a venv, pipx or uv tool; of `pip install --user` and `--prefix`; beside the command that runs."""
+    yield Path(sys.executable).parent
+    yield Path(sysconfig.get_path("scripts"))
+    library = Path(__file__).absolute().parents[2]  # site-packages, or the checkout
+    for scheme in sysconfig.get_scheme_names():
+        for base in library.parents:
+            places = {name: str(base) for name in ("base", "platbase", "userbase", "installed_base")}
+            paths = sysconfig.get_paths(scheme, places)
+            if library in (Path(paths["purelib"]), Path(paths["platlib"])):
+                yield Path(paths["scripts"])
+    if Path(sys.argv[0]).is_absolute():
+        yield Path(sys.argv[0]).parent
 
 
 def captured_path() -> str:

@@ -1,5 +1,7 @@
 """Messages and service of proto/llm_tools_mcp/v1/mcp_daemon.proto; generated, see `make grpc`."""
 
+from typing import Any
+
 from .mcp_daemon_pb2 import (
     DESCRIPTOR,
     Accepted,
@@ -46,6 +48,12 @@ PROTOCOL_MAJOR = 1
 # Bytes of one gRPC message, both ways.
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
 
+
+def name_of(kind: Any, value: int) -> str:
+    """The name of an enum's value, for people; `unknown` for one that tomorrow's daemon may send."""
+    return str(kind.Name(value)).lower().replace("_", " ") if value in kind.values() else "unknown"
+
+
 __all__ = [
     "MAX_MESSAGE_BYTES",
     "PROTOCOL_MAJOR",
@@ -83,4 +91,5 @@ __all__ = [
     "StatusResponse",
     "Tool",
     "ToolResult",
+    "name_of",
 ]

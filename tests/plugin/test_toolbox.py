@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import os
+import pickle
 import shlex
 import signal
 import threading
@@ -580,3 +582,17 @@ def test_package_offers_the_toolbox() -> None:
 
     assert Path(llm_tools_mcp.__file__ or "").name == "__init__.py"
     assert llm_tools_mcp.MCP is MCP
+
+
+def test_toolbox_and_tools_can_be_copied(user: Home) -> None:
+    """As multiprocessing does: what connects stays behind, and nothing of the environment goes along."""
+    user.write_config({"names": entry(naming_server("fine"))})
+    found = MCP(servers="names")
+    tool = tools_of(found)["fine"]
+    assert repr(found) == "MCP(servers='names')"
+    assert repr(MCP("https://u:p@host/mcp?key=s")) == "MCP(config_path='https://host/mcp')"
+    assert os.environ["PATH"].encode() not in pickle.dumps(tool)
+    for again in (pickle.loads(pickle.dumps(tool)), copy.deepcopy(tool)):  # noqa: S301 - our own
+        assert (again.name, again.input_schema) == (tool.name, tool.input_schema)
+        assert again.implementation() == "fine"
+    assert list(tools_of(copy.deepcopy(found))) == ["fine"]

@@ -267,7 +267,24 @@ def test_gone_program_is_diagnosed(manager):
     assert "its program /nowhere/llm-mcp is gone" in said
     assert "llm mcp service install" in said
     assert "systemctl --user reset-failed llm-mcp.service llm-mcp.socket" in said
-    assert manager.show(SOCKET, "ActiveState") == "active"
+
+
+def test_gone_program_is_not_started_for_ever(manager):
+    """After `llm uninstall` the unit ends by itself, and the journal says how to remove or repair it."""
+    installed = program(manager, "exit 0", "bin/it is 100% $HOME/llm-mcp")
+    install(manager, str(installed))
+    manager.run("rm", installed)
+    connect(manager)
+    wait_until(lambda: manager.show(SOCKET, "ActiveState") == "inactive")
+    assert manager.show(SERVICE, "ActiveState") in ("inactive", "failed")
+    log = (
+        "from llm_tools_mcp import service; print(*service.installed_service().last_log_lines(20), sep='\\n')"
+    )
+    wait_until(lambda: "is gone" in manager.python(log))
+    said = manager.python(log)
+    assert f"{installed} is gone. To repair this: llm mcp service install." in said
+    assert "systemctl --user disable --now llm-mcp.socket" in said
+    assert f"its program {installed} is gone" in manager.python(STATUS)
 
 
 def test_crash_at_start_is_diagnosed_with_its_log(manager):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from llm_tools_mcp.cli.running import ask, describe, health_as_dict, is_running,
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.screen import print_json
+
+if TYPE_CHECKING:
+    from llm_tools_mcp import v1
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -149,12 +153,21 @@ def health_command(context: click.Context, *, as_json: bool) -> None:
         else:
             click.echo(f"unhealthy: {error}", err=True)
         context.exit(1)
-    healthy = health.state == v1.HealthResponse.SERVING
+    healthy = health.state == v1.HealthResponse.SERVING and health.protocol_major == v1.PROTOCOL_MAJOR
     if as_json:
         print_json({"healthy": healthy, **health_as_dict(health)})
     else:
-        click.echo(f"{'healthy' if healthy else 'stopping'}: {describe(health)}")
+        click.echo(f"{'healthy' if healthy else _ailment(health)}: {describe(health)}")
     context.exit(0 if healthy else 1)
+
+
+def _ailment(health: v1.HealthResponse) -> str:
+    from llm_tools_mcp import v1
+
+    if health.protocol_major != v1.PROTOCOL_MAJOR:
+        major = health.protocol_major
+        return f"unhealthy (it speaks version {major} of the protocol, and this llm-mcp {v1.PROTOCOL_MAJOR})"
+    return "stopping" if health.state == v1.HealthResponse.DRAINING else "unhealthy (its state is unknown)"
 
 
 def _restart_server(server: str, config_path: str | None) -> None:

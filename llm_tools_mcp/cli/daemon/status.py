@@ -101,11 +101,12 @@ def _print_absence(service: Service | None, others: Sequence[Elsewhere], *, as_j
         absence = {"running": False, "socket": str(paths.socket_path()), "supervisor": who, "servers": []}
         print_json({**absence, "elsewhere": _as_dicts(others)})
         return
-    click.echo(
-        f"{styled('not running', bold=True)}; the next prompt starts it{f' (through {who})' if who else ''}"
-    )
     if service is not None and (failure := service.status().failure):
-        click.echo(f"{service.kind} says: {failure}\nmore: llm mcp service status")
+        click.echo(f"{styled('not running', bold=True)}; {service.kind} says: {failure}")
+        click.echo("more, and how to repair it: llm mcp service status")
+    else:
+        through = f" (through {who})" if who else ""
+        click.echo(f"{styled('not running', bold=True)}; the next prompt starts it{through}")
     _print_others(others)
 
 
@@ -136,7 +137,9 @@ def _print_daemon(status: v1.StatusResponse) -> None:
     }
     for name, fact in facts.items():
         _print_fact(name, fact)
-    if health.installed_version not in ("", health.version):
+    if not health.installed_version:
+        click.echo("the environment that it runs in was deleted: llm mcp restart")
+    elif health.installed_version not in ("", health.version):
         click.echo(f"version {health.installed_version} is installed by now: the next prompt moves to it")
 
 
@@ -191,7 +194,7 @@ def _count(number: int, what: str) -> str:
 def _state(health: v1.HealthResponse) -> str:
     from llm_tools_mcp import v1
 
-    return v1.HealthResponse.State.Name(health.state).lower()
+    return v1.name_of(v1.HealthResponse.State, health.state)
 
 
 def status_as_dict(status: v1.StatusResponse) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def _text(result: v1.ToolResult) -> str:
             lines.append(content.text)
         elif kind == "link":
             lines.append(f"{content.link.name or 'resource'}: {content.link.uri}")
+        elif kind is None:
+            lines.append("[content of a kind that this version of llm-mcp does not know]")
     if result.structured_says_more or not lines:
         lines.append(result.structured_content)
     return "\n".join(lines)
@@ -144,6 +146,8 @@ def _content_as_dict(content: v1.Content, saved: Path | None) -> dict[str, Any]:
             "description": link.description,
             "mime_type": link.mime_type,
         }
+    if kind is None:
+        return {"type": "unknown"}
     media = content.media
     where = {"file": str(saved)} if saved else {"data": base64.b64encode(media.data).decode()}
     return {"type": "media", "mime_type": media.mime_type, "uri": media.uri, "size": len(media.data), **where}

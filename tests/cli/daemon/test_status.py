@@ -38,6 +38,7 @@ def test_status_without_a_daemon(home: Home) -> None:
         "socket": str(home.socket),
         "supervisor": "",
         "servers": [],
+        "elsewhere": [],
     }
     assert home.processes() == []
 

@@ -97,15 +97,48 @@ def _toolboxes(text: bytes) -> Iterator[Finding]:
     except (ValueError, LookupError, TypeError):  # a llm that says it otherwise
         return
     if "MCP_1" in names:
-        yield Finding(
-            BAD, "two plugins have a toolbox called MCP, and one of them is MCP_1 now", "llm plugins"
-        )
+        rivals = _distributions_of_toolbox()
+        who = f"{', '.join(rivals)} also has" if rivals else "another plugin has"
+        what = f"{who} a toolbox called MCP, and one of them is MCP_1 now: which one may change at any run"
+        yield Finding(BAD, what, "\n".join(f"llm uninstall {rival}" for rival in rivals) or "llm plugins")
     elif "MCP" in names:
         yield Finding(OK, "llm offers the toolbox MCP")
     elif "LLM_LOAD_PLUGINS" in os.environ:
         yield Finding(NOTE, "LLM_LOAD_PLUGINS is set and leaves out llm-tools-mcp", "unset LLM_LOAD_PLUGINS")
     else:
         yield Finding(BAD, "llm does not offer the toolbox MCP", "llm install -U llm-tools-mcp")
+
+
+_RIVAL_SCRIPT = """
+import json
+from llm.plugins import load_plugins, pm
+load_plugins()
+distributions = {id(plugin): info.project_name for plugin, info in pm.list_plugin_distinfo()}
+found = []
+for plugin in pm.get_plugins():
+    names = []
+    register = getattr(plugin, "register_tools", None)
+    if register:
+        register(register=lambda tool, name=None: names.append(name or getattr(tool, "__name__", "")))
+    if "MCP" in names:
+        found.append(distributions.get(id(plugin)) or pm.get_name(plugin))
+print(json.dumps(found))
+"""
+
+
+def _distributions_of_toolbox() -> list[str]:
+    """All others that register an `MCP`; none where llm cannot be asked."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _RIVAL_SCRIPT],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LLM_SECONDS,
+            check=True,
+        )
+        return sorted({str(name) for name in json.loads(done.stdout)} - {"llm-tools-mcp"})
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []
 
 
 def _limits() -> Iterator[Finding]:
@@ -193,7 +226,10 @@ def _daemon() -> Iterator[Finding]:
 
     for other in daemons_elsewhere():
         yield Finding(NOTE, str(other), "llm mcp stop    # both")
-    if not is_running(installed_service()):
+    service = installed_service()
+    if not is_running(service):
+        if service is not None and service.status().failure:
+            return  # told of the service: the next prompt could not start it
         yield Finding(OK, "the daemon does not run; the next prompt starts it")
         return
     try:
