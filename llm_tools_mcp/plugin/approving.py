@@ -86,8 +86,10 @@ class Gate:
             offer, text = now, text_of(now)
         try:
             decision = self._decision(approvals, key, offer, arguments, withdrawal)
-        except (NoTerminal, Gone) as why:
+        except NoTerminal as why:
             raise self._refusal(offer, str(why)) from None
+        except Gone as why:
+            raise NotApproved(f"{offer.tool} was not called: {why}") from None
         if decision.choice == NO:
             reason = f": {decision.reason}" if decision.reason else ""
             raise NotApproved(f"the user did not allow this call of {offer.tool}{reason}")

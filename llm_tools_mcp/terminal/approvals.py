@@ -63,18 +63,18 @@ def ask_for_approval(request: Request, withdrawal: Withdrawal | None = None) -> 
 
 
 def _dialogue(tty: Tty, request: Request) -> Decision:
-    lines = _arguments(request.arguments)
+    text = "\n".join(_arguments(request.arguments))
     tty.print()
     title = f"The model wants to call {named(request.tool)} of the MCP server {named(request.server)}"
-    tty.print(f"{title}, with:" if lines else f"{title}, without arguments.", bold=True)
-    tty.quote("\n".join(lines), most=_SHOWN)
+    tty.print(f"{title}, with:" if text else f"{title}, without arguments.", bold=True)
+    is_cut = bool(tty.quote(text, most=_SHOWN))
     tty.print(_words(request.annotations))
     if request.before is not None:
         _show_change(tty, request.before, request.now)
     words = {NO: "no", ONCE: "once", TOOL: "this tool from now on", SERVER: "this server from now on"}
-    words |= {"a": "all of the arguments"} if len(lines) > _SHOWN else {}
+    words |= {"a": "all of the arguments"} if is_cut else {}
     while (choice := choose(tty, "Allow it?", words)) == "a":
-        tty.quote("\n".join(lines), most=100_000)
+        tty.quote(text, most=100_000)
     if choice != NO:
         return Decision(choice)
     reason = tty.ask("Why not? It is told to the model (Enter: nothing) > ")

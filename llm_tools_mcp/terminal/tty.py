@@ -74,8 +74,8 @@ class Tty:
         """A line of ours."""
         self._write(self._styled(text, **style) + "\n")
 
-    def quote(self, text: str, most: int = 40) -> None:
-        """A text of somebody else's: cleaned, behind a margin, `most` lines at the most."""
+    def quote(self, text: str, most: int = 40) -> int:
+        """A text of somebody else's: cleaned, behind a margin. How many lines beyond `most` are left out."""
         lines = [
             line for paragraph in plain(text).expandtabs(4).splitlines() for line in self._wrapped(paragraph)
         ]
@@ -83,6 +83,7 @@ class Tty:
             self.print(_MARGIN + line)
         if len(lines) > most:
             self.print(f"{_MARGIN}({len(lines) - most} more lines)")
+        return max(0, len(lines) - most)
 
     def _wrapped(self, paragraph: str) -> list[str]:
         """What goes on below stands further in: it must not pass for a line of its own."""

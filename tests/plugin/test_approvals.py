@@ -48,19 +48,26 @@ def configure(home: Home, **keys: Any) -> None:
 
 
 def prompt_in_terminal(
-    home: Home, toolbox: str, *steps: tuple[str, str], option: str = "--no-log", piped: bool = True
+    home: Home,
+    toolbox: str,
+    *steps: tuple[str, str],
+    text: str = "x",
+    option: str = "--no-log",
+    piped: bool = True,
 ) -> Heard:
-    prompt = calling(("act", {"text": "x\x1b[31m"}))
+    prompt = calling(("act", {"text": text}))
     argv = [str(BIN / "llm"), option, "-m", "echo", "-T", toolbox, prompt]
     return converse(argv, *steps, env={**home.env, "TERM": "xterm"}, cwd=home.work, piped=piped)
 
 
 def test_asked_and_remembered(acting: Home) -> None:
     """With server, tool, arguments and hints; for good until the tool changes, which is shown."""
-    heard = prompt_in_terminal(acting, 'MCP(approve="writes")', ("Allow it?", "t\n"))
-    assert output(heard.stdout) == "x\x1b[31m"
+    text = "x\x1b[31m" + "word " * 1000
+    steps = (("more lines", ""), ("Allow it?", "a\n"), ("word word\r\n", ""), ("Allow it?", "t\n"))
+    heard = prompt_in_terminal(acting, 'MCP(approve="writes")', *steps, text=text)
+    assert output(heard.stdout) == text
     assert "The model wants to call 'act' of the MCP server 'srv', with:" in heard.screen
-    assert "  | text: x\\x1b[31m" in heard.screen
+    assert "  | text: x\\x1b[31mword" in heard.screen
     assert "Its server says: it may delete or overwrite." in heard.screen
     assert output(ask('MCP(approve="always")', ("act", {"text": "unasked"}))) == "unasked"
     listed = json.loads(invoke("mcp", "approvals", "--json").stdout)
