@@ -195,6 +195,7 @@ class Daemon:
 
     def _log_line(self, session: Session, line: str) -> None:
         """In the log of each name that the server has: whoever looks there knows of no other."""
+        session.sign_in.note(line)
         for name in session.names:
             self._logs.server_line(name, line)
 
@@ -277,6 +278,7 @@ def run(options: Options) -> int:
     """Run the daemon until it stops; returns the exit code."""
     os.umask(0o077)  # what it makes is for its user alone; servers get the umask of their callers
     limits.allow_open_files()
+    limits.keep_out_of_cores()
     if SPAWNED_VARIABLE in os.environ:
         limits.lift()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it is heeded: it must end nobody who holds the lock

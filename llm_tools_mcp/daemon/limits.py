@@ -35,6 +35,11 @@ def lift() -> None:
                 _set(number, hard, hard)
 
 
+def keep_out_of_cores() -> None:
+    """A crash writes nothing of the memory to disk: it holds tokens. Servers inherit that."""
+    _set(resource.RLIMIT_CORE, 0, resource.getrlimit(resource.RLIMIT_CORE)[1])
+
+
 def _set(number: int, soft: int, hard: int) -> None:
     with suppress(OSError, ValueError):  # macOS has a second bound
         resource.setrlimit(number, (soft, hard))

@@ -48,6 +48,9 @@ class Display:
         with self._line("waiting for MCP servers") as line:
 
             def note(answer: v1.ServerTools) -> None:
+                if answer.sign_in_url:  # whole, on a line of its own: it is clicked or copied
+                    self.print(f"{answer.server!r} waits for you to sign in at:")
+                    self.print(answer.sign_in_url)
                 if answer.state == v1.ServerTools.STARTING:
                     pending[answer.server] = None
                 else:
@@ -76,7 +79,7 @@ class Display:
             if self._pauses:
                 self._held_back.append(text)
             elif self._drawn is not None:
-                self._drawn.console.print(text)
+                self._drawn.console.print(text, soft_wrap=True)
             else:
                 print(text, file=sys.stderr, flush=True)  # noqa: T201 - to a person
 

@@ -391,6 +391,7 @@ class ServerTools(google.protobuf.message.Message):
     CONSENT_KEY_FIELD_NUMBER: builtins.int
     APPROVE_FIELD_NUMBER: builtins.int
     ALWAYS_ALLOW_FIELD_NUMBER: builtins.int
+    SIGN_IN_URL_FIELD_NUMBER: builtins.int
     server: builtins.str
     position: builtins.int
     """Place of the server in the config, from 0."""
@@ -407,6 +408,8 @@ class ServerTools(google.protobuf.message.Message):
     "writes", "always"), and the globs of tools that it lets through.
     """
     approve: builtins.str
+    sign_in_url: builtins.str
+    """Of one that is STARTING: a page that it waits for somebody to sign in at."""
     @property
     def tools(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Tool]:
         """In the server's order."""
@@ -429,9 +432,10 @@ class ServerTools(google.protobuf.message.Message):
         consent_key: builtins.str = ...,
         approve: builtins.str = ...,
         always_allow: collections.abc.Iterable[builtins.str] | None = ...,
+        sign_in_url: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_output_limit", b"_output_limit", "failure", b"failure", "output_limit", b"output_limit"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_output_limit", b"_output_limit", "always_allow", b"always_allow", "always_load", b"always_load", "approve", b"approve", "consent_key", b"consent_key", "failure", b"failure", "instructions", b"instructions", "output_limit", b"output_limit", "position", b"position", "server", b"server", "state", b"state", "tools", b"tools"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_output_limit", b"_output_limit", "always_allow", b"always_allow", "always_load", b"always_load", "approve", b"approve", "consent_key", b"consent_key", "failure", b"failure", "instructions", b"instructions", "output_limit", b"output_limit", "position", b"position", "server", b"server", "sign_in_url", b"sign_in_url", "state", b"state", "tools", b"tools"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_output_limit", b"_output_limit"]) -> typing.Literal["output_limit"] | None: ...
 
 global___ServerTools = ServerTools

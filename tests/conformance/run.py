@@ -18,7 +18,7 @@ from tests import external
 from tests.conformance.scenarios import NOT_PASSED, RUNS
 
 HERE = Path(__file__).parent
-SECONDS = 60
+SECONDS = 180
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -39,6 +39,10 @@ _NOT_FORWARDED = frozenset(
 )
 
 
+# Seconds between two looks at whether a server that starts waits for a person.
+_LOOK_SECONDS = 0.25
+
+
 class Servicer:
     """`health` describes the daemon, `shut_down` begins its drain, `is_outdated` asks the disk."""
 
@@ -208,6 +212,7 @@ class _Listing:
         self._wanted = set(request.servers)
         self._refresh = request.refresh
         self._asked: dict[asyncio.Task[ToolList], int] = {}
+        self._signing_in: dict[int, str] = {}  # by position
 
     async def answers(self) -> AsyncIterator[v1.ServerTools]:
         for position in range(len(self._servers)):
@@ -219,7 +224,14 @@ class _Listing:
                 server=name, position=len(self._servers), state=v1.ServerTools.FAILED, failure=failure
             )
         while self._asked:
-            done, _ = await asyncio.wait(self._asked, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                self._asked, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            for position in self._asked.values():
+                if url := self._new_sign_in(position):
+                    name = self._servers[position][0]
+                    state = v1.ServerTools.STARTING
+                    yield v1.ServerTools(server=name, position=position, state=state, sign_in_url=url)
             for task in done:
                 yield self._answer(self._asked.pop(task), task)
 
@@ -243,6 +255,13 @@ class _Listing:
             return self._message(position, v1.ServerTools.CACHED, known)
         self._asked[asyncio.ensure_future(self._pool.list_tools(definition))] = position
         return self._message(position, v1.ServerTools.STARTING, None)
+
+    def _new_sign_in(self, position: int) -> str:
+        definition = self._servers[position][1]
+        url = "" if isinstance(definition, ConfigError) else self._pool.sign_in_url(definition)
+        is_new = url != self._signing_in.get(position, "")
+        self._signing_in[position] = url
+        return url if is_new else ""
 
     def _needs_login(self, definition: ServerDefinition) -> bool:
         return self._logins.has_ended(definition) or self._pool.is_refused(definition)

@@ -291,6 +291,11 @@ class Pool:
                 session.is_retired = True
                 self._end_if_retired(session)
 
+    def sign_in_url(self, definition: ServerDefinition) -> str:
+        """The page that the server waits for somebody at, while it starts."""
+        group = self._sessions.get(definition.identity, ())
+        return next((s.sign_in.url for s in group if s.state is State.STARTING and s.sign_in.url), "")
+
     def is_refused(self, definition: ServerDefinition) -> bool:
         """Whether the server, when it was last asked, wanted a login that it was not given."""
         return any(session.refusal is not None for session in self._sessions.get(definition.identity, ()))

@@ -26,6 +26,7 @@ from .calls import Call, Calls, OnEvent
 from .deadline import Deadline
 from .listing import Listing
 from .owner import Owner
+from .sign_in import SignIn
 from .statistics import State, Statistics
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Session:
         self.statistics = Statistics()
         self.last_error = ""
         self.refusal: ServerFailure | None = None  # until somebody logs in
+        self.sign_in = SignIn()
         self.tool_count = 0
         self.tool_tokens = 0
         self.instructions = ""
@@ -342,6 +344,7 @@ class Session:
         if self.backoff.pause:
             raise ServerFailure(Kind.START_FAILED, f"{self.last_error} ({self.backoff.next_try})")
         self.statistics.starts += 1
+        self.sign_in = SignIn()
         owner = Owner(
             self.definition.name,
             lambda protocol: self._connect(self.definition, self, protocol),

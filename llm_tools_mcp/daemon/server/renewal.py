@@ -127,7 +127,10 @@ def _retrieve(task: asyncio.Task[Token]) -> None:
 @asynccontextmanager
 async def alone(path: Path) -> AsyncIterator[None]:
     """Among all daemons of this user: with rotation, two requests with one token end the login."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LoginUnreachable(f"{path.parent} cannot be written: {error.strerror}") from None
     try:
         deadline = time.monotonic() + _OTHERS_SECONDS
         while time.monotonic() < deadline:

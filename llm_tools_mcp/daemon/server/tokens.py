@@ -59,6 +59,7 @@ class LoginTokens(Tokens):
         super().__init__()
         self._definition = definition
         self._logins = logins
+        self._unstored: Grant | None = None
         self._client_for = client_for
 
     def _client(self, url: str) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
@@ -83,14 +84,21 @@ class LoginTokens(Tokens):
             if (now := self._current()).text != stale.text:
                 return now  # another daemon did it: one that drains, say, while this one starts
             login = self._login()
-            try:
-                grant = await self._asked(login)
-            except LoginRefused as error:
-                if not error.code:  # no authorization server speaks so: something before it
-                    raise
-                await self._end(login, error)
-                raise LoginNeeded from None
-            return await self._stored(login, grant)
+            # A full disk must not cost the login: what was given and could not be stored is not asked again.
+            grant = self._unstored or await self._granted(login)
+            self._unstored = grant
+            token = await self._stored(login, grant)
+            self._unstored = None
+            return token
+
+    async def _granted(self, login: Login) -> Grant:
+        try:
+            return await self._asked(login)
+        except LoginRefused as error:
+            if not error.code:  # no authorization server speaks so: something before it
+                raise
+            await self._end(login, error)
+            raise LoginNeeded from None
 
     async def _asked(self, login: Login) -> Grant:
         from llm_tools_mcp.login.token import Client, request_token

@@ -17,6 +17,7 @@ from llm_tools_mcp.cli.login.login import log_in_to
 from llm_tools_mcp.cli.login.person import TerminalPerson
 from llm_tools_mcp.errors import McpError
 from tests.cli.terminal import run_in_terminal
+from tests.daemon.live import variant
 from tests.home import BIN, Home
 from tests.login.browsing import redirected
 from tests.programs import GONE
@@ -177,3 +178,29 @@ def test_no_login_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, (_, words) in refused.items():
         with pytest.raises(McpError, match=re.escape(words)):
             log_in_to(name, None, TerminalPerson(use_browser=False, as_json=False))
+
+
+def test_page_that_a_command_waits_at_is_shown(home: Home) -> None:
+    """What mcp-remote and its kin print to stderr, a page to sign in at, is shown whole while one waits."""
+    url = f"https://auth.example/authorize?client_id=x&state={'s' * 300}"
+    waiting = f"""
+    def serve(self):
+        print("Please authorize this client by visiting:", "{url}", sep="\\n", file=sys.stderr, flush=True)
+        while not pathlib.Path({str(home.work / "signed-in")!r}).exists():
+            time.sleep(0.01)
+        super().serve()
+    """
+    home.write_config({"remote": variant(waiting)})
+    with subprocess.Popen(
+        [str(BIN / "llm-mcp"), "tools", "remote"],
+        env=home.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as tools:
+        assert tools.stderr is not None
+        said = [tools.stderr.readline(), tools.stderr.readline()]
+        (home.work / "signed-in").touch()
+        stdout, stderr = tools.communicate(timeout=30)
+    assert said == ["'remote' waits for you to sign in at:\n", f"{url}\n"]
+    assert ("echo" in stdout, stderr) == (True, "")

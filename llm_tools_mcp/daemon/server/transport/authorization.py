@@ -13,6 +13,7 @@ from functools import partial
 import httpx2
 
 from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.daemon.failure import ServerFailure
 from llm_tools_mcp.daemon.server.logins import login_command
 from llm_tools_mcp.daemon.server.renewal import LoginNeeded
 from llm_tools_mcp.daemon.server.tokens import MachineTokens, Renewals
@@ -128,7 +129,7 @@ class AuthorizedTransport(httpx2.AsyncHTTPTransport):
             return await self._authorized(request, super().handle_async_request)
         except LoginNeeded:
             return _refused(request, Verdict.NEEDS_LOGIN, self._authorization.needs_login())
-        except LoginError as error:
+        except (LoginError, ServerFailure) as error:
             return _refused(request, Verdict.NOT_SENT, str(error))
 
     async def _authorized(
