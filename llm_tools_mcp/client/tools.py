@@ -91,6 +91,7 @@ class Failed:
     reason: str
     traceback: str = field(default="", repr=False)
     login: str = ""
+    is_config: bool = False  # its entry is what is wrong
 
     @property
     def line(self) -> str:
@@ -386,7 +387,8 @@ def _object(text: str) -> dict[str, Any]:
 def _failed(answer: v1.ServerTools, source: ConfigSource) -> Failed:
     failure = answer.failure
     login = login_command(answer.server, source) if failure.kind == v1.Failure.NEEDS_LOGIN else ""
-    return Failed(answer.server, failure.message, failure.traceback, login)
+    is_config = failure.kind == v1.Failure.CONFIG
+    return Failed(answer.server, failure.message, failure.traceback, login, is_config)
 
 
 def login_command(server: str, source: ConfigSource) -> str:

@@ -30,6 +30,8 @@ def _unavailable(failed: Failed) -> str:
     if failed.login:
         return failed.line
     more = f"run with {_FULL_ERRORS}=1, or see: llm mcp logs {quote(name)}"
+    if failed.is_config:
+        more = "correct its entry there"
     lines = [
         f"Warning: Failed to connect to the {name!r} MCP server: {failed.reason}",
         f"Tools from {name!r} will be unavailable ({more})",

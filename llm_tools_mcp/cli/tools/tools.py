@@ -138,8 +138,9 @@ def find_tool(listing: Listing, server: str, tool: str) -> Offer:
         if failed.server == server and failed.login:
             raise McpError(failed.line)
         if failed.server == server:
-            logs = f"llm mcp logs {shlex.quote(clean_line(server))}"
-            raise McpError(f"server {server!r} cannot be used: {plain(failed.reason)}\nmore: {logs}")
+            logs = f"more: llm mcp logs {shlex.quote(clean_line(server))}"
+            more = "" if failed.is_config else f"\n{logs}"  # which holds nothing of what never started
+            raise McpError(f"server {server!r} cannot be used: {plain(failed.reason)}{more}")
     names = {offer.tool: offer for offer in listing.offers if offer.server == server}
     if tool in names:
         return names[tool]

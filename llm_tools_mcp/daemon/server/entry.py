@@ -168,7 +168,7 @@ def _why(definition: ServerDefinition, link: Link, leaf: BaseException) -> str:
     if isinstance(leaf, sdk.MCPError) and link.verdict(leaf.error.data):
         return link.cleaned(leaf.message)
     if definition.transport is not Transport.STDIO and _is_network_error(leaf):
-        return f"{definition.target} cannot be reached: {_described(leaf, link)}"
+        return f"{definition.target} cannot be reached{link.via}: {_described(leaf, link)}"
     return _with_last_words(_described(leaf, link), link)
 
 

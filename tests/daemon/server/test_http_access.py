@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,18 @@ def make_certificate(key: Path, certificate: Path) -> None:
         "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
     )
     run(["openssl", *words.split(), "-keyout", str(key), "-out", str(certificate)])
+
+
+@with_live
+async def test_proxy_that_does_not_answer_is_named(live: Live) -> None:
+    """The server may well be there. Of the proxy's url its password is left out."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for scheme in ("http", "socks5"):
+        env = {"ALL_PROXY": f"{scheme}://u:s3cr3t@127.0.0.1:{port}"}
+        failure = await failure_of(live.names(live.define({"s": {"url": "http://mcp.invalid/mcp"}}, env=env)))
+        assert f"cannot be reached through the caller's proxy {scheme}://127.0.0.1:{port}: " in failure.text
+        assert "s3cr3t" not in failure.text
+    wrong = live.define({"s": {"url": "http://mcp.invalid/mcp"}}, env={"ALL_PROXY": "socks4://127.0.0.1:1"})
+    assert "there are http, https, socks5 and socks5h" in (await failure_of(live.names(wrong))).text

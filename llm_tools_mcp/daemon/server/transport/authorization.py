@@ -22,7 +22,7 @@ from llm_tools_mcp.login.challenge import Demand, demand_in
 from llm_tools_mcp.login.records import Challenge, place_of
 
 from .headers_helper import helper_headers
-from .http_client import client_for, http_client
+from .http_client import client_for, http_client, via_proxy
 from .link import Link, Verdict
 
 Headers = dict[str, str]
@@ -34,6 +34,7 @@ REFUSED = "llm_mcp.refused"
 
 def authorized_client(definition: ServerDefinition, link: Link, renewals: Renewals) -> httpx2.AsyncClient:
     """The client of one server."""
+    link.via = via_proxy(definition)
     authorization = Authorization(definition, link, renewals)
     return http_client(definition, partial(AuthorizedTransport, authorization, definition.url))
 

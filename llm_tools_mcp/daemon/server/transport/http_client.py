@@ -44,7 +44,8 @@ def _client(
     try:
         made = transport(proxy=proxy_for(url, environment), **options)
     except (ValueError, ImportError) as error:
-        raise ServerFailure(Kind.START_FAILED, f"the caller's proxy cannot be used: {error}") from error
+        text = f"the caller's proxy cannot be used: {error}; there are http, https, socks5 and socks5h"
+        raise ServerFailure(Kind.START_FAILED, text) from error
     return httpx2.AsyncClient(
         headers=headers,
         timeout=httpx2.Timeout(_HTTP_SECONDS, read=None),
@@ -57,7 +58,7 @@ def _client(
 
 
 def unreachable(target: str, error: Exception, link: Link) -> str:
-    return f"{target} cannot be reached: {described(error, link)}"
+    return f"{target} cannot be reached{link.via}: {described(error, link)}"
 
 
 def described(error: BaseException, link: Link) -> str:
@@ -83,6 +84,15 @@ def _ssl_context(cafile: str, capath: str) -> ssl.SSLContext:
 def _made_ssl_context(cafile: str, capath: str, _changed: int) -> ssl.SSLContext:
     """Shared by all connections: a context costs 21 ms and 0.8 MB to make."""
     return ssl.create_default_context(cafile=cafile or None, capath=capath or None)
+
+
+def via_proxy(definition: ServerDefinition) -> str:
+    """For messages: a server may well be there, and the proxy not."""
+    proxy = proxy_for(definition.url, dict(definition.proxy_env))
+    if proxy is None:
+        return ""
+    parts = urlsplit(proxy)
+    return f" through the caller's proxy {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def proxy_for(url: str, environment: dict[str, str]) -> str | None:
