@@ -98,6 +98,8 @@ class Servicer:
             if path:
                 own = [d for d in usable(parsed) if (d.name in parsed.of_project) is is_project]
                 self._pool.claim(path, text, own)
+        if not caller.config_path:
+            self._pool.let_pass(d for d in usable(parsed) if d.name not in parsed.of_project)
 
     def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
         self._notice_logins()
@@ -178,7 +180,9 @@ class Servicer:
         self._notice_logins()
         return v1.StatusResponse(
             health=self._health(),
-            servers=[self._status(session) for session in self._pool.sessions() if not session.is_over],
+            servers=[
+                self._status(session) for session in self._pool.sessions() if not self._pool.is_gone(session)
+            ],
             connections=self._connections(),
             calls_in_flight=self._pool.in_use,
             memory_bytes=psutil.Process().memory_info().rss,

@@ -70,6 +70,7 @@ class Pool:
         self._max_live = max_live
         self._sessions: OrderedDict[str, list[Session]] = OrderedDict()
         self._claims = Claims()
+        self._passing: set[str] = set()  # identities that no config has: servers by command or URL
         self._outputs = Outputs()
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         # By lineage: the identity that stands for it now.
@@ -268,10 +269,20 @@ class Pool:
 
     # --- config changes -----------------------------------------------------------------------------
 
+    def let_pass(self, definitions: Iterable[ServerDefinition]) -> None:
+        """No config has these: once they have ended nobody looks for them any more."""
+        self._passing.update(definition.identity for definition in definitions)
+
+    def is_gone(self, session: Session) -> bool:
+        """Whether nothing of it is left, and nobody wants it."""
+        is_passing = session.definition.identity in self._passing
+        return session.is_over or (is_passing and session.state is State.STOPPED and not session.is_busy)
+
     def claim(self, path: str, text: str, definitions: Iterable[ServerDefinition]) -> None:
         """A prompt uses this config: what a change of it has replaced ends once it is unused."""
         wanted = list(definitions)
         unwanted = self._claims.note(path, text, wanted)
+        self._passing.difference_update(definition.identity for definition in wanted)
         for definition in wanted:
             self._replace_former(definition)
             for session in self._sessions.get(definition.identity, ()):
@@ -337,8 +348,9 @@ class Pool:
         surplus = len(self._sessions) - _MAX_KNOWN
         for position, (identity, group) in enumerate(list(self._sessions.items())):
             is_unused = not any(session.has_owner or session.is_busy for session in group)
-            if all(session.is_over for session in group) or (position < surplus and is_unused):
+            if all(map(self.is_gone, group)) or (position < surplus and is_unused):
                 del self._sessions[identity]
+                self._passing.discard(identity)
         if len(self._latest) > _MAX_ASKED:
             self._latest = {key: now for key, now in self._latest.items() if now in self._sessions}
 

@@ -280,3 +280,20 @@ async def test_servers_that_ignore_sigterm_end_together(live: Live, monkeypatch:
     assert live.processes() == []
     sent = [number for number in signals if number]
     assert sent == [signal.SIGTERM] * len(servers) + [signal.SIGKILL] * len(servers)
+
+
+@with_live
+async def test_server_that_no_config_has_is_forgotten(live: Live) -> None:
+    """One by its command or URL: when it has ended nothing of it is left; a config that has it keeps it."""
+    passing = live.faulty("fine")
+    live.pool.let_pass([passing])
+    await live.call(passing, "echo", text="x")
+    session = live.session(passing)
+    assert not live.pool.is_gone(session)
+    session.stop()
+    await wait_until_async(lambda: live.pool.is_gone(session))
+    live.pool.claim("mcp.json", '{"mcpServers": {}}', [passing])
+    assert not live.pool.is_gone(session)
+    live.pool.let_pass([passing])
+    live.pool.expire()
+    assert live.pool.sessions() == []
