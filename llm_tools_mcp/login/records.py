@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -45,7 +45,7 @@ class Login:
 
     def over(self, why: str) -> Login:
         """The same without its tokens."""
-        return dataclasses.replace(self, access_token="", refresh_token="", expires_at=0.0, ended=why)
+        return replace(self, access_token="", refresh_token="", expires_at=0.0, ended=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Records:
 
     def with_login(self, login: Login) -> Records:
         """In place of the one that the server had; what it had asked for is settled."""
-        return dataclasses.replace(
+        return replace(
             self,
             logins=(*_others(self.logins, login), login),
             challenges=tuple(_others(self.challenges, login)),
@@ -104,10 +104,16 @@ class Records:
         """Only where it is still the login of its server."""
         if self.by_id(login.id) is None:
             return self
-        return dataclasses.replace(self, logins=(*_others(self.logins, login), login))
+        return replace(self, logins=(*_others(self.logins, login), login))
 
     def with_challenge(self, challenge: Challenge) -> Records:
-        return dataclasses.replace(self, challenges=(*_others(self.challenges, challenge), challenge))
+        return replace(self, challenges=(*_others(self.challenges, challenge), challenge))
+
+    def renamed(self, old: str, new: str) -> Records:
+        """Of a server whose entry is called otherwise now."""
+        others = [login for login in self.logins if login.server not in (old, new)]
+        moved = [replace(login, server=new) for login in self.logins if login.server == old]
+        return replace(self, logins=(*others, *moved))
 
     def with_registration(self, registration: Registration) -> Records:
         others = [
@@ -115,12 +121,12 @@ class Records:
             for each in self.registrations
             if (each.issuer, each.redirect_uri) != (registration.issuer, registration.redirect_uri)
         ]
-        return dataclasses.replace(self, registrations=(*others, registration))
+        return replace(self, registrations=(*others, registration))
 
     def without_client(self, issuer: str, client_id: str) -> Records:
         """The authorization server does not know this client any more."""
         kept = [each for each in self.registrations if (each.issuer, each.client_id) != (issuer, client_id)]
-        return dataclasses.replace(self, registrations=tuple(kept))
+        return replace(self, registrations=tuple(kept))
 
     # --- as JSON ------------------------------------------------------------------------------------
 

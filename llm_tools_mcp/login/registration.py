@@ -86,6 +86,11 @@ async def register(
         },
     )
     found = answer.object()
+    if not server.has_metadata and not answer.is_success:
+        raise LoginRefused(
+            f"{server.issuer} asks for a login, but publishes nothing about one (OAuth); it may want "
+            'a token instead: "headers": {"Authorization": "Bearer ${TOKEN}"} in its entry'
+        )
     if not answer.is_success or not isinstance(found.get("client_id"), str):
         said = describe(str(found.get("error", ""))[:60], found.get("error_description"))
         reason = f"HTTP {answer.status}{f', {said}' if said else ''}"

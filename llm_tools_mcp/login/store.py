@@ -42,6 +42,10 @@ class LoginStore:
         self.path = path
         self._seen: tuple[Stamp | None, Records] = (None, _NOTHING)
 
+    def refresh_lock(self, login_id: str) -> Path:
+        """Held by the daemon that renews this login."""
+        return self.path.with_name(f".refresh-{login_id}.lock")
+
     def stamp(self) -> Stamp | None:
         """None where there is no file."""
         try:

@@ -104,6 +104,15 @@ async def test_strangers_at_the_callback(server: Guarded, folder: Path) -> None:
     assert any("second time" in line for line in browser.said)
 
 
+@with_guarded
+async def test_server_that_says_nothing_of_a_login(server: Guarded, folder: Path) -> None:
+    """A bare 401 without any metadata may want a token: that is said, with where it goes."""
+    for path in (RESOURCE_METADATA, SERVER_METADATA, "/register"):
+        server.faults[path] = lambda: error("not_found", 404)
+    with pytest.raises(LoginError, match='it may want a token instead: "headers"'):
+        await logged_in(folder, definition(server.url))
+
+
 REFUSALS: dict[str, tuple[Callable[[Guarded], Any], str]] = {
     "denied": (lambda s: setattr(s, "deny", True), "denied in the browser"),
     "iss missing": (lambda s: setattr(s, "iss", None), "does not say that it comes from"),

@@ -38,6 +38,8 @@ def logout_command(*, server: str, config_path: str | None) -> None:
         store.change(lambda records, login=login: _without(records, login))  # type: ignore[misc]
     _tell_daemon()
     for login in logins:
+        store.refresh_lock(login.id).unlink(missing_ok=True)
+    for login in logins:
         _revoke(login, definition)
     click.echo(f"logged out of {name!r}")
 

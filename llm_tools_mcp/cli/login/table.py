@@ -66,6 +66,20 @@ def login_state(server: str, url: str) -> str:
     return state(login) if login is not None else ""
 
 
+def rename_logins(old: str, new: str) -> None:
+    """They go with the entry. Raises LoginsUnusable."""
+    if any(login.server == old for login in stored_logins()):
+        LoginStore(paths.logins_file()).change(lambda records: records.renamed(old, new))
+
+
+def logged_in_names() -> set[str]:
+    """Of all servers that somebody is logged in to; none where the store cannot be read."""
+    try:
+        return {login.server for login in stored_logins() if login.is_usable}
+    except LoginsUnusable:
+        return set()
+
+
 def until(login: Login) -> str:
     """Until when it lasts, in words."""
     if login.refresh_token:

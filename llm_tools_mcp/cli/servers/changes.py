@@ -15,6 +15,7 @@ from llm_tools_mcp import config
 from llm_tools_mcp.cli.command import command, config_option
 from llm_tools_mcp.cli.completers import server_names
 from llm_tools_mcp.cli.editing import check, config_file, edited, entry_of, unknown_key, wrong_name
+from llm_tools_mcp.cli.login.table import logged_in_names, rename_logins
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.plain import plain
 
@@ -84,6 +85,7 @@ def rename_command(*, name: str, new: str, config_path: str | None) -> None:
         renamed = {new if former == name else former: entry for former, entry in servers.items()}
         servers.clear()
         servers.update(renamed)
+    rename_logins(name, new)
     click.echo(f"renamed {name!r} to {new!r} in {path}")
 
 
@@ -99,6 +101,8 @@ def remove_command(*, names: tuple[str, ...], config_path: str | None) -> None:
         for name in dict.fromkeys(names):
             del servers[name]
     click.echo(f"removed {_listed(names)} from {path}")
+    for name in sorted(logged_in_names().intersection(names)):
+        click.echo(f"its login stays; to end it: llm mcp logout {shlex.quote(name)}")
 
 
 @command("enable", "llm mcp enable filesystem")

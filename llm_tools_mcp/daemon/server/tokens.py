@@ -80,7 +80,7 @@ class LoginTokens(Tokens):
 
     async def _renew(self, stale: Token) -> Token:
         login = self._login()
-        async with alone(self._logins.store.path.with_name(f".refresh-{login.id}.lock")):
+        async with alone(self._logins.store.refresh_lock(login.id)):
             if (now := self._current()).text != stale.text:
                 return now  # another daemon did it: one that drains, say, while this one starts
             login = self._login()

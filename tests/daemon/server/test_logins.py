@@ -213,3 +213,15 @@ async def test_headers_helper(live: Live, server: Guarded) -> None:
     for command, words in (("exit 3", "ended with code 3"), ("echo no", "printed no JSON object")):
         failure = await failure_of(live.call(definition(server.url, headersHelper=command), "whoami"))
         assert words in failure.text
+
+
+@with_login
+async def test_damaged_store_is_said_where_it_matters(live: Live, server: Guarded) -> None:
+    """What cannot be read is no login: the server that wants one says why, and the file stays as it is."""
+    live.logins.store.path.write_text("{")
+    guest = known(live, server)
+    failure = await failure_of(live.call(guest, "echo"))
+    assert failure.kind == Kind.NEEDS_LOGIN
+    assert "needs a login: llm mcp login guarded; the store of logins" in failure.text
+    assert "is damaged; to go on: mv" in failure.text
+    assert live.logins.store.path.read_text() == "{"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llm_tools_mcp import __version__, access, paths
 from llm_tools_mcp.cli.running import ask, describe, is_running
-from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.errors import LoginsUnusable, McpError
 from llm_tools_mcp.service import idle_units, installed_service
 
 from .finding import BAD, NOTE, OK, Finding
@@ -29,7 +29,7 @@ _FEW_FILES = 256
 def look_around() -> Iterator[Finding]:
     looks: list[Callable[[], Iterator[Finding]]] = [
         *(_versions, _rivals, _toolbox, _limits, _socket, _folder),
-        *(_service, _units, _daemon),
+        *(_service, _units, _daemon, _logins),
     ]
     for look in looks:
         try:
@@ -38,6 +38,18 @@ def look_around() -> Iterator[Finding]:
             yield Finding(BAD, str(error))
         except OSError as error:
             yield Finding(BAD, *access.obstacle(error))
+
+
+def _logins() -> Iterator[Finding]:
+    from llm_tools_mcp.cli.login.table import stored_logins
+
+    try:
+        count = sum(login.is_usable for login in stored_logins())
+    except LoginsUnusable as error:
+        yield Finding(BAD, f"the store of logins {error.path} {error.detail}", error.repair)
+        return
+    if count:
+        yield Finding(OK, f"logged in to {count} server{'' if count == 1 else 's'}: llm mcp login --status")
 
 
 def _versions() -> Iterator[Finding]:

@@ -86,6 +86,8 @@ class Authorization:
         """None where it says nothing about a login. What the server asks for is noted for the next one."""
         if not self._definition.can_log_in:
             return None
+        if self._tokens is None and self._definition.headers and demand == Demand():
+            return None  # its headers may be what is wrong
         if isinstance(self._tokens, MachineTokens):
             return Verdict.REFUSED, f"answered HTTP {status} to the token that its `oauth` client was given"
         if status == httpx2.codes.UNAUTHORIZED:
