@@ -16,7 +16,7 @@ from llm_tools_mcp.plain import plain
 Schema = Mapping[str, Any]
 
 # Seconds for the server's own pattern.
-_PATTERN_SECONDS = 2.0
+_PATTERN_SECONDS = 1.0
 _NO_MATCH = 3  # exit status
 _MATCH = f"""
 import re, sys

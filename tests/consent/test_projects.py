@@ -14,7 +14,7 @@ from llm_tools_mcp.config import find_project, read_project
 from llm_tools_mcp.consent.projects import IGNORED, TRUSTED, Projects, read_config_here
 from llm_tools_mcp.consent.store import ConsentUnusable
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound
-from llm_tools_mcp.plugin import toolbox
+from llm_tools_mcp.plugin import notices
 from tests.home import BIN, Home
 from tests.prompting import ask, invoke, living_in, outputs
 from tests.servers import entry, everything_server, naming_server
@@ -40,7 +40,7 @@ def inside(home: Home) -> Iterator[Path]:
 
 def test_trust_and_prompt(home: Home, inside: Path) -> None:
     """Never run before it is trusted; then in its folder, before servers of the same name; until changed."""
-    toolbox._shown.clear()
+    notices._shown.clear()
     home.write_config({"both": entry(naming_server("mine"))})
     marker = home.folder / "ran"
     file = write(home.work / "project", {"evil": {"command": "sh", "args": ["-c", f"touch {marker}"]}})
