@@ -107,4 +107,5 @@ def _matching(text: str, offset: int, length: int, pattern: str) -> str:
             length -= len(told) + 1
             lines.append(told)
         place += len(line)
-    return "\n".join([*lines, f"[{len(lines)} lines fit from offset {offset} to the end]"])
+    count = f"{len(lines)} line fits" if len(lines) == 1 else f"{len(lines)} lines fit"
+    return "\n".join([*lines, f"[{count} from offset {offset} to the end]"])
