@@ -23,7 +23,10 @@ FLOORS = (
     # the client's side                      the daemon's side
     (
         "client",
-        *(f"daemon.{name}" for name in ("distribution", "failure", "limits", "lock", "log", "memory")),
+        *(
+            f"daemon.{name}"
+            for name in ("distribution", "failure", "limits", "lock", "log", "memory", "turn")
+        ),
     ),
     ("cli.command", "plugin", "daemon.listeners", "daemon.search", "daemon.server"),
     ("cli.rewriting", "cli.running", "daemon.pool"),

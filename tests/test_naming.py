@@ -45,6 +45,13 @@ def test_names(servers, expected):
     assert names(servers) == expected
 
 
+def test_name_of_the_form_server_tool_belongs_to_the_server():
+    """Another one that offers a tool of that name gets the hash."""
+    found = exposed_names({"x": ["files_go"], "files": ["go"], "other": ["go"]})
+    assert found["files", "go"] == "files_go"
+    assert re.fullmatch(r"files_go_[0-9a-f]{8}", found["x", "files_go"])
+
+
 def test_long_name_is_cut_with_a_hash():
     """It stays unique, and the same in every run."""
     first, second = names({"a": ["n" * 70 + "1", "n" * 70 + "2"]})
@@ -64,7 +71,7 @@ def test_name_without_a_letter_says_tool():
     [
         ({"a": ["get user", "get_user"]}, ("a", "get_user")),
         ({"a": ["get user"], "b": ["get_user"]}, ("b", "get_user")),
-        ({"a": ["get"], "b": ["get"], "c": ["a_get"]}, ("c", "a_get")),
+        ({"a": ["get", "a_get"], "b": ["get"]}, ("a", "a_get")),
         ({"a": ["", "tool"]}, ("a", "tool")),
     ],
 )

@@ -168,6 +168,16 @@ def approval_of_all(path: str, text: str) -> str:
     return str(approve)
 
 
+def max_servers(path: str, text: str) -> int | None:
+    """The config's own word on how many servers may live at once. Raises ConfigError."""
+    if '"maxServers"' not in text:
+        return None
+    wanted = decoded(path, text).get("maxServers")
+    if wanted is None or (isinstance(wanted, int) and not isinstance(wanted, bool) and wanted > 0):
+        return wanted
+    raise config_error(path, [Problem("Input should be a whole number, 1 or more", key="maxServers")])
+
+
 def _other_spelling(path: str, top: Mapping[str, object]) -> str:
     if "servers" in top:
         return f"; 'servers' is how VS Code spells it: rename that key, or type: {_import_command(path)}"

@@ -87,6 +87,8 @@ class Config:
     of_project: frozenset[str] = frozenset()
     # What it asks for all servers (see approval).
     approve: str = NEVER
+    # How many servers may live at once, where the config says so.
+    max_servers: int | None = None
 
     def joined(self, project: Config) -> Config:
         """With the servers of a project, which come in the place of those of the same name."""
@@ -98,6 +100,8 @@ class Config:
             (*unknown, *project.unknown_keys),
             MappingProxyType({**mistakes, **project.mistakes}),
             frozenset(project.servers),
+            self.approve,
+            self.max_servers,
         )
 
 
@@ -106,7 +110,7 @@ def parse(source_path: str, text: str, context: Context, protocol: Protocol | No
 
     Raises ConfigError for what breaks the whole file. `source_path` is for messages only.
     """
-    from .model import approval_of_all, enabled_servers, validated  # pydantic: only who parses pays for it
+    from .model import approval_of_all, enabled_servers, max_servers, validated  # pydantic: on demand
 
     context = _with_absolute_paths(context)
     approve = strictest([context.approve, approval_of_all(source_path, text)])
@@ -126,7 +130,10 @@ def parse(source_path: str, text: str, context: Context, protocol: Protocol | No
         if not isinstance(entry, ConfigError)
         for key in _unknown_keys(name, entry, raw[name])
     )
-    return Config(MappingProxyType(servers), unknown, MappingProxyType(mistakes), approve=approve)
+    limit = max_servers(source_path, text)
+    return Config(
+        MappingProxyType(servers), unknown, MappingProxyType(mistakes), approve=approve, max_servers=limit
+    )
 
 
 def _unknown_keys(name: str, entry: Entry, raw: Mapping[str, object]) -> list[UnknownKey]:

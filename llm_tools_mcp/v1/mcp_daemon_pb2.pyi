@@ -1123,6 +1123,8 @@ class ServerStatus(google.protobuf.message.Message):
     LAST_ERROR_FIELD_NUMBER: builtins.int
     PROTOCOL_VERSION_FIELD_NUMBER: builtins.int
     ALSO_CALLED_FIELD_NUMBER: builtins.int
+    EVICTIONS_FIELD_NUMBER: builtins.int
+    TOOL_ERRORS_FIELD_NUMBER: builtins.int
     LOGIN_FIELD_NUMBER: builtins.int
     TOOL_TOKENS_FIELD_NUMBER: builtins.int
     server: builtins.str
@@ -1144,6 +1146,10 @@ class ServerStatus(google.protobuf.message.Message):
     idle_seconds: builtins.float
     last_error: builtins.str
     protocol_version: builtins.str
+    evictions: builtins.int
+    """How often it was ended to make room for others; no restart."""
+    tool_errors: builtins.int
+    """Calls whose result is an error that the tool reports."""
     login: builtins.str
     """The authorization server of the login that it is used with; empty where there is none."""
     tool_tokens: builtins.int
@@ -1173,10 +1179,12 @@ class ServerStatus(google.protobuf.message.Message):
         last_error: builtins.str = ...,
         protocol_version: builtins.str = ...,
         also_called: collections.abc.Iterable[builtins.str] | None = ...,
+        evictions: builtins.int = ...,
+        tool_errors: builtins.int = ...,
         login: builtins.str = ...,
         tool_tokens: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["also_called", b"also_called", "calls", b"calls", "calls_in_flight", b"calls_in_flight", "cwd", b"cwd", "errors", b"errors", "idle_seconds", b"idle_seconds", "last_error", b"last_error", "latency_p50_seconds", b"latency_p50_seconds", "latency_p95_seconds", b"latency_p95_seconds", "login", b"login", "memory_bytes", b"memory_bytes", "pid", b"pid", "protocol_version", b"protocol_version", "restarts", b"restarts", "server", b"server", "state", b"state", "target", b"target", "tool_tokens", b"tool_tokens", "tools", b"tools", "transport", b"transport"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["also_called", b"also_called", "calls", b"calls", "calls_in_flight", b"calls_in_flight", "cwd", b"cwd", "errors", b"errors", "evictions", b"evictions", "idle_seconds", b"idle_seconds", "last_error", b"last_error", "latency_p50_seconds", b"latency_p50_seconds", "latency_p95_seconds", b"latency_p95_seconds", "login", b"login", "memory_bytes", b"memory_bytes", "pid", b"pid", "protocol_version", b"protocol_version", "restarts", b"restarts", "server", b"server", "state", b"state", "target", b"target", "tool_errors", b"tool_errors", "tool_tokens", b"tool_tokens", "tools", b"tools", "transport", b"transport"]) -> None: ...
 
 global___ServerStatus = ServerStatus
 

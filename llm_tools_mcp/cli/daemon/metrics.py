@@ -160,7 +160,9 @@ _OF_SERVERS: tuple[tuple[str, str, str, Callable[[_Copies], _Samples]], ...] = (
     ("calls_in_flight", "gauge", "Requests that the server works on.", _total("calls_in_flight")),
     ("calls", "counter", "Tool calls.", _total("calls")),
     ("call_errors", "counter", "Tool calls that brought no result.", _total("errors")),
+    ("tool_errors", "counter", "Tool calls whose result is an error.", _total("tool_errors")),
     ("restarts", "counter", "Starts after the first one.", _total("restarts")),
+    ("evictions", "counter", "Stops to make room for other servers.", _total("evictions")),
     ("call_latency_seconds", "summary", "How long the last tool calls took.", _latency),
     (
         "idle_seconds",

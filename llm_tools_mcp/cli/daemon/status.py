@@ -47,7 +47,7 @@ _SUPERVISORS = {
 
 
 # What gives way on a narrow terminal, the first first.
-_DISPENSABLE = ("TOKENS>", "PID>", "TOOLS>", "IDLE>", "MEMORY>", "WHERE", "RESTARTS>", "P95>")
+_DISPENSABLE = ("TOOL-ERRORS>", "TOKENS>", "PID>", "TOOLS>", "IDLE>", "MEMORY>", "WHERE", "RESTARTS>", "P95>")
 
 
 @command(
@@ -117,7 +117,11 @@ def print_status(status: v1.StatusResponse) -> None:
         return
     click.echo()
     servers = sorted(status.servers, key=lambda server: (server.server, _place(server)))
-    print_columns([_row(server) for server in servers], _DISPENSABLE, {"SERVER": "bold", "WHERE": "dim"})
+    rows = [_row(server) for server in servers]
+    if not any(server.tool_errors for server in servers):
+        for row in rows:
+            del row["TOOL-ERRORS>"]
+    print_columns(rows, _DISPENSABLE, {"SERVER": "bold", "WHERE": "dim"})
     # Copies of a server fail alike.
     print_remarks(dict.fromkeys((server.server, server.last_error) for server in servers))
 
@@ -170,6 +174,7 @@ def _row(server: v1.ServerStatus) -> dict[str, str]:
         "TOKENS>": shown_tokens(server.tool_tokens) if server.tool_tokens else "-",
         "MEMORY>": size(server.memory_bytes) if server.memory_bytes else "-",
         "PID>": str(server.pid) if server.pid else "-",
+        "TOOL-ERRORS>": str(server.tool_errors),
         "WHERE": _place(server),
     }
 

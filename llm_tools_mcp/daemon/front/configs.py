@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import OrderedDict
 from dataclasses import replace
@@ -11,6 +12,8 @@ from llm_tools_mcp.config import Config, ServerDefinition
 from llm_tools_mcp.errors import ConfigError
 
 _MAX_PARSED = 128
+# Characters of a config from which on it is parsed in a thread: thousands of entries take seconds.
+_LARGE = 20_000
 
 # Of a caller that tells none: what its servers make is for this user alone.
 _OWN_UMASK = 0o077
@@ -27,6 +30,14 @@ class ParsedConfigs:
 
     def __init__(self) -> None:
         self._parsed: OrderedDict[bytes, Config] = OrderedDict()
+
+    async def found(
+        self, caller: v1.Caller, protocol: v1.Protocol.ValueType, server: str | None = None
+    ) -> Config:
+        """As `get`, without keeping others waiting for a large one. Raises ConfigError."""
+        if len(caller.config) + len(caller.project_config) < _LARGE:
+            return self.get(caller, protocol, server)
+        return await asyncio.to_thread(self.get, caller, protocol, server)
 
     def get(self, caller: v1.Caller, protocol: v1.Protocol.ValueType, server: str | None = None) -> Config:
         """Raises ConfigError. Where only one `server` is asked for, the others may be out of date."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 from llm_tools_mcp import paths, strict_json, v1
@@ -19,6 +21,7 @@ from llm_tools_mcp.daemon.server.logins import Logins
 from llm_tools_mcp.daemon.server.methods import LISTS
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import write_result
+from llm_tools_mcp.daemon.turn import Turn
 from llm_tools_mcp.errors import ConfigError
 
 from .configs import ParsedConfigs, usable
@@ -78,7 +81,7 @@ class Servicer:
         if self._is_outdated():
             self._shut_down("a newer version is installed")
             raise RpcError(Code.UNAVAILABLE, "a newer version is installed; connect again")
-        parsed = self._parsed(request.caller, request.protocol)
+        parsed = await self._parsed(request.caller, request.protocol)
         self._claim(request.caller, parsed)
         listing = _Listing(self._pool, self._logins, parsed, request)
         try:
@@ -97,14 +100,14 @@ class Servicer:
         ):
             if path:
                 own = [d for d in usable(parsed) if (d.name in parsed.of_project) is is_project]
-                self._pool.claim(path, text, own)
+                self._pool.claim(path, text, own, None if is_project else parsed.max_servers)
         if not caller.config_path:
             self._pool.let_pass(d for d in usable(parsed) if d.name not in parsed.of_project)
 
-    def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
+    async def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
         self._notice_logins()
         try:
-            return self._logins.applied(self._configs.get(caller, protocol))
+            return self._logins.applied(await self._configs.found(caller, protocol))
         except ConfigError as error:
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
 
@@ -119,7 +122,7 @@ class Servicer:
         last = v1.CallToolEvent()
 
         async def call(forward: OnEvent, ask: Ask) -> None:
-            definition = self._definition(request)
+            definition = await self._definition(request)
             arguments = _json_object(request.arguments, "the arguments")
             if not definition.offers(request.tool):
                 raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
@@ -132,7 +135,7 @@ class Servicer:
         last = v1.RequestEvent()
 
         async def ask_server(forward: OnEvent, ask: Ask) -> None:
-            definition = self._definition(request)
+            definition = await self._definition(request)
             params = _json_object(request.params, "the parameters")
             if request.method in LISTS:
                 result = await self._pool.listed(
@@ -154,9 +157,10 @@ class Servicer:
         except (ValueError, RecursionError) as error:
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from error
 
-    def _definition(self, request: v1.CallToolRequest | v1.RequestMessage) -> ServerDefinition:
+    async def _definition(self, request: v1.CallToolRequest | v1.RequestMessage) -> ServerDefinition:
         self._notice_logins()
-        servers = self._configs.get(request.caller, request.protocol, request.server).servers
+        parsed = await self._configs.found(request.caller, request.protocol, request.server)
+        servers = parsed.servers
         definition = servers.get(request.server)
         if definition is None:
             known = ", ".join(servers) or "none"
@@ -167,7 +171,7 @@ class Servicer:
         return self._logins.applied_to(definition)
 
     async def SearchTools(self, request: v1.SearchToolsRequest) -> v1.SearchToolsResponse:
-        return await self._search.answer(self._parsed(request.caller, request.protocol), request)
+        return await self._search.answer(await self._parsed(request.caller, request.protocol), request)
 
     # --- the daemon ---------------------------------------------------------------------------------
 
@@ -197,7 +201,7 @@ class Servicer:
         """With a caller: of the connections of this name only the caller's own."""
         if not request.HasField("caller"):
             return v1.RestartServerResponse(stopped=self._pool.restart(request.server))
-        parsed = self._parsed(request.caller, v1.Protocol.PROTOCOL_UNSPECIFIED)
+        parsed = await self._parsed(request.caller, v1.Protocol.PROTOCOL_UNSPECIFIED)
         own = {definition.identity for definition in usable(parsed)}
         return v1.RestartServerResponse(stopped=self._pool.restart(request.server, own))
 
@@ -216,11 +220,19 @@ class _Listing:
         self._wanted = set(request.servers)
         self._refresh = request.refresh
         self._asked: dict[asyncio.Task[ToolList], int] = {}
+        self._answered: deque[asyncio.Task[ToolList]] = deque()
+        self._news = asyncio.Event()
         self._signing_in: dict[int, str] = {}  # by position
 
     async def answers(self) -> AsyncIterator[v1.ServerTools]:
+        """There may be thousands: others get their turns meanwhile."""
+        turn = Turn()
         for position in range(len(self._servers)):
+            asked = len(self._asked)
             yield self._at_once(position)
+            if len(self._asked) > asked:
+                await asyncio.sleep(0)  # what was begun takes longer than to begin it
+            await turn.give_way()
         for name in self._wanted - {name for name, _ in self._servers}:
             text = f"no server {name!r} is configured"
             failure = v1.Failure(kind=Kind.UNKNOWN_SERVER, message=text)
@@ -228,16 +240,36 @@ class _Listing:
                 server=name, position=len(self._servers), state=v1.ServerTools.FAILED, failure=failure
             )
         while self._asked:
-            done, _ = await asyncio.wait(
-                self._asked, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            for position in self._asked.values():
-                if url := self._new_sign_in(position):
-                    name = self._servers[position][0]
-                    state = v1.ServerTools.STARTING
-                    yield v1.ServerTools(server=name, position=position, state=state, sign_in_url=url)
-            for task in done:
+            for answer in await self._sign_ins():
+                yield answer
+            while self._answered:
+                task = self._answered.popleft()
                 yield self._answer(self._asked.pop(task), task)
+                await turn.give_way()
+
+    async def _sign_ins(self) -> list[v1.ServerTools]:
+        """Wait for the next answer, for a moment; what is to be visited meanwhile."""
+        self._news.clear()
+        if not self._answered:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._news.wait(), _LOOK_SECONDS)
+        if self._answered:
+            return []
+        found = ((position, self._new_sign_in(position)) for position in self._asked.values())
+        return [
+            v1.ServerTools(
+                server=self._servers[position][0],
+                position=position,
+                state=v1.ServerTools.STARTING,
+                sign_in_url=url,
+            )
+            for position, url in found
+            if url
+        ]
+
+    def _note_answer(self, task: asyncio.Task[ToolList]) -> None:
+        self._answered.append(task)
+        self._news.set()
 
     def _at_once(self, position: int) -> v1.ServerTools:
         name, definition = self._servers[position]
@@ -257,7 +289,9 @@ class _Listing:
         if known is not None and not self._refresh:
             self._pool.refresh_if_stale(definition, known)
             return self._message(position, v1.ServerTools.CACHED, known)
-        self._asked[asyncio.ensure_future(self._pool.list_tools(definition))] = position
+        task = asyncio.ensure_future(self._pool.list_tools(definition))
+        task.add_done_callback(self._note_answer)
+        self._asked[task] = position
         return self._message(position, v1.ServerTools.STARTING, None)
 
     def _new_sign_in(self, position: int) -> str:
@@ -303,8 +337,9 @@ class _Listing:
 
     async def aclose(self) -> None:
         """The client has gone: nobody waits any more. What is starting goes on."""
-        for task in self._asked:
+        for task in list(self._asked):
             task.cancel()
+            await asyncio.sleep(0)  # there may be thousands, each with something to end
         if self._asked:
             await asyncio.wait(self._asked)
 
@@ -335,7 +370,9 @@ def _status(session: Session, login: str) -> v1.ServerStatus:
         tools=session.tool_count,
         calls=statistics.calls,
         errors=statistics.errors,
-        restarts=max(0, statistics.starts - 1),
+        restarts=max(0, statistics.starts - statistics.evictions - 1),
+        evictions=statistics.evictions,
+        tool_errors=statistics.tool_errors,
         calls_in_flight=session.in_use,
         latency_p50_seconds=statistics.quantile(0.5),
         latency_p95_seconds=statistics.quantile(0.95),

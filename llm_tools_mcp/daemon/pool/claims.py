@@ -20,6 +20,7 @@ class _Config:
     entries: Mapping[str, Any] = field(repr=False)
     # By server name; several where callers differ (folder, environment), who share the entry.
     identities: dict[str, set[str]]
+    max_servers: int | None = None
 
 
 class Claims:
@@ -28,7 +29,18 @@ class Claims:
     def __init__(self) -> None:
         self._configs: OrderedDict[str, _Config] = OrderedDict()
 
-    def note(self, path: str, text: str, definitions: Iterable[ServerDefinition]) -> set[str]:
+    @property
+    def max_servers(self) -> int | None:
+        """How many servers may live at once, as far as a config says so."""
+        return max(filter(None, (config.max_servers for config in self._configs.values())), default=None)
+
+    def note(
+        self,
+        path: str,
+        text: str,
+        definitions: Iterable[ServerDefinition],
+        max_servers: int | None = None,
+    ) -> set[str]:
         """Returns the identities that a change of this config has left unwanted."""
         if path.startswith(_PASSING):
             return set()
@@ -36,6 +48,7 @@ class Claims:
         if former is None or former.text != text:
             self._configs[path] = _after_change(former, text)
         self._configs.move_to_end(path)
+        self._configs[path].max_servers = max_servers
         for definition in definitions:
             self._configs[path].identities.setdefault(definition.name, set()).add(definition.identity)
         while len(self._configs) > _MAX_CONFIGS:

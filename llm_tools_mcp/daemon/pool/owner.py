@@ -13,6 +13,8 @@ import anyio
 from llm_tools_mcp.config import Protocol
 from llm_tools_mcp.daemon.failure import HandshakeLost, Kind, ServerFailure, unexpected
 
+from .gate import Gate, Slot
+
 if TYPE_CHECKING:
     from llm_tools_mcp.daemon.server.connection import Connection
 
@@ -37,12 +39,15 @@ class Owner:
         name: str,
         open_connection: Open,
         protocols: Sequence[Protocol],
+        gate: Gate,
         *,
         on_ready: Callable[[Owner, Connection], None],
         on_over: Callable[[Owner, ServerFailure | None], None],
     ) -> None:
         self.ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self.ready.add_done_callback(_retrieve)
+        # Whether it has had its turn at the gate: from then on its time counts.
+        self.begun = asyncio.Event()
         self.began_at = asyncio.get_running_loop().time()
         self._name = name
         self._open = open_connection
@@ -50,7 +55,9 @@ class Owner:
         self._on_ready = on_ready
         self._on_over = on_over
         self._end = asyncio.Event()
-        self._scope = anyio.CancelScope(deadline=self.began_at + START_SECONDS)
+        self._gate = gate
+        self._slot: Slot | None = None
+        self._scope = anyio.CancelScope()
         self.task = asyncio.create_task(self._run(), name=f"owner of {name}")
 
     @property
@@ -66,13 +73,18 @@ class Owner:
         return not self.ready.done() and not self.is_ending
 
     @property
+    def is_queued(self) -> bool:
+        return self.is_starting and not self.begun.is_set()
+
+    @property
     def is_ending(self) -> bool:
         """Whether it was told to end; not when the connection ends by itself."""
         return self._end.is_set()
 
     @property
     def age(self) -> float:
-        return asyncio.get_running_loop().time() - self.began_at
+        """Seconds since it began; 0 while it waits for its turn."""
+        return asyncio.get_running_loop().time() - self.began_at if self.begun.is_set() else 0.0
 
     def end(self) -> None:
         """Begin to leave. Harmless when repeated, and at any moment: a start is broken off."""
@@ -84,6 +96,10 @@ class Owner:
         failure: ServerFailure | None = None
         try:
             with self._scope:
+                self._slot = await self._gate.enter()
+                self.began_at = asyncio.get_running_loop().time()
+                self._scope.deadline = self.began_at + START_SECONDS
+                self.begun.set()
                 await self._try_protocols()
         except ServerFailure as error:
             failure = error
@@ -92,7 +108,13 @@ class Owner:
             failure = ServerFailure(Kind.START_FAILED, unexpected(error))
             failure.__cause__ = error
         finally:
+            self._give_way()
             self._settle(failure)
+
+    def _give_way(self) -> None:
+        """To the next start."""
+        if self._slot is not None:
+            self._slot.release()
 
     def _settle(self, failure: ServerFailure | None) -> None:
         """Whoever waits for the start learns why there is none."""
@@ -118,6 +140,7 @@ class Owner:
     async def _hold(self, protocol: Protocol) -> None:
         async with self._open(protocol) as connection:
             self._scope.deadline = float("inf")
+            self._give_way()
             self._on_ready(self, connection)
             self.ready.set_result(connection)
             try:

@@ -9,25 +9,31 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Mapping
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.config import Footing, ServerDefinition
+from llm_tools_mcp.config import Footing, ServerDefinition, Transport
+from llm_tools_mcp.config import Protocol as McpProtocol
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server.questions import Ask, nobody
 from llm_tools_mcp.daemon.server.results import JsonObject
 
 from .calls import OnEvent
 from .claims import Claims
+from .gate import gate_of_programs, gate_of_remote_servers
 from .lists import Lists
 from .outputs import Outputs
 from .session import Connect, Session
 from .statistics import State
 from .tool_cache import ToolCache, ToolList
 
+if TYPE_CHECKING:
+    from llm_tools_mcp.daemon.server.connection import Connection
+
 _log = logging.getLogger(__name__)
 
-MAX_LIVE = 16
+MAX_LIVE = 32
 # Sessions that are stopped are kept for their statistics and backoff, but not for ever.
 _MAX_KNOWN = 256
 # Bounds what grows with every edit of a program; to forget costs a listing.
@@ -41,14 +47,15 @@ _REFRESH_PAUSE = 0.5
 class Pool:
     """Sessions by identity. `on_change` is told whenever work begins or ends.
 
-    What happens around each call and listing, in this order; 1, 2, 4 are synchronous steps, so that nothing
+    What happens around each call and listing, in this order; 1, 3, 4 are synchronous steps, so that nothing
     changes between looking and deciding:
     1. `_take`: the least busy session of the identity; a new one where there is none, or where all are busy
        and `instances` allows one more.
-    2. `_make_room`, if that session is not live: idle ones over the limit end, copies of a name first, then
-       the least recently used. If all are busy there are more than the limit, for a while.
-    3. The session connects and works, in its owner's and its caller's tasks.
-    4. `_settle`: it ends if no config wants it any more; idle ones end that 2 could not end; and the timer is
+    2. The session connects if it has to, once its turn at the gate has come, and works: in its owner's task
+       and in its caller's.
+    3. `_make_room`, as it begins to connect: idle ones over the limit end, copies of a name first, then the
+       least recently used. If all are busy there are more than the limit, for a while.
+    4. `_settle`: it ends if no config wants it any more; idle ones end that 3 could not end; and the timer is
        set that ends what stays unused.
     """
 
@@ -69,6 +76,10 @@ class Pool:
         self._on_change = on_change
         self._max_live = max_live
         self._sessions: OrderedDict[str, list[Session]] = OrderedDict()
+        # Those that were live when last looked at, in the order of their starts: few, of thousands.
+        self._awake: dict[Session, None] = {}
+        self._working = 0  # calls and listings under way
+        self._gates = {True: gate_of_remote_servers(), False: gate_of_programs()}
         self._claims = Claims()
         self._passing: set[str] = set()  # identities that no config has: servers by command or URL
         self._outputs = Outputs()
@@ -211,10 +222,17 @@ class Pool:
             best = self._new_session(definition)
             sessions.append(best)
         best.adopt(definition)
-        if not best.is_live:
-            self._make_room(1)
+        self._working += 1
         self._on_change()
         return best
+
+    def _open(
+        self, definition: ServerDefinition, session: Session, protocol: McpProtocol
+    ) -> AbstractAsyncContextManager[Connection]:
+        """Its turn has come."""
+        self._awake[session] = None
+        self._make_room()
+        return self._connect(definition, session, protocol)
 
     def _replace_former(self, definition: ServerDefinition) -> None:
         """What ran in a folder that is gone, or an older version of the program, ends once it is unused."""
@@ -230,7 +248,7 @@ class Pool:
         """A server of which only one can run (a browser's profile, a port) fails in a second folder."""
         if failure.kind != Kind.START_FAILED or definition.cwd_is_pinned or _TWIN in failure.text:
             return  # several may wait for one start
-        for session in self.sessions():
+        for session in self._awake:
             twin = session.definition
             if definition.cache_key in session.cache_keys and twin.cwd != definition.cwd and session.is_live:
                 failure.text += (
@@ -243,11 +261,12 @@ class Pool:
         known = self._cache.get(definition.cache_key)
         return Session(
             definition,
-            self._connect,
+            self._open,
             clock=self._clock,
             is_legacy=known is not None and known.is_legacy,
             asks=known is not None and known.asks,
             schemas={} if known is None else {tool.name: tool.input_schema for tool in known.tools},
+            gate=self._gates[definition.transport is not Transport.STDIO],
             on_tools=self._store_tools,
         )
 
@@ -265,7 +284,7 @@ class Pool:
 
     @property
     def is_busy(self) -> bool:
-        return any(session.is_busy for session in self.sessions())
+        return self._working > 0 or any(session.is_busy for session in self._awake)
 
     # --- config changes -----------------------------------------------------------------------------
 
@@ -278,10 +297,15 @@ class Pool:
         is_passing = session.definition.identity in self._passing
         return session.is_over or (is_passing and session.state is State.STOPPED and not session.is_busy)
 
-    def claim(self, path: str, text: str, definitions: Iterable[ServerDefinition]) -> None:
-        """A prompt uses this config: what a change of it has replaced ends once it is unused."""
+    def claim(
+        self, path: str, text: str, definitions: Iterable[ServerDefinition], max_servers: int | None = None
+    ) -> None:
+        """A prompt uses this config: what a change of it has replaced ends once it is unused.
+
+        Of several configs that set `max_servers` the largest counts.
+        """
         wanted = list(definitions)
-        unwanted = self._claims.note(path, text, wanted)
+        unwanted = self._claims.note(path, text, wanted, max_servers)
         self._passing.difference_update(definition.identity for definition in wanted)
         for definition in wanted:
             self._replace_former(definition)
@@ -315,8 +339,12 @@ class Pool:
 
     def _settle(self, session: Session) -> None:
         """After each piece of work: end it if it is retired, and live ones over the limit."""
+        self._working -= 1
+        self._tend(session)
+
+    def _tend(self, session: Session) -> None:
         self._end_if_retired(session)
-        self._make_room(0)
+        self._make_room()
         self._expect_expiry(session)
         self._on_change()
 
@@ -324,23 +352,23 @@ class Pool:
         if session.is_retired and session.is_live and not session.is_used:
             self._end(session, "its config, its login, its folder or its program has changed")
 
-    def _make_room(self, wanted: int) -> None:
-        """Never a busy one: then there are more than the limit, for a while."""
-        if sum(map(len, self._sessions.values())) + wanted <= self._max_live:
+    def _make_room(self) -> None:
+        """Never a busy one, nor one that is never to be stopped: then there are more than the limit."""
+        self._awake = {session: None for session in self._awake if session.is_live}
+        limit = self._claims.max_servers or self._max_live
+        excess = len(self._awake) - limit
+        if excess <= 0:
             return
-        live = [session for session in self.sessions() if session.is_live]
-        excess = len(live) + wanted - self._max_live
-        if excess > 0:
-            idle = [session for session in _eviction_order(live) if not session.is_busy]
-            for session in idle[:excess]:
-                self._end(session, f"more than {self._max_live} servers are live")
+        idle = [session for session in _eviction_order(self._awake) if session.may_be_evicted]
+        for session in idle[:excess]:
+            session.statistics.evictions += self._end(session, f"more than {limit} servers are live")
 
     def expire(self) -> None:
         """End what was unused for longer than its `idleTimeout`, and forget what is over."""
         self._cancel_expiry()
-        for session in self.sessions():
+        for session in list(self._awake):
             self._end_if_expired(session)
-            self._settle(session)  # a start or a listing may have ended that nobody waited for
+            self._tend(session)  # a start or a listing may have ended that nobody waited for
         self._forget()
 
     def _forget(self) -> None:
@@ -415,7 +443,7 @@ def _reluctance(session: Session) -> tuple[bool, int, bool]:
     return (session.state is State.BACKING_OFF, session.in_use, session.state is not State.READY)
 
 
-def _eviction_order(live: list[Session]) -> list[Session]:
+def _eviction_order(live: Iterable[Session]) -> list[Session]:
     """First copies of a server, of which another of the same name stays; then the least recently used."""
     latest_first = sorted(live, key=lambda session: (session.is_busy, session.last_used), reverse=True)
     seen: set[str] = set()

@@ -24,6 +24,7 @@ from llm_tools_mcp.tokens import tokens_of
 from .backoff import Backoff
 from .calls import Call, Calls, OnEvent
 from .deadline import Deadline
+from .gate import Gate
 from .listing import Listing
 from .owner import Owner
 from .sign_in import SignIn
@@ -55,6 +56,7 @@ class Session:
         is_legacy: bool,
         asks: bool,
         schemas: Mapping[str, str],
+        gate: Gate,
         on_tools: Callable[[Session, list[v1.Tool]], None],
     ) -> None:
         self.definition = definition
@@ -75,12 +77,14 @@ class Session:
         self.is_retired = False
         self.last_used = clock()
         self._connect = connect
+        self._gate = gate
         self._clock = clock
         self._on_tools = on_tools
         self._tools: list[v1.Tool] | None = None
         self._cleaned = redactor(definition.secrets)
         self._owner: Owner | None = None
-        self._owners: set[asyncio.Task[None]] = set()
+        # One of them, `_owner`, takes new requests; others end, or wait for their last answer.
+        self._owners: dict[asyncio.Task[None], Owner] = {}
         self._listing = Listing(definition.name)
         self.calls = Calls(asks=asks, on_asks=self._remember_asking)
         self._true_lists: set[str] = set()  # methods; of this connection
@@ -114,8 +118,10 @@ class Session:
 
     @property
     def is_live(self) -> bool:
-        """Whether it holds a connection, or is about to."""
-        return self.connection is not None or self._is_starting
+        """Whether it holds a connection, or is about to; not while it waits for its turn to start."""
+        if self._owner is None or self._owner.is_queued:
+            return False
+        return self._owner.is_starting or self._owner.connection is not None
 
     @property
     def _is_starting(self) -> bool:
@@ -130,6 +136,11 @@ class Session:
     def is_busy(self) -> bool:
         """A start goes on though nobody waits: the next prompt has its tools."""
         return self.is_used or self._is_starting
+
+    @property
+    def may_be_evicted(self) -> bool:
+        """Not while it is used, nor if it is never to be stopped for being unused."""
+        return not self.is_busy and self.definition.idle_timeout > 0
 
     @property
     def has_owner(self) -> bool:
@@ -181,6 +192,7 @@ class Session:
             raise
         self.backoff.note_success()
         self.refusal = None
+        self.statistics.tool_errors += method == "tools/call" and bool(result.get("isError"))
         return result
 
     async def list_tools(self, definition: ServerDefinition) -> list[v1.Tool]:
@@ -329,12 +341,27 @@ class Session:
             if connection is not None:
                 return connection
             owner = self._owner if self._owner is not None and self._owner.is_starting else self._start()
+            await self._turn_of(owner)
             done, _ = await asyncio.wait([owner.ready], timeout=self.backoff.patience(seconds, owner.age))
             if not done:
                 text = f"still starting after {owner.age:.0f} s; the start goes on, try again in a moment"
                 raise ServerFailure(Kind.STILL_STARTING, text)
             if not owner.is_ending or self._closed:
                 return owner.ready.result()
+
+    async def _turn_of(self, owner: Owner) -> None:
+        """Whoever waits pays for the start alone, and not for others in front of it."""
+        if not owner.is_queued:
+            return
+        begun: asyncio.Future[object] = asyncio.ensure_future(owner.begun.wait())
+        ready: asyncio.Future[object] = asyncio.ensure_future(asyncio.wait([owner.ready]))
+        try:
+            await asyncio.wait([begun, ready], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            begun.cancel()
+            ready.cancel()
+            if owner.is_queued and self.in_use <= 1:
+                owner.end()  # nobody waits any more
 
     def _start(self) -> Owner:
         if self._closed:
@@ -349,12 +376,13 @@ class Session:
             self.definition.name,
             lambda protocol: self._connect(self.definition, self, protocol),
             self._protocols(),
+            self._gate,
             on_ready=self._on_ready,
             on_over=self._on_over,
         )
         self._owner = owner
-        self._owners.add(owner.task)
-        owner.task.add_done_callback(self._owners.discard)
+        self._owners[owner.task] = owner
+        owner.task.add_done_callback(self._owners.pop)
         return owner
 
     def _protocols(self) -> tuple[McpProtocol, ...]:
@@ -385,9 +413,10 @@ class Session:
         if failure is not None:
             self._note_failure(failure)
         else:
-            self.last_error = owner.ready.result().lost_why
+            why = owner.ready.result().lost_why
+            self.last_error = why if self._owner is None else self.last_error
             self.backoff.note_loss(owner.age)
-            _log.warning("lost %s: %s", self.definition.name, self.last_error)
+            _log.warning("lost %s: %s", self.definition.name, why)
 
     def _note_refusal(self, failure: ServerFailure) -> None:
         if failure.kind == Kind.NEEDS_LOGIN:
@@ -404,11 +433,11 @@ class Session:
 
     def stop(self) -> bool:
         """Begin to end the connection; a later call starts a new one. Returns whether there was one."""
-        was_live = self.is_live
+        was_live = self.state in (State.READY, State.STARTING)
         self.backoff.forget()
-        if self._owner is not None:
-            self._owner.end()
-            self._owner = None
+        self._owner = None
+        for owner in self._owners.values():
+            owner.end()
         return was_live
 
     async def aclose(self) -> None:

@@ -24,7 +24,9 @@ class State(IntEnum):
 class Statistics:
     calls: int = 0
     errors: int = 0
+    tool_errors: int = 0  # results that say so themselves
     starts: int = 0
+    evictions: int = 0  # ended to make room for others
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES))  # seconds
 
     def quantile(self, share: float) -> float:

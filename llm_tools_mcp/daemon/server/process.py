@@ -60,6 +60,8 @@ class Child:
 
 async def start(definition: ServerDefinition, owner: str) -> Child:
     """Start the server in a session of its own. Raises ServerFailure where it cannot be started."""
+    if not _exists(definition.command):  # to fork for it costs everybody a millisecond
+        raise ServerFailure(Kind.START_FAILED, _why_not_started(definition, FileNotFoundError()))
     mark = orphans.server_mark(owner)
     loop = asyncio.get_running_loop()
     try:
@@ -77,6 +79,10 @@ async def start(definition: ServerDefinition, owner: str) -> Child:
     stdin, stdout, stderr = protocol.stdin, protocol.stdout, protocol.stderr
     assert stdin is not None and stdout is not None and stderr is not None  # noqa: PT018 - they are pipes
     return Child(transport.get_pid(), mark, stdin, stdout, stderr, protocol.exited, transport)
+
+
+def _exists(command: str) -> bool:
+    return Path(command).exists()
 
 
 def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) -> str:

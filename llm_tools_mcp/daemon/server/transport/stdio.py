@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from asyncio import StreamReader
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import anyio
-import anyio.lowlevel
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.server import process
 from llm_tools_mcp.daemon.server.process import Child
+from llm_tools_mcp.daemon.turn import Turn
 
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Streams
 from .messages import MAX_UNASKED, read
@@ -27,8 +26,6 @@ _HEAD = 8
 _FRAMED = re.compile(rb"Content-Length: *\d+\s*$", re.IGNORECASE)
 # Bytes of one line of stderr; longer ones are logged in pieces.
 _STDERR_LINE = 64 * 1024
-# Seconds for which a flood of short lines may hold the event loop, which is everybody's.
-_TURN_SECONDS = 0.005
 # Seconds to learn how a server exited whose stdout has ended.
 _EXIT_SECONDS = 0.05
 
@@ -90,7 +87,7 @@ async def _cancel_after_exit(child: Child, link: Link, scope: anyio.CancelScope)
 
 
 async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> str:
-    turn = _Turn()
+    turn = Turn()
     try:
         async with aclosing(_unfolded(stdout, link)) as lines:
             async for line in lines:
@@ -108,20 +105,6 @@ async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> s
 
 class _Unusable(Exception):
     """Nothing that follows can be read either."""
-
-
-class _Turn:
-    """The time that a reader has before others get theirs."""
-
-    def __init__(self) -> None:
-        self._clock = asyncio.get_running_loop().time
-        self._end = self._clock() + _TURN_SECONDS
-
-    async def give_way(self) -> None:
-        """When the time is over."""
-        if self._clock() > self._end:
-            await anyio.lowlevel.checkpoint()
-            self._end = self._clock() + _TURN_SECONDS
 
 
 async def _unfolded(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None]:
@@ -198,7 +181,7 @@ async def _exit_reason(child: Child, why: str) -> str:
 
 
 async def _read_stderr(child: Child, link: Link) -> None:
-    turn = _Turn()
+    turn = Turn()
     rest = b""
     while chunk := await child.stderr.read(_STDERR_LINE):
         *lines, rest = (rest + chunk).split(b"\n")
