@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from pathlib import PurePath
 
 # (device, inode), and of a file also (time of change in ns, size); None where nothing is.
 Stamp = tuple[int, ...] | None
@@ -49,4 +48,4 @@ def program_files(command: str, args: Iterable[str], cwd: str) -> list[str]:
 
 
 def _is_script(arg: str) -> bool:
-    return not arg.startswith("-") and "\0" not in arg and PurePath(arg).suffix in _SCRIPTS
+    return not arg.startswith("-") and "\0" not in arg and os.path.splitext(arg)[1] in _SCRIPTS  # noqa: PTH122 - asked for each argument

@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -123,13 +124,14 @@ class RemoteEntry(Entry):
     oauth: Annotated[OAuthEntry | None, BeforeValidator(_oauth)] = None
 
 
-def spellings(model: type[Entry]) -> set[str]:
+@cache
+def spellings(model: type[Entry]) -> frozenset[str]:
     aliases = {name: info.validation_alias for name, info in model.model_fields.items()}
-    return {
+    return frozenset(
         str(spelling)
         for name, alias in aliases.items()
         for spelling in (alias.choices if isinstance(alias, AliasChoices) else [name])
-    }
+    )
 
 
 KNOWN_KEYS = frozenset(spellings(StdioEntry) | spellings(RemoteEntry))
