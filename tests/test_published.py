@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -17,6 +18,7 @@ import pytest
 import llm_tools_mcp
 from llm_tools_mcp import config
 from llm_tools_mcp.config import ServerDefinition
+from tests.daemon.live import variant
 from tests.external import ROOT, install_into
 from tests.home import Home
 from tests.programs import Result, run
@@ -24,6 +26,29 @@ from tests.programs import Result, run
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # What needs a network, a service manager, or an environment of its own; make's are what CI begins with.
 ELSEWHERE = ("make ", "llm install", "systemctl", "journalctl", "llm mcp service", "pipx ", "uv ")
+
+
+# With what the README's lines ask for: files to read, a note, a prompt about code.
+SHELF = variant("""
+def __init__(self):
+    super().__init__()
+    self.tools = {"read_file": faulty.NOTHING, "list_files": faulty.NOTHING}
+    self.lists = {
+        "resources/list": {"resources": [{"uri": "file:///notes.md", "name": "notes"}]},
+        "resources/templates/list": {"resourceTemplates": []},
+        "resources/read": {"contents": [{"uri": "file:///notes.md", "text": "buy milk"}]},
+        "prompts/list": {"prompts": [{"name": "code", "arguments": [{"name": "language", "required": True}]}]},
+        "prompts/get": {"messages": [{"role": "user", "content": {"type": "text", "text": "Review it."}}]},
+    }
+def initialize(self, params):
+    found = super().initialize(params)
+    return found | {"capabilities": {"tools": {}, "resources": {}, "prompts": {}}}
+def handle(self, message):
+    if message.get("method") in self.lists:
+        self.answer(message, self.lists[message["method"]])
+    else:
+        super().handle(message)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +100,7 @@ def user(home: Home, published: Published) -> Iterator[Home]:
     stand_ins.mkdir()
     for name in ("uvx", "npx"):
         script = stand_ins / name
-        script.write_text(
-            f"#!/bin/sh\nexec {published.environment}/bin/python -m llm_tools_mcp.cli.help.demo_server\n"
-        )
+        script.write_text(f"#!/bin/sh\nexec {shlex.join([SHELF['command'], *SHELF['args']])}\n")
         script.chmod(0o755)
     home.env["PATH"] = f"{published.environment}/bin:{stand_ins}:{home.env['PATH']}"
     home.env.pop("PYTHONPATH", None)
@@ -126,6 +149,8 @@ def typed() -> list[str]:
 def test_what_the_readme_tells_to_type_works(user: Home) -> None:
     """One line after the other, as somebody would who follows it; nothing is complained of."""
     other = user.write_config({}, user.folder / "other.json")
+    user.write_config({"review": SHELF})
+    (user.work / "it.py").write_text("print(1)")
     for line in typed():
         typed_then = "quit\n" if line.startswith("llm chat") else ""
         done = shell(user, line.replace("/path/other.json", str(other)), input=typed_then)
