@@ -16,17 +16,20 @@ TRIED = {
     "prometheus-client": "0.26",
     "protobuf": "7.36",
     "psutil": "7.2",
-    "python-rapidjson": "1.24",
+    "python-dotenv": "1.2",
+    "python-rapidjson": "1.25",
     "pyyaml": "6.0",
     "rich": "15.0",
     "sdnotify": "0.3",
     "socksio": "1.0",
+    "uritemplate": "4.2",
 }
 # Modules that are called otherwise than their distribution.
 _DISTRIBUTIONS = {
     "google": "protobuf",
     "grpc": "grpcio",
     "mcp_types": "mcp",
+    "dotenv": "python-dotenv",
     "prometheus_client": "prometheus-client",
     "rapidjson": "python-rapidjson",
     "yaml": "pyyaml",

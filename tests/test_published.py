@@ -37,7 +37,7 @@ def __init__(self):
         "resources/list": {"resources": [{"uri": "file:///notes.md", "name": "notes"}]},
         "resources/templates/list": {"resourceTemplates": []},
         "resources/read": {"contents": [{"uri": "file:///notes.md", "text": "buy milk"}]},
-        "prompts/list": {"prompts": [{"name": "code", "arguments": [{"name": "language", "required": True}]}]},
+        "prompts/list": {"prompts": [{"name": "code", "arguments": [{"name": "language"}]}]},
         "prompts/get": {"messages": [{"role": "user", "content": {"type": "text", "text": "Review it."}}]},
     }
 def initialize(self, params):
