@@ -24,6 +24,9 @@ McpError
 
 from __future__ import annotations
 
+# Between our words and the server's own, where a message has both.
+SERVER_SAID = "; it says: "
+
 
 class McpError(Exception):
     """Base of all errors that this package raises on purpose."""

@@ -13,7 +13,7 @@ from typing import Any
 from llm_tools_mcp import naming, paths, v1
 from llm_tools_mcp.config import ConfigSource, is_disabled, named_entries
 from llm_tools_mcp.config.approval import NEVER
-from llm_tools_mcp.errors import DaemonUnreachable, McpError, UnknownTool
+from llm_tools_mcp.errors import SERVER_SAID, DaemonUnreachable, McpError, UnknownTool
 from llm_tools_mcp.tokens import tokens_of
 
 from .activation import await_answer, ensure_daemon
@@ -97,6 +97,11 @@ class Failed:
     def line(self) -> str:
         """Of one that needs a login, all there is to say."""
         return f"{self.server!r} needs a login: {self.login}"
+
+    @property
+    def words(self) -> str:
+        """What the server itself said with its refusal, if it said anything."""
+        return self.reason.partition(SERVER_SAID)[2]
 
     @property
     def short_reason(self) -> str:

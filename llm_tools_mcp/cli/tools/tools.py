@@ -136,7 +136,8 @@ def find_tool(listing: Listing, server: str, tool: str) -> Offer:
     """By the server's own name of it. Raises McpError."""
     for failed in listing.failed:
         if failed.server == server and failed.login:
-            raise McpError(failed.line)
+            said = f"\nit says: {failed.words}" if failed.words else ""
+            raise McpError(f"{failed.line}{plain(said)}")
         if failed.server == server:
             logs = f"more: llm mcp logs {shlex.quote(clean_line(server))}"
             more = "" if failed.is_config else f"\n{logs}"  # which holds nothing of what never started

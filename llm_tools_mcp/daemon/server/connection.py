@@ -51,7 +51,9 @@ _KINDS = {
     Verdict.TOO_LARGE: Kind.TOO_LARGE,
 }
 # What says nothing about whether the server still knows its session.
-_NOT_OF_THE_SESSION = (Verdict.NOT_SENT, Verdict.TOO_LARGE, Verdict.NEEDS_LOGIN, Verdict.NEEDS_SCOPE)
+_NOT_OF_THE_SESSION = (Verdict.NOT_SENT, Verdict.TOO_LARGE, Verdict.NEEDS_SCOPE)
+# What an error says of a session that worked: some servers ask for a login where they mean another session.
+_AGAINST_THE_SESSION = (Verdict.BROKEN, Verdict.REFUSED, Verdict.UNKNOWN_SESSION, Verdict.NEEDS_LOGIN)
 
 
 class Connection:
@@ -172,7 +174,7 @@ class Connection:
                     is_known = error.code == sdk.mcp_types.METHOD_NOT_FOUND
                     is_same = error.message == complaint or bool(_SESSION_WORDS.search(error.message))
                     return is_same and not is_known
-                return verdict in (Verdict.BROKEN, Verdict.REFUSED, Verdict.UNKNOWN_SESSION)
+                return verdict in _AGAINST_THE_SESSION
             self._complaint = ""
         return False
 

@@ -13,6 +13,7 @@ import pytest
 
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.server.transport.http_client import proxy_for
+from llm_tools_mcp.errors import SERVER_SAID
 from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Answer, Legacy, Request, Web, at, serving
 from tests.programs import run
@@ -78,6 +79,27 @@ async def test_proxy_of_the_caller_is_used(live: Live, monkeypatch: Any) -> None
             r.method != "POST" for r in proxy.requests[:seen]
         )
         await live.pool.aclose()
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@with_live
+async def test_proxy_that_is_gone_is_named(live: Live, scheme: str) -> None:
+    """What cannot be reached is the proxy, which the message names without its secrets."""
+    env = {"ALL_PROXY": f"{scheme}://user:sk-secret-1@127.0.0.1:1"}
+    text = (await failure_of(live.names(live.define(at("http://mcp.invalid/mcp"), env=env)))).text
+    assert f"through the caller's proxy {scheme}://127.0.0.1:1: " in text
+    assert "sk-secret-1" not in text
+
+
+@with_live
+async def test_refusal_that_wants_a_login_says_what_the_server_said(live: Live) -> None:
+    """Of an old token, say: the reason stands behind what to type."""
+    body = {"error": "invalid_token", "error_description": "the token has expired"}
+    async with serving(lambda _: Answer.json(body, 401)) as web:
+        server = live.define(at(web.url()))
+        failure = await failure_of(live.names(server))
+        assert failure.kind == Kind.NEEDS_LOGIN
+        assert failure.text == f"needs a login: llm mcp login {server.name}{SERVER_SAID}the token has expired"
 
 
 def test_proxy_names() -> None:

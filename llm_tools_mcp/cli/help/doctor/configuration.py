@@ -186,7 +186,8 @@ def _connections(source: ConfigSource, told: set[str]) -> Iterator[Finding]:
     yield from look_at_tasks(listing.left_out)
     for failed in listing.failed:
         if failed.login:
-            yield Finding(BAD, f"{clean_line(failed.server)}: needs a login", failed.login)
+            said = f" ({clean_line(failed.words)})" if failed.words else ""
+            yield Finding(BAD, f"{clean_line(failed.server)}: needs a login{said}", failed.login)
         elif failed.server not in told:
             logs = f"llm mcp logs {shlex.quote(clean_line(failed.server))}"
             yield Finding(BAD, f"{clean_line(failed.server)}: {failed.reason}", logs)

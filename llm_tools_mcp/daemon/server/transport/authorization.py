@@ -170,7 +170,12 @@ def _demand(response: httpx2.Response) -> Demand:
 
 def _refused(request: httpx2.Request, verdict: Verdict, text: str) -> httpx2.Response:
     """In the server's place, which was not asked."""
-    return httpx2.Response(httpx2.codes.UNAUTHORIZED, request=request, extensions={REFUSED: (verdict, text)})
+    return httpx2.Response(
+        httpx2.codes.UNAUTHORIZED,
+        headers={"www-authenticate": "Bearer"},
+        request=request,
+        extensions={REFUSED: (verdict, text)},
+    )
 
 
 def refused(response: httpx2.Response) -> tuple[Verdict, str] | None:

@@ -14,6 +14,7 @@ import httpx2
 
 from llm_tools_mcp.daemon.failure import UNREADABLE
 from llm_tools_mcp.daemon.server import sdk
+from llm_tools_mcp.errors import SERVER_SAID
 
 from .authorization import refused
 from .events import deliver, events_of, is_event_stream, messages_of
@@ -105,14 +106,16 @@ class Exchange:
 
     async def _from_body(self, response: httpx2.Response) -> sdk.SessionMessage:
         status = response.status_code
-        if meaning := refused(response):
-            self._link.refusal = refusal_of(status, response.headers, b"")
-            raise Failed(*meaning)
         content = await _body_of(response)
+        refusal = refusal_of(status, response.headers, content)
+        if (meaning := refused(response)) and self._is_at_the_door(refusal):
+            self._link.refusal = refusal
+            verdict, text = meaning
+            words = self._link.cleaned(refusal.words)
+            raise Failed(verdict, f"{text}{SERVER_SAID}{words}" if words else text)
         may_be_json = _may_be_json(content, response)
         found = await read(content, self._link, "a response", asked=self.id) if may_be_json else []
         answer = await deliver(found, self._server.inbox)
-        refusal = refusal_of(status, response.headers, content)
         if status >= 400:
             self._link.refusal = refusal
         if answer is not None and self._is_the_answer(answer.message.id, status):
@@ -121,6 +124,10 @@ class Exchange:
             raise Failed(Verdict.BROKEN, UNREADABLE)
         text = self._link.cleaned(refusal.text(self._server.target))
         raise Failed(self._verdict(refusal, is_error_of_mcp=answer is not None), text)
+
+    def _is_at_the_door(self, refusal: Refusal) -> bool:
+        """Whether nothing has run: of a call only if the server asks for a login as RFC 6750 has it."""
+        return self.method != "tools/call" or refusal.challenge is not None
 
     def _is_the_answer(self, answered: object, status: int) -> bool:
         """What answers this request does so whatever the status; an error of no id if that says no more."""
