@@ -85,7 +85,8 @@ def _some(resources: Sequence[object]) -> str:
 def _limit(source: ConfigSource, server: str) -> int:
     from llm_tools_mcp.config import named_entries
 
-    entry = named_entries(source.text).get(server)
+    project = source.project.text if source.project is not None else ""
+    entry = (named_entries(source.text) | named_entries(project)).get(server)
     limit = entry.get("outputLimit", DEFAULT_LIMIT) if isinstance(entry, dict) else DEFAULT_LIMIT
     return limit if isinstance(limit, int) and limit >= 0 else DEFAULT_LIMIT
 
