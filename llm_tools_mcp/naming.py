@@ -26,14 +26,14 @@ Key = tuple[str, str]
 def exposed_names(servers: Mapping[str, Sequence[str]], prefix: str = "") -> dict[Key, str]:
     """(server, its own name of the tool) -> the name for the model, in the order given.
 
-    A name that several servers have becomes SERVER_TOOL for all of them. Where two names still come
-    out the same, a tool that is called exactly so keeps it, and the others get a hash.
+    A name that several servers have becomes SERVER_TOOL for all of them, and belongs to SERVER. Where two
+    names still come out the same, a tool that is called exactly so keeps it, and the others get a hash.
     """
     front = fitted_prefix(prefix)
     limit = LONGEST - len(front)
     wanted = _wanted_names(servers)
     fitted = {key: _fitted(name, limit, begins=not front) for key, name in wanted.items()}
-    losers = _losers(fitted)
+    losers = _losers(fitted, wanted)
     taken = {name for key, name in fitted.items() if key not in losers}
     for key in sorted(losers):  # sorted: the outcome must not depend on the order of the servers
         fitted[key] = _untaken(_mapped(wanted[key], begins=not front), key, limit, taken)
@@ -73,9 +73,21 @@ def _fitted(name: str, limit: int, *, begins: bool) -> str:
     return mapped if len(mapped) <= limit else _with_hash(mapped, name, limit)
 
 
-def _losers(fitted: Mapping[Key, str]) -> set[Key]:
-    holders = Counter(fitted.values())
-    return {key for key, name in fitted.items() if holders[name] > 1 and key[1] != name}
+def _losers(fitted: Mapping[Key, str], wanted: Mapping[Key, str]) -> set[Key]:
+    holders: dict[str, list[Key]] = {}
+    for key, name in fitted.items():
+        holders.setdefault(name, []).append(key)
+    shared = {name: keys for name, keys in holders.items() if len(keys) > 1}
+    return {key for name, keys in shared.items() for key in keys if key != _holder(name, keys, wanted)}
+
+
+def _holder(name: str, keys: Sequence[Key], wanted: Mapping[Key, str]) -> Key | None:
+    """Whose a name is that several come to: its server's before that of another's tool that is called so."""
+    own = next((key for key in keys if key[1] == name), None)
+    of_servers = [key for key in keys if wanted[key] == f"{key[0]}_{key[1] or 'tool'}"]
+    if own is None or len(of_servers) != 1 or own[0] == of_servers[0][0]:
+        return own
+    return of_servers[0]
 
 
 def _untaken(mapped: str, key: Key, limit: int, taken: Iterable[str]) -> str:

@@ -38,6 +38,15 @@ def names(servers: dict[str, list[str]], prefix: str = "") -> list[str]:
         ({"a": ["3d-print", "-x"], "b": ["_3d-print"]}, ["_3d-print_da116a61", "_-x", "_3d-print"]),
         ({"a": ["n" * 64]}, ["n" * 64]),
         ({"a": ["Get", "get"]}, ["Get", "get"]),
+        (
+            {"x": ["files_go"], "files": ["go"], "other": ["go"]},
+            ["files_go_da9cfbc1", "files_go", "other_go"],
+        ),
+        (
+            {"x": ["my_files_go"], "my files": ["go"], "other": ["go"]},
+            ["my_files_go_0abd23e2", "my_files_go", "other_go"],
+        ),
+        ({"files": ["files_go", "go"], "b": ["go"]}, ["files_go", "files_go_96a0ea36", "b_go"]),
     ],
 )
 def test_names(servers, expected):
