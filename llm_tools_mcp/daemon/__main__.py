@@ -195,7 +195,7 @@ class Daemon:
 
     def _log_line(self, session: Session, line: str) -> None:
         """In the log of each name that the server has: whoever looks there knows of no other."""
-        session.sign_in.note(line)
+        session.note_line(line)
         for name in session.names:
             self._logs.server_line(name, line)
 

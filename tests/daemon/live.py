@@ -62,7 +62,12 @@ class Live:
 
     def _connect(self, definition: ServerDefinition, session: Session, protocol: config.Protocol) -> Any:
         lines = self.logged.setdefault(definition.name, [])
-        hooks = Hooks(lines.append, session.calls.note, session.on_changed, session.calls.ask)
+
+        def on_log(line: str) -> None:
+            lines.append(line)
+            session.note_line(line)
+
+        hooks = Hooks(on_log, session.calls.note, session.on_changed, session.calls.ask)
         return connect(definition, hooks, self.mark, protocol, self.renewals)
 
     # --- definitions --------------------------------------------------------------------------------

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# Characters of a line that an error quotes.
+_QUOTED = 1000
+
 
 class Connect(Protocol):
     """Opens a connection to a server; `connection.connect` with the composition root's parameters bound."""
@@ -67,6 +70,7 @@ class Session:
         self.last_error = ""
         self.refusal: ServerFailure | None = None  # until somebody logs in
         self.sign_in = SignIn()
+        self._last_line = ""  # of the server's log, while it starts
         self.tool_count = 0
         self.tool_tokens = 0
         self.instructions = ""
@@ -344,10 +348,22 @@ class Session:
             await self._turn_of(owner)
             done, _ = await asyncio.wait([owner.ready], timeout=self.backoff.patience(seconds, owner.age))
             if not done:
-                text = f"still starting after {owner.age:.0f} s; the start goes on, try again in a moment"
-                raise ServerFailure(Kind.STILL_STARTING, text)
+                text = f"still starting after {owner.age:.0f} s{self._said()}"
+                raise ServerFailure(Kind.STILL_STARTING, f"{text}; the start goes on, try again in a moment")
             if not owner.is_ending or self._closed:
                 return owner.ready.result()
+
+    def note_line(self, line: str) -> None:
+        """What the server has just written to its log."""
+        self.sign_in.note(line)
+        self._last_line = line
+
+    def _said(self) -> str:
+        """What it has to say while it starts; a page that it names is not cut."""
+        line, url = self._last_line, self.sign_in.url
+        quoted = line if len(line) <= _QUOTED else line[:_QUOTED] + "…"
+        words = f"; its last line was: {quoted}" if line else ""
+        return words if not url or url in quoted else f"{words}; it names {url}"
 
     async def _turn_of(self, owner: Owner) -> None:
         """Whoever waits pays for the start alone, and not for others in front of it."""
@@ -371,7 +387,7 @@ class Session:
         if self.backoff.pause:
             raise ServerFailure(Kind.START_FAILED, f"{self.last_error} ({self.backoff.next_try})")
         self.statistics.starts += 1
-        self.sign_in = SignIn()
+        self.sign_in, self._last_line = SignIn(), ""
         owner = Owner(
             self.definition.name,
             lambda protocol: self._connect(self.definition, self, protocol),

@@ -7,6 +7,7 @@ failure costs this request alone, and what it means (did it run?) is not lost on
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections import deque
@@ -29,8 +30,17 @@ MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 TOO_LONG = f"it sent a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB"
 
 # Of what a server says about itself: the lines that an error may quote, and what a log takes in.
-_QUOTED_LINES = 5
+_QUOTED_LINES, _KEPT_LINES = 5, 60
 _LINES_AT_ONCE, _LINES_PER_SECOND = 2000, 100.0
+
+# Where a crash happened, as node, Python, Java, Go and Rust write it, and what they add.
+_OF_A_TRACE = re.compile(
+    r'\s+at \S|\s*[\^~]+\s*$|Node\.js v|\s+File "|goroutine \d|\s+\S+\.go:\d|note: run with|node:internal'
+    r"|npm (?:ERR!|error) A complete log|\s*\}?\s*$"
+)
+_REASON = re.compile(
+    r"^\s*(?:[\w.$]*(?:Error|Exception)\b(?: \[\w+\])?:|panic:|fatal|error:|.* panicked at )", re.IGNORECASE
+)
 
 
 class Verdict(str, Enum):
@@ -62,7 +72,7 @@ class Link:
         self.ended = False
         self.lost = asyncio.Event()
         self.lost_why = ""
-        self.last_lines: deque[str] = deque(maxlen=_QUOTED_LINES)
+        self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.received = 0  # bytes
         self.is_deaf: Callable[[], bool] = lambda: False  # whether the server has closed its input
         self.unwritten: Callable[[], int] = lambda: 0  # bytes that the server has not read
@@ -121,7 +131,13 @@ class Link:
         self.said(f"(on stdout) {text}")
 
     def last_words(self) -> str:
-        return " | ".join(filter(None, map(self.cleaned, self.last_lines)))
+        """The last lines that say something; of a crash the one with the reason among them."""
+        lines = [line for line in self.last_lines if line.strip() and not _OF_A_TRACE.match(line)]
+        reason = next((line for line in reversed(lines) if _REASON.search(line)), "")
+        quoted = lines[-_QUOTED_LINES:]
+        if reason and reason not in quoted:
+            quoted = [reason, *quoted[-1:]]
+        return " | ".join(filter(None, map(self.cleaned, quoted)))
 
     # --- answers in the server's place --------------------------------------------------------------
 
