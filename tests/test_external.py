@@ -62,6 +62,15 @@ def test_prompts_use_servers_of_others(three_servers: Home) -> None:
     assert servers(user) == first
 
 
+def test_resource_and_prompt_of_a_server_of_others(three_servers: Home) -> None:
+    """A document of server-everything is a fragment, its prompt a template with what was given filled in."""
+    document = "mcp:everything/demo://resource/static/document/features.md"
+    words = ["-f", document, "-t", "mcp:everything/args-prompt?city=Paris"]
+    seen = json.loads(three_servers.run_llm("-m", "echo", *words).stdout)["prompt"]
+    assert seen.startswith("# Everything Server")
+    assert seen.endswith("What's weather in Paris?")
+
+
 def servers(home: Home) -> set[int]:
     """Pids of what the daemon has started."""
     (daemon,) = [one for one in home.processes() if "llm_tools_mcp.daemon" in one.cmdline()]
