@@ -53,6 +53,7 @@ _COMMANDS = {
     "start": ("daemon.life", "Start the daemon, through its owner."),
     "stop": ("daemon.life", "Stop the daemon; calls in flight finish first."),
     "restart": ("daemon.life", "Restart the daemon, or one server."),
+    "forget": ("daemon.forgetting", "Drop servers from `status`: one, or all that do not run."),
     "service": ("daemon.service", "Hand the daemon to systemd or launchd, or take it back."),
     "help": ("help.helping", "Show the help of a command."),
     "completion": ("help.completion", "Print what makes a shell complete llm-mcp."),

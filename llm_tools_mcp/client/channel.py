@@ -140,6 +140,12 @@ class DaemonClient:
         with self._translated(HEALTH_SECONDS):
             return self._stub.RestartServer(request, timeout=HEALTH_SECONDS).stopped
 
+    def forget_server(self, server: str) -> int:
+        """Drop what the daemon knows of it; of all that do not run where it is empty. Returns how many."""
+        request = v1.RestartServerRequest(server=server, forget=True)
+        with self._translated(HEALTH_SECONDS):
+            return self._stub.RestartServer(request, timeout=HEALTH_SECONDS).stopped
+
     def shut_down(self) -> int:
         """Ask the daemon to drain and exit; returns its pid."""
         with self._translated(HEALTH_SECONDS):

@@ -11,7 +11,15 @@ from types import MappingProxyType
 
 from .footing import Footing, is_unchanged
 from .oauth import OAuth
-from .secrecy import HIDDEN, TELLING, holds_token, public_command, public_path, secret_args
+from .secrecy import (
+    HIDDEN,
+    TELLING,
+    holds_token,
+    is_secret_value,
+    public_command,
+    public_path,
+    secret_args,
+)
 from .variables import NETWORK_VARIABLES, is_indifferent, is_inherited
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -117,7 +125,7 @@ class ServerDefinition:
         own = {
             value
             for name, value in self.env.items()
-            if not is_inherited(name) and (name in self.own_env or TELLING.search(name))
+            if not is_inherited(name) and is_secret_value(name, value)
         }
         headers = set(self.headers.values())
         credentials = {value.rpartition(" ")[2] for value in headers}  # the token of "Bearer TOKEN"

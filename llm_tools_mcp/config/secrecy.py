@@ -11,6 +11,15 @@ TELLING = re.compile(_NAMES, re.IGNORECASE)
 _ANNOUNCED = re.compile(
     rf"(?:{_NAMES})[\w-]{{0,100}}\s{{0,9}}[:=]\s{{0,9}}(?:(?:bearer|basic)\s)?(.+)", re.IGNORECASE | re.DOTALL
 )
+# Of the name of a variable, where a part of a longer word would mean nothing.
+_TELLING_PART = re.compile(r"(?:\A|_)(?:pass|pwd|pat|pin|dsn|jwt|salt|signature)(?:\Z|_)", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+# A part of a package's name: server, sqlite3, v2, 2025.
+_WORD = re.compile(r"[A-Za-z]{0,14}\d{0,4}|[A-Za-z0-9]{1,3}")
+_BETWEEN_WORDS = re.compile(r"[-_./:,;@=\s]")
+_PASSWORD = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[A-Za-z\d]{6,}")
+_PARTS_OF_A_PASSWORD = 2
+_ODD_SIGNS = re.compile(r"[!$%^&*#]")
 HIDDEN = "…"
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 
@@ -50,6 +59,21 @@ def holds_token(text: str) -> bool:
     return any(map(_looks_random, _LONG_RUN.findall(text)))
 
 
+def is_secret_value(name: str, value: str) -> bool:
+    """Whether an environment variable holds a secret: its name says so, or its form. us-east-1 is none."""
+    is_told = TELLING.search(name) or _TELLING_PART.search(name)
+    return bool(is_told or holds_token(value) or _CREDENTIALS.search(value) or _is_like_password(value))
+
+
+def _is_like_password(value: str) -> bool:
+    """hunter2, or with signs that words, paths, urls and lists of them do not have."""
+    parts = _BETWEEN_WORDS.split(value)
+    if len(parts) > _PARTS_OF_A_PASSWORD:
+        return False
+    return any(map(_PASSWORD.fullmatch, parts)) or bool(_ODD_SIGNS.search(value))
+
+
 def _looks_random(run: str) -> bool:
-    """Long, with digits among letters: more like a token than like a name."""
-    return any(c.isdigit() for c in run) and any(c.isalpha() for c in run)
+    """Long, with digits among letters, and not made of words: more like a token than like a name."""
+    mixed = any(c.isdigit() for c in run) and any(c.isalpha() for c in run)
+    return mixed and not all(map(_WORD.fullmatch, re.split("[-_]", run)))

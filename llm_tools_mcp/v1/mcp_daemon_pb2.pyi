@@ -1194,8 +1194,11 @@ class RestartServerRequest(google.protobuf.message.Message):
 
     SERVER_FIELD_NUMBER: builtins.int
     CALLER_FIELD_NUMBER: builtins.int
+    FORGET_FIELD_NUMBER: builtins.int
     server: builtins.str
     """Every connection of this name; with `caller` only the caller's own."""
+    forget: builtins.bool
+    """Drop what is known of it, too: its figures and its last error. Without a server: of all that do not run."""
     @property
     def caller(self) -> global___Caller: ...
     def __init__(
@@ -1203,9 +1206,10 @@ class RestartServerRequest(google.protobuf.message.Message):
         *,
         server: builtins.str = ...,
         caller: global___Caller | None = ...,
+        forget: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["caller", b"caller"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["caller", b"caller", "server", b"server"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["caller", b"caller", "forget", b"forget", "server", b"server"]) -> None: ...
 
 global___RestartServerRequest = RestartServerRequest
 

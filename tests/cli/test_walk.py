@@ -37,6 +37,7 @@ WALK = (
     ("logs", 0, "connected to every"),
     ("doctor", 0, "✓"),
     ("restart every", 0, "ended 'every'"),
+    ("forget every", 0, "forgotten: 'every'"),
     ("service status", 3, "no service is installed"),
     ("completion bash", 0, "complete "),
     ("daemon", 1, "already running"),

@@ -95,7 +95,10 @@ def test_repr_and_target_hold_no_secret(entry):
 
 def test_secrets_are_what_was_given_in_confidence():
     """Own variables, headers with and without their scheme, and a url's password and query."""
-    stdio = one({"command": "a", "args": ["arg"], "env": {"T": "tok", "PATH": "/p", "E": ""}}, {"HOME": "/h"})
+    stdio = one(
+        {"command": "a", "args": ["arg"], "env": {"T_KEY": "tok", "R": "us-east-1", "PATH": "/p"}},
+        {"HOME": "/h"},
+    )
     assert stdio.secrets == {"tok"}
     http = one({"url": "http://u:pw@h/p?k=a%20b", "headers": {"A": "Bearer tok"}}, {"http_proxy": "p"})
     assert http.secrets == {"Bearer tok", "tok", "http://u:pw@h/p?k=a%20b", "pw", "k=a%20b", "a b"}
@@ -129,3 +132,23 @@ def test_token_by_its_looks_is_a_secret():
 def test_long_arguments_are_looked_at_once(text):
     """A blob of a megabyte costs no more than its length: sessions begin with this, in the event loop."""
     assert one({"command": "x", "args": ["run", text * (1_000_000 // len(text))]}).secrets is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_secret"),
+    [
+        ("AWS_REGION", "us-east-1", False),
+        ("LOG_LEVEL", "warning", False),
+        ("BASE_URL", "https://api.example.com/v2", False),
+        ("ROOTS", "/home/u/work:/srv/data", False),
+        ("GITHUB_TOKEN", "short", True),
+        ("DB_PASS", "letmein", True),
+        ("DATABASE_URL", "postgres://u:pw@host/db", True),
+        ("ANYTHING", "hunter2", True),
+        ("ANYTHING", "sk-ant-api03-Zx81kQp4LmN7vB2cR9", True),
+        ("SERVER", "npx -y @scope/mcp-server-sqlite3-readonly@1.2", False),
+    ],
+)
+def test_name_or_form_tells_of_a_secret(name, value, is_secret):
+    """What is masked in a server's words is what was given in confidence, not what is long enough."""
+    assert (value in one({"command": "a", "env": {name: value}}).secrets) is is_secret

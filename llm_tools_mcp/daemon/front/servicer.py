@@ -199,6 +199,8 @@ class Servicer:
 
     async def RestartServer(self, request: v1.RestartServerRequest) -> v1.RestartServerResponse:
         """With a caller: of the connections of this name only the caller's own."""
+        if request.forget:
+            return v1.RestartServerResponse(stopped=self._pool.forget(request.server))
         if not request.HasField("caller"):
             return v1.RestartServerResponse(stopped=self._pool.restart(request.server))
         parsed = await self._parsed(request.caller, v1.Protocol.PROTOCOL_UNSPECIFIED)

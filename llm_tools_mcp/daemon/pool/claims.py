@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,13 @@ class Claims:
         while len(self._configs) > _MAX_CONFIGS:
             self._configs.popitem(last=False)
         return self._dropped(former, self._configs[path])
+
+    def holds(self, identity: str) -> bool:
+        """Whether a config that still exists means this one."""
+        return any(
+            identity in _claimed(config) and os.path.exists(path)  # noqa: PTH110
+            for path, config in self._configs.items()
+        )
 
     def _dropped(self, former: _Config | None, now: _Config) -> set[str]:
         if former is None or former is now:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from llm_tools_mcp.config import Protocol as McpProtocol
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server.questions import Ask, nobody
 from llm_tools_mcp.daemon.server.results import JsonObject
+from llm_tools_mcp.daemon.server.sanitize import clean_line
 
 from .calls import OnEvent
 from .claims import Claims
@@ -36,6 +37,8 @@ _log = logging.getLogger(__name__)
 MAX_LIVE = 32
 # Sessions that are stopped are kept for their statistics and backoff, but not for ever.
 _MAX_KNOWN = 256
+# Seconds after its last use that a server which no config names is still told of.
+_GHOST_SECONDS = 3600.0
 # Bounds what grows with every edit of a program; to forget costs a listing.
 _MAX_ASKED = 4096
 _TWIN = "it runs for another folder already"
@@ -124,13 +127,18 @@ class Pool:
         if only_connected:
             self._check_connected(definition)
         session = self._take(definition)
+        began, outcome = self._clock(), "cancelled"
         try:
-            return await session.request(definition, method, params, on_event, ask)
+            result = await session.request(definition, method, params, on_event, ask)
+            outcome = "an error of the tool's own" if result.get("isError") else "answered"
         except ServerFailure as failure:
+            outcome = v1.name_of(Kind, failure.kind)
             self._tell_of_twin(definition, failure)
             raise
         finally:
+            _note(definition.name, method, params, self._clock() - began, outcome)
             self._settle(session)
+        return result
 
     async def listed(
         self, definition: ServerDefinition, method: str, *, refresh: bool = False, only_known: bool = False
@@ -376,11 +384,32 @@ class Pool:
         surplus = len(self._sessions) - _MAX_KNOWN
         for position, (identity, group) in enumerate(list(self._sessions.items())):
             is_unused = not any(session.has_owner or session.is_busy for session in group)
-            if all(map(self.is_gone, group)) or (position < surplus and is_unused):
+            is_useless = position < surplus or self._is_ghost(identity, group)
+            if all(map(self.is_gone, group)) or (is_useless and is_unused):
                 del self._sessions[identity]
                 self._passing.discard(identity)
         if len(self._latest) > _MAX_ASKED:
             self._latest = {key: now for key, now in self._latest.items() if now in self._sessions}
+
+    def _is_ghost(self, identity: str, group: Sequence[Session]) -> bool:
+        idle = min(session.idle_seconds for session in group)
+        return idle > _GHOST_SECONDS and not self._claims.holds(identity)
+
+    def forget(self, name: str) -> int:
+        """Drop servers of this name with their figures, ended first; all that do not run where it is empty.
+
+        Returns how many there were.
+        """
+        wanted = [
+            session
+            for session in self.sessions()
+            if (name in session.names if name else not session.is_live and not session.is_busy)
+        ]
+        for session in wanted:
+            self._end(session, "it is to be forgotten")
+            session.is_retired = True  # it goes once nothing of it is left
+        self._forget()
+        return len(wanted)
 
     def _end_if_expired(self, session: Session) -> None:
         limit = session.definition.idle_timeout
@@ -437,6 +466,12 @@ def _facts(session: Session) -> dict[str, Any]:
         "asks": session.calls.asks,
         "instructions": session.instructions,
     }
+
+
+def _note(server: str, method: str, params: JsonObject, seconds: float, outcome: str) -> None:
+    """Each request, for who watches (`--log-level debug`); never what it was about: the arguments."""
+    what = params.get("name", "") if method == "tools/call" else method
+    _log.debug("%s: %s: %s after %.3f s", clean_line(server), clean_line(str(what)), outcome, seconds)
 
 
 def _reluctance(session: Session) -> tuple[bool, int, bool]:

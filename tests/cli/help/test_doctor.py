@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.daemon.test_handover import NEWER, Installation
 from tests.home import BIN, Home
-from tests.servers import entry, faulty_server, scripted_server
+from tests.servers import entry, faulty_server, naming_server, scripted_server
 
 
 def findings(home: Home, *words: str, code: int, **options: Any) -> dict[str, list[str]]:
@@ -237,3 +237,30 @@ def install_plugin(home: Home, name: str, source: str) -> None:
 
 def from_site(home: Home) -> dict[str, Any]:
     return {"env": {"PYTHONPATH": f"{home.folder / 'site'}:{home.env.get('PYTHONPATH', '')}"}}
+
+
+def test_what_is_left_of_before_and_in_the_way(home: Home) -> None:
+    """Log files of 0.4 are named with what removes them; a file where a folder belongs, and no empty log."""
+    logs = home.config_folder / "logs"
+    logs.mkdir()
+    old = logs / "git-0b8e4f6e-7c1d-4f0e-9a53-0123456789ab-2025-07-01-10-20-30.log"
+    old.touch()
+    (logs / "git.log").touch()
+    (home.folder / "cache").mkdir()
+    (home.folder / "cache" / "llm-tools-mcp").touch()
+    home.write_config(
+        {
+            "typo": {**entry(naming_server("fine")), "includeTools": ["fien"]},
+            "git": {"command": "/bin/false"},
+        }
+    )
+    said = home.run_cli("doctor", check=False).stdout
+    assert "1 log files of llm-tools-mcp 0.4 are left" in said
+    assert "is a file, and the cached lists belong into a folder there" in said
+    assert "typo: connected, but what includeTools and excludeTools leave of its tools is none" in said
+    assert "llm mcp logs git" not in said
+    assert "llm mcp get git" in said
+    remove = next(line for line in said.splitlines() if "find " in line).split("→ ")[-1]
+    home.run("sh", "-c", remove.strip())
+    assert not old.exists()
+    assert (logs / "git.log").exists()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
@@ -297,3 +300,30 @@ async def test_server_that_no_config_has_is_forgotten(live: Live) -> None:
     live.pool.let_pass([passing])
     live.pool.expire()
     assert live.pool.sessions() == []
+
+
+@with_live
+async def test_each_request_is_told_to_who_watches(live: Live, caplog: pytest.LogCaptureFixture) -> None:
+    """At the level debug: server, tool, outcome, duration; never the arguments."""
+    caplog.set_level(logging.DEBUG, "llm_tools_mcp.daemon.pool.pool")
+    server = live.faulty("fine")
+    await live.call(server, "echo", text="very-private")
+    await failure_of(live.call(live.faulty("exit", name="gone"), "echo", text="very-private"))
+    told = [record.getMessage() for record in caplog.records if " after " in record.getMessage()]
+    assert [line.rpartition(" after ")[0] for line in told] == [
+        "faulty: echo: answered",
+        "gone: echo: start failed",
+    ]
+    assert "very-private" not in caplog.text
+
+
+@with_live
+async def test_servers_are_forgotten(live: Live) -> None:
+    """By name, ended first; all that do not run; and by themselves an hour after no config names them."""
+    for server in (live.faulty("fine", name="one"), live.define({"two": blocking(idleTimeout=1)})):
+        await live.names(server)
+    assert live.pool.forget("one") == 1
+    assert live.pool.forget("nobody") == 0
+    live.forward += 3601
+    live.pool.expire()
+    await wait_until_async(lambda: (live.pool.expire(), len(live.pool.sessions()))[1] == 0)

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_tools_mcp import paths
 from llm_tools_mcp.cli.editing import check_source, shown_keys, unknown_key, wrong_name
 from llm_tools_mcp.cli.rewriting import repeated_keys
 from llm_tools_mcp.config import decoded
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
+from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .finding import BAD, NOTE, OK, Finding
@@ -126,7 +128,7 @@ def _servers(source: ConfigSource, parsed: Config, *, connect: bool) -> Iterator
         else:
             yield from _unexpanded(name, definition)
     if connect and parsed.servers:
-        yield from _connections(source, told)
+        yield from _connections(source, parsed.servers, told)
 
 
 def _missing(name: str, definition: ServerDefinition) -> Finding | None:
@@ -168,7 +170,9 @@ def _found_elsewhere(command: str) -> Path | None:
     return next((path for path in found if os.access(path, os.X_OK)), None)
 
 
-def _connections(source: ConfigSource, told: set[str]) -> Iterator[Finding]:
+def _connections(
+    source: ConfigSource, servers: Mapping[str, ServerDefinition | ConfigError], told: set[str]
+) -> Iterator[Finding]:
     from llm_tools_mcp.client.tools import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
@@ -176,7 +180,7 @@ def _connections(source: ConfigSource, told: set[str]) -> Iterator[Finding]:
         with Display().listing() as on_answer:
             listing = Daemon().list_tools(source, [], refresh=True, on_answer=on_answer)
     except McpError as error:
-        yield Finding(BAD, str(error), "llm mcp logs")
+        yield Finding(BAD, str(error), "llm mcp logs" if _has_words(paths.daemon_log()) else "llm mcp status")
         return
     counts: dict[str, int] = {}
     for offer in listing.offers:
@@ -189,8 +193,35 @@ def _connections(source: ConfigSource, told: set[str]) -> Iterator[Finding]:
             said = f" ({clean_line(failed.words)})" if failed.words else ""
             yield Finding(BAD, f"{clean_line(failed.server)}: needs a login{said}", failed.login)
         elif failed.server not in told:
-            logs = f"llm mcp logs {shlex.quote(clean_line(failed.server))}"
-            yield Finding(BAD, f"{clean_line(failed.server)}: {failed.reason}", logs)
+            yield Finding(BAD, f"{clean_line(failed.server)}: {failed.reason}", _where_to_look(failed.server))
+    heard = {*told, *counts, *(failed.server for failed in listing.failed)}
+    for name, definition in servers.items():
+        if name not in heard and not isinstance(definition, ConfigError):
+            yield _without_tools(name, definition)
+
+
+def _where_to_look(server: str) -> str:
+    """Its log, where there is something in it; else its entry."""
+    word = shlex.quote(clean_line(server))
+    service = installed_service()
+    in_journal = service is not None and bool(service.log_command(1, follow=False))
+    is_told = in_journal or _has_words(paths.log_folder() / paths.server_log_name(server))
+    return f"llm mcp logs {word}" if is_told else f"llm mcp get {word}"
+
+
+def _has_words(log: Path) -> bool:
+    try:
+        return log.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _without_tools(name: str, definition: ServerDefinition) -> Finding:
+    shown, word = clean_line(name), shlex.quote(clean_line(name))
+    if definition.include or definition.exclude:
+        text = f"{shown}: connected, but what includeTools and excludeTools leave of its tools is none"
+        return Finding(BAD, text, f"llm mcp get {word}\nllm mcp tools {word} --refresh")
+    return Finding(NOTE, f"{shown}: connected, and offers no tools")
 
 
 def _connected(counts: Mapping[str, int]) -> Iterator[Finding]:

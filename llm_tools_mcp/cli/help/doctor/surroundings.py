@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
+import shlex
 import stat
 import subprocess
 import sys
@@ -22,13 +24,16 @@ from .finding import BAD, NOTE, OK, Finding
 # Toolboxes of the same name: llm renames the second one.
 _RIVALS = ("llm-mcp-client", "llm-tools-mcp-client", "llm-mcp")
 _LLM_SECONDS = 30.0
+# NAME-UUID-DATE.log; the second one for find(1).
+_OLD_LOG = re.compile(r".+-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d{4}(?:-\d\d){5}\.log")
+_OLD_LOG_GLOB = "*-????????-????-????-????-????????????-????-??-??-??-??-??.log"
 # A server takes three pipes and its connection; macOS begins with 256.
 _FEW_FILES = 256
 
 
 def look_around() -> Iterator[Finding]:
     looks: list[Callable[[], Iterator[Finding]]] = [
-        *(_versions, _rivals, _toolbox, _limits, _socket, _folder),
+        *(_versions, _rivals, _toolbox, _limits, _socket, _folder, _kept),
         *(_service, _units, _daemon, _logins),
     ]
     for look in looks:
@@ -199,6 +204,18 @@ def _folder() -> Iterator[Finding]:
         yield Finding(
             NOTE, f"{folder} can be written by others, who could replace mcp.json", f"chmod go-w {folder}"
         )
+
+
+def _kept() -> Iterator[Finding]:
+    """Where logs and lists go, and what llm-tools-mcp 0.4 has left there: a file for each connection."""
+    for name, folder in (("logs", paths.log_folder()), ("cached lists", paths.cache_folder())):
+        if folder.exists() and not folder.is_dir():
+            moved = shlex.join(["mv", str(folder), f"{folder}.old"])
+            yield Finding(BAD, f"{folder} is a file, and the {name} belong into a folder there", moved)
+    old = [path for path in paths.log_folder().glob("*.log") if _OLD_LOG.fullmatch(path.name)]
+    if old:
+        remove = ["find", str(paths.log_folder()), "-maxdepth", "1", "-name", _OLD_LOG_GLOB, "-delete"]
+        yield Finding(NOTE, f"{len(old)} log files of llm-tools-mcp 0.4 are left", shlex.join(remove))
 
 
 def _service() -> Iterator[Finding]:
