@@ -13,6 +13,7 @@ from .wording import shortened, shown
 
 _CONDITIONS = ("if", "then", "else", "not", "dependentSchemas", "dependentRequired", "dependencies")
 _UNIONS = ("anyOf", "oneOf")
+_OBJECT = ("object", "dict", "map")
 _MAX_DEPTH = 6
 # Characters of all alternatives of a union.
 _ALTERNATIVES = 220
@@ -35,11 +36,12 @@ def flattened(given: Any) -> Flattened:
         return Flattened({"type": "object", "properties": {}}, changes=changes)
     flat = Flattened(dict(given))
     _flatten(flat, 0)
-    kinds = flat.schema.get("type", "object")
-    if kinds != "object":
+    named = flat.schema.get("type", "object")
+    if named != "object":
         flat.changes["its type is not object"] = None
-        if "object" not in kinds:
-            flat.problems.append(f"its arguments would have to be {shown(kinds)}, and no call can send that")
+        kinds = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+        if kinds and not any(isinstance(kind, str) and kind.lower() in _OBJECT for kind in kinds):
+            flat.problems.append(f"its arguments would have to be {shown(named)}, and no call can send that")
     flat.schema["type"] = "object"
     for key in ("enum", "const", "nullable"):
         flat.schema.pop(key, None)

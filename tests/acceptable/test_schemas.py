@@ -67,6 +67,8 @@ REFUSED: list[Any] = [
     {},
     {"type": "object"},
     {"type": ["object", "null"]},
+    {"type": 5, "properties": {"a": {"type": None}}},
+    {"type": "OBJECT", "properties": {"a": TEXT}},
     {"type": "object", "properties": None, "required": None},
     {"type": "array", "items": TEXT},
     {**of(), "$schema": "http://json-schema.org/draft-07/schema#", "additionalProperties": False},
