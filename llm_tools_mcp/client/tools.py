@@ -397,9 +397,11 @@ def _failed(answer: v1.ServerTools, source: ConfigSource) -> Failed:
 
 
 def login_command(server: str, source: ConfigSource) -> str:
-    """What to type; one that is known by its url alone is named by it."""
+    """What to type; one that is known by its url alone is named by it, without what is a secret there."""
     if not source.path:
-        server = json.loads(source.text)["mcpServers"][server]["url"]
+        from llm_tools_mcp.config.definition import public_url
+
+        server = public_url(json.loads(source.text)["mcpServers"][server]["url"])
     option = paths.config_option(source.path) if source.path else ""
     return f"llm mcp login{option} {shlex.quote(server)}"
 

@@ -163,15 +163,15 @@ def test_two_tokens_share_nothing(inside: Home) -> None:
 
 
 def test_headers_reach_http_servers(inside: Home, serve_http: Callable[..., Any]) -> None:
-    """`headers` opens a server that wants a token; without them the 401 is told, and no token."""
+    """`headers` opens a server that wants a token; without them a login is wanted, and no token is told."""
     url = serve_http("http", "--token", SECRET).url
     inside.write_config({"guarded": {"url": url, "headers": {"Authorization": "Bearer ${TOKEN}"}}})
     assert output(ask("MCP", ("echo", {"text": "in"}), env={"TOKEN": SECRET})) == "in"
     inside.write_config({"guarded": {"url": url}})
     refused = invoke("tools", "MCP")
-    assert "answered HTTP 401" in refused.stderr
+    assert "'guarded' needs a login: llm mcp login guarded" in refused.stderr
     refused = invoke("tools", f'MCP("{url}?key={SECRET}")')
-    assert "answered HTTP 401" in refused.stderr
+    assert f"needs a login: llm mcp login {url}\n" in refused.stderr
     assert SECRET not in refused.stderr
 
 

@@ -54,14 +54,14 @@ def test_servers_run_in_the_prompts_folder_with_relative_arguments(inside: Home)
     assert output(ask("MCP", ("cwd", {}))) == str(inside.work)
 
 
-def test_servers_get_six_variables_and_those_of_the_config(inside: Home) -> None:
-    """HOME, LOGNAME, PATH, SHELL, TERM and USER of the caller, and `env` over them; nothing else."""
+def test_servers_get_a_few_variables_and_those_of_the_config(inside: Home) -> None:
+    """HOME, LOGNAME, PATH, SHELL, TERM, USER, the locale of the caller, and `env` over them; not the rest."""
     env = {"USER": "from the config", "MORE": "added"}
     inside.write_config({"everything": entry(everything_server(), env=env)})
     asked = ["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "MORE", "LLM_USER_PATH", "LANG"]
     result = ask("MCP", *(("env", {"name": name}) for name in asked))
     inherited = [inside.env[name] for name in asked[:5]]
-    assert outputs(result) == [*inherited, "from the config", "added", "(unset)", "(unset)"]
+    assert outputs(result) == [*inherited, "from the config", "added", "(unset)", inside.env["LANG"]]
 
 
 def test_tilde_in_arguments_stays(inside: Home) -> None:
