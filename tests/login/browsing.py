@@ -25,7 +25,7 @@ _CERTIFICATES = ssl.create_default_context()
 
 
 class Browser:
-    """`pages` has what each page said, once it has come."""
+    """`pages` has what each page said, once it has come. `before` says where to go instead; "" is nowhere."""
 
     def __init__(self, before: Callable[[str], str] = str) -> None:
         self.pages: list[str] = []
@@ -47,6 +47,8 @@ class Browser:
         thread.start()
 
     def visit(self, url: str) -> None:
+        if not url:
+            return
         try:
             with urllib.request.urlopen(url, timeout=20) as page:  # noqa: S310 - of a test
                 self.pages.append(page.read().decode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from llm_tools_mcp.errors import LoginError
 from llm_tools_mcp.login.store import LoginStore
 from tests.login.browsing import Browser, Paster, definition, logged_in, redirected, with_parameters
 from tests.servers.guarded import RESOURCE_METADATA, SERVER_METADATA, Guarded, error, guarded
+from tests.waiting import wait_until
 
 
 def with_guarded(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -85,14 +87,17 @@ async def test_pasted_address(server: Guarded, folder: Path) -> None:
 @with_guarded
 async def test_strangers_at_the_callback(server: Guarded, folder: Path) -> None:
     """A request with a wrong state, or none, and a second one, change nothing and are told so."""
-    server.slow["/token"] = 0.3
+    server.held["/token"] = threading.Event()
 
     def intruded(url: str) -> str:
         target = redirected(url)
         browser.visit(with_parameters(target, state="wrong"))
         browser.visit(target.partition("/callback")[0] + "/elsewhere")
         browser.visit_meanwhile(target)
-        return target
+        wait_until(lambda: server.asked("/token"))
+        browser.visit(target)
+        server.held["/token"].set()
+        return ""
 
     browser = Browser(intruded)
     await logged_in(folder, definition(server.url), browser)

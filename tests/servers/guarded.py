@@ -56,6 +56,7 @@ class Guarded:
     announces: dict[str, Any] = field(default_factory=dict)
     faults: dict[str, Callable[[], Response]] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)  # seconds, by path
+    held: dict[str, threading.Event] = field(default_factory=dict)  # answered once it is set
     deny: bool = False
     iss: str | None = ""  # "" is the right one, None none
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -103,6 +104,8 @@ class Guarded:
             self.requests.append((path, form))
             if seconds := self.slow.get(path):
                 await asyncio.sleep(seconds)
+            while (hold := self.held.get(path)) and not hold.is_set():  # noqa: ASYNC110 - by another thread
+                await asyncio.sleep(0.01)
             if path in self.faults:
                 return self.faults[path]()
             body = await request.body() if path in ("/mcp", "/register") else b""

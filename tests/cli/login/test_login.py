@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_killed_while_a_token_rotates(apart: Home, server: Guarded) -> None:
     before = logins_of(apart).read_bytes()
     daemon = psutil.Process(daemon_of(apart))
     server.tokens.clear()
-    server.slow["/token"] = 30
+    server.held["/token"] = threading.Event()
     asked = len(server.asked("/token"))
     with subprocess.Popen(
         [str(BIN / "llm-mcp"), "call", "remote", "whoami"],
@@ -116,7 +117,7 @@ def test_killed_while_a_token_rotates(apart: Home, server: Guarded) -> None:
         daemon.send_signal(signal.SIGKILL)
         call.wait(20)
     assert logins_of(apart).read_bytes() == before
-    server.slow.clear()
+    server.held.clear()
     assert apart.run_cli("call", "remote", "whoami").stdout == "client-1\n"
 
 
