@@ -80,10 +80,18 @@ def entry_of(servers: Mapping[str, Any], name: str) -> Any:
     """Raises McpError, with what was probably meant."""
     if name not in servers:
         known = ", ".join(map(clean_line, servers)) or "none"
-        raise McpError(
-            f"no MCP server is called {name!r}; the config has: {known}{did_you_mean(name, servers)}"
-        )
+        meant = _of_project(name) or did_you_mean(name, servers)
+        raise McpError(f"no MCP server is called {name!r}; the config has: {known}{meant}")
     return servers[name]
+
+
+def _of_project(name: str) -> str:
+    """Where it is that the commands do not edit: others share a project's file."""
+    with suppress(McpError):
+        path = config.find_project(paths.current_folder(), os.environ.get("HOME", ""))
+        if path is not None and name in config.named_entries(config.read_project(path).text):
+            return f"; {path} of this project has one that is called so, and is edited by hand"
+    return ""
 
 
 def wrong_name(name: str) -> str:

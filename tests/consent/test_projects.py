@@ -65,6 +65,7 @@ def test_trust_and_prompt(home: Home, inside: Path) -> None:
     listed = json.loads(invoke("mcp", "list", "--json").stdout)["servers"]
     assert [(row["name"], row["source"]) for row in listed] == [("both", str(file)), ("own", str(file))]
     assert f"{file}: trusted" in invoke("mcp", "doctor", "--no-connect").stdout
+    assert f"{file} of this project has one that is called so" in invoke("mcp", "disable", "own").stderr
 
     file.write_text(file.read_text().replace("theirs", "changed"))
     assert "has changed since you trusted it and is not used" in ask("MCP", ("mine", {})).stderr
