@@ -168,37 +168,16 @@ def _why(definition: ServerDefinition, link: Link, leaf: BaseException) -> str:
     if isinstance(leaf, sdk.MCPError) and link.verdict(leaf.error.data):
         return link.cleaned(leaf.message)
     if definition.transport is not Transport.STDIO and _is_network_error(leaf):
-        why = f"{_described(leaf, link)}{_tls_advice(definition, leaf)}"
-        return f"{definition.target} cannot be reached{link.via}: {why}"
+        from .transport.http_client import unreachable  # loaded by now
+
+        return unreachable(definition.target, leaf, link)
     return _with_last_words(_described(leaf, link), link)
-
-
-# OpenSSL's words for an answer that is no TLS.
-_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure", "wrong version number")
 
 
 def _is_network_error(error: BaseException) -> bool:
     import httpx2  # loaded by now: see sdk
 
     return isinstance(error, httpx2.TransportError)
-
-
-def _tls_advice(definition: ServerDefinition, error: BaseException) -> str:
-    """What to do where the two ends do not agree on encryption, or on whom to trust."""
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "; where its authority is one of your own: export SSL_CERT_FILE=/path/to/ca.pem"
-    if any(word in text for word in _NO_TLS) and definition.url.startswith("https:"):
-        return "; it does not speak TLS there: should the url begin with http://?"
-    if definition.url.startswith("http:") and _is_broken_off(error):
-        return "; it may speak TLS there: should the url begin with https://?"
-    return ""
-
-
-def _is_broken_off(error: BaseException) -> bool:
-    import httpx2  # loaded by now: see sdk
-
-    return isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError)
 
 
 def _described(error: BaseException, link: Link) -> str:

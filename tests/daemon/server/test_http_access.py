@@ -119,7 +119,7 @@ async def test_missing_certificate_file_is_named(live: Live) -> None:
 
 @with_live
 async def test_certificates_of_the_caller_are_trusted(live: Live, tmp_path_factory: Any) -> None:
-    """SSL_CERT_FILE of the caller is what an https server is checked against."""
+    """SSL_CERT_FILE of the caller is what an https server is checked against; errors say what to do."""
     key, bundle = (tmp_path_factory.mktemp("ca") / name for name in ("key.pem", "cert.pem"))
     make_certificate(key, bundle)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -127,11 +127,28 @@ async def test_certificates_of_the_caller_are_trusted(live: Live, tmp_path_facto
     web = Web(Legacy())
     listening = await asyncio.start_server(web._serve, "127.0.0.1", 0, ssl=context)
     url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/mcp"
-    assert "cannot be reached" in (await failure_of(live.names(live.define(at(url))))).text
+    assert "export SSL_CERT_FILE=" in (await failure_of(live.names(live.define(at(url))))).text
+    plainly = live.define(at(url.replace("https:", "http:")))
+    assert "should the url begin with https://?" in (await failure_of(live.names(plainly))).text
     trusted = live.define(at(url), env={"SSL_CERT_FILE": str(bundle)})
     assert await live.call(trusted, "echo") == "hi"
     await live.pool.aclose()
     listening.close()
+
+
+@with_live
+async def test_https_to_what_speaks_no_tls_is_told(live: Live) -> None:
+    """The error asks whether the scheme is the right one."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as listening:
+        url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/mcp"
+        failure = await failure_of(live.names(live.define(at(url))))
+        assert "should the url begin with http://?" in failure.text
 
 
 def make_certificate(key: Path, certificate: Path) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .streams import Inbox
 
 _MAX_REFUSAL = 64 * 1024  # bytes of a body that is quoted
+# What a connection begins with.
+_FIRST = ("initialize", "server/discover")
 # How often a stream that brought nothing is resumed, and after how many seconds if the server does not say.
 _RESUMPTIONS, _AGAIN_SECONDS = 2, 1.0
 
@@ -81,6 +83,8 @@ class Exchange:
             return self._error(Verdict.NOT_SENT, unreachable(self._server.target, error, self._link)), False
         except httpx2.HTTPError as error:
             text = f"the connection to {self._server.target} broke: {described(error, self._link)}"
+            if self.method in _FIRST and self._server.target.startswith("http:"):
+                text += "; it may speak TLS there: should the url begin with https://?"
             return self._error(Verdict.BROKEN, text), False
 
     def _error(self, verdict: Verdict, text: str) -> sdk.SessionMessage:

@@ -19,6 +19,8 @@ from .link import Link
 # Seconds to connect and to write. Reading has no limit: calls have their own.
 _HTTP_SECONDS = 30.0
 Transport = Callable[..., httpx2.AsyncHTTPTransport]
+# OpenSSL's words for an answer that is no TLS.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure")
 # Errors of a request that had no connection, and so was not sent.
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 
@@ -57,14 +59,23 @@ def _client(
 # --- words ------------------------------------------------------------------------------------------
 
 
-def unreachable(target: str, error: Exception, link: Link) -> str:
+def unreachable(target: str, error: BaseException, link: Link) -> str:
     return f"{target} cannot be reached{link.via}: {described(error, link)}"
 
 
 def described(error: BaseException, link: Link) -> str:
     if lacks_files(error):
         return TOO_MANY_FILES
-    return link.cleaned(str(error)) or type(error).__name__
+    return f"{link.cleaned(str(error)) or type(error).__name__}{_tls_advice(str(error))}"
+
+
+def _tls_advice(error: str) -> str:
+    """What to do where the two ends do not agree on encryption, or on whom to trust."""
+    if "CERTIFICATE_VERIFY_FAILED" in error:
+        return "; where its authority is one of your own: export SSL_CERT_FILE=/path/to/ca.pem"
+    if any(word in error for word in _NO_TLS):
+        return "; it speaks no TLS there: should the url begin with http://?"
+    return ""
 
 
 # --- certificates, proxies --------------------------------------------------------------------------
