@@ -24,8 +24,9 @@ from llm_tools_mcp.errors import OutcomeUnknown, ToolCallError
 from tests.daemon.live import variant
 from tests.daemon.running import Running, running
 from tests.daemon.test_faults_daemon import children
+from tests.daemon.web import Answer, Legacy, Modern, serving
 from tests.home import Home
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_async
 
 CALLERS = 8
 SECONDS = 4.0
@@ -166,3 +167,60 @@ def test_minutes_of_random_faults(home: Home) -> None:
     descriptors, memory = hammer(home, SOAK_SECONDS, 30.0)
     assert descriptors <= MAX_GROWTH_DESCRIPTORS
     assert memory <= MAX_GROWTH_BYTES
+
+
+# --- abandoned calls over http --------------------------------------------------------------------
+
+ABANDONED = 60
+# Bytes of an answer that nobody waits for any more.
+HALF = 100_000
+
+
+async def abandon(daemon: Running, definition: dict[str, Any], times: int) -> None:
+    """Calls of which the server sends a part, and whose callers have gone before the rest."""
+    client = AsyncDaemonClient(daemon.home.socket)
+    request = make_call(daemon.caller({"web": definition}), "web", "echo", {})
+    for _ in range(times // 10):
+        calls = [asyncio.create_task(client.call(request, lambda _: None)) for _ in range(10)]
+        await asyncio.wait(calls, timeout=random.uniform(0.05, 0.2))
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+    await client.aclose()
+
+
+async def abandoned(daemon: Running, rounds: int) -> list[tuple[int, int]]:
+    """Descriptors and bytes of the daemon after each round, in both eras."""
+    streams = {"content-type": "text/event-stream"}
+    half = Answer(200, streams, b"data: " + b"x" * HALF, hold=True)
+    states = []
+    legacy, modern = Legacy(), Modern()
+    legacy.faults["tools/call"] = modern.faults["tools/call"] = lambda _: half
+    async with serving(legacy) as older, serving(modern) as newer:
+        for _ in range(rounds):
+            for web in (older, newer):
+                await abandon(daemon, {"url": web.url()}, ABANDONED)
+                await wait_until_async(lambda web=web: web.held == 0)  # type: ignore[misc]
+            process = psutil.Process(daemon.process.pid)
+            states.append((process.num_fds(), process.memory_info().rss))
+    return states
+
+
+def check_growth(home: Home, rounds: int) -> None:
+    with running(home) as daemon:
+        states = asyncio.run(abandoned(daemon, rounds))
+        print(states)
+        assert states[-1][0] - states[0][0] <= MAX_GROWTH_DESCRIPTORS
+        assert states[-1][1] - states[0][1] <= MAX_GROWTH_BYTES
+
+
+def test_abandoned_calls_leave_nothing(home: Home) -> None:
+    """Neither a socket nor what was received of an answer, in both eras."""
+    check_growth(home, 2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_thousands_of_abandoned_calls_leave_nothing(home: Home) -> None:
+    """The same for thousands."""
+    check_growth(home, 40)

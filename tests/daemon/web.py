@@ -82,8 +82,10 @@ class Web:
                     if answer.body:
                         _write(writer, answer)
                     self.held += 1
-                    await reader.read()
-                    self.held -= 1
+                    try:
+                        await reader.read()
+                    finally:
+                        self.held -= 1
                     return
                 _write(writer, answer)
                 await writer.drain()
