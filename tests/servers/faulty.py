@@ -267,7 +267,7 @@ def slow(seconds: float) -> Server:
 
 MODES: dict[str, Callable[..., Server]] = {
     "counting": Counting,
-    "exit": lambda: sys.exit(3),
+    "exit": lambda *_: sys.exit(3),
     "exit-on-unknown": ExitingOnUnknown,
     "fine": Server,
     "flood-stderr": Flooding,
