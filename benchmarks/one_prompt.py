@@ -18,7 +18,7 @@ import llm.cli  # noqa: E402 - which loads the plugins
 
 stamp("import llm and its plugins")
 
-from llm_tools_mcp.plugin import toolbox  # noqa: E402
+from llm_tools_mcp.plugin import sources  # noqa: E402
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
 
 def _watch_listing() -> None:
     """The stages of a prompt are told apart by the first use of each step."""
-    original = toolbox._source  # noqa: SLF001
+    original = sources.source_of
 
     def source(*args):
         stamp("llm: arguments, model, database")
@@ -44,7 +44,7 @@ def _watch_listing() -> None:
         _watch_start(starting.Starting)
         return found
 
-    toolbox._source = source  # noqa: SLF001
+    sources.source_of = source
 
 
 def _watch_start(starting) -> None:

@@ -9,9 +9,9 @@ import click
 
 from llm_tools_mcp.cli import group
 from tests.home import Home
-from tests.servers import everything_server
+from tests.servers import everything_server, library_server
 
-EVERYTHING = " ".join(everything_server())
+EVERYTHING, LIBRARY = " ".join(everything_server()), " ".join(library_server())
 OTHERS = {"mcpServers": {"theirs": {"command": everything_server()[0], "args": everything_server()[1:]}}}
 
 # What is typed, the exit status, and what is seen of the answer (a regular expression).
@@ -25,6 +25,20 @@ WALK = (
     ("disable theirs", 0, "disabled 'theirs'"),
     ("enable theirs", 0, "enabled 'theirs'"),
     ("remove theirs", 0, "removed 'theirs'"),
+    (f"add shelf --no-check -- {LIBRARY}", 0, "added 'shelf'"),
+    ("set shelf timeout=50", 0, "changed 'shelf' .*: timeout"),
+    ("rename shelf library", 0, "renamed 'shelf' to 'library'"),
+    ("edit", 0, "mcp.json is fine"),
+    ("resources library", 0, "book://shelf/0 "),
+    ("read library book://shelf/1", 0, "^book 1$"),
+    ("prompts library", 0, "  plain  "),
+    ("prompt library plain", 0, r"^costs \$5"),
+    ("approvals", 0, "no tool is allowed for good"),
+    ("trust", 1, "there is no .mcp.json"),
+    ("untrust", 1, "there is no .mcp.json"),
+    ("login --status", 0, "no logins"),
+    ("logout library", 1, "nobody is logged in to 'library'"),
+    ("help call", 0, "KEY=VALUE"),
     ("list", 0, r"every\s+stdio\s+ready"),
     ("tools every", 0, "  echo  "),
     ("tools every add", 0, "llm mcp call every add"),
@@ -52,7 +66,7 @@ def test_walk_through_every_command(home: Home) -> None:
     """Each does what its help says, one after the other, and none is left out."""
     (home.work / "others.json").write_text(json.dumps(OTHERS))
     for typed, code, seen in WALK:
-        done = home.run_cli(*typed.split(" "), check=False, input="")
+        done = home.run_cli(*typed.split(" "), check=False, input="", env={"EDITOR": "true"})
         answer = done.stdout + done.stderr
         assert done.code == code, (typed, answer)
         assert re.search(seen, answer, re.MULTILINE), (typed, answer)
