@@ -35,7 +35,8 @@ _LINES_AT_ONCE, _LINES_PER_SECOND = 2000, 100.0
 
 # Where a crash happened, as node, Python, Java, Go and Rust write it, and what they add.
 _OF_A_TRACE = re.compile(
-    r'\s+at \S|\s*[\^~]+\s*$|Node\.js v|\s+File "|goroutine \d|\s+\S+\.go:\d|note: run with|node:internal'
+    r"Traceback \(most recent call last\)|\s{4}"
+    r'|\s+at \S|\s*[\^~]+\s*$|Node\.js v|\s+File "|goroutine \d|\s+\S+\.go:\d|note: run with|node:internal'
     r"|npm (?:ERR!|error) A complete log|\s*\}?\s*$"
 )
 _REASON = re.compile(
