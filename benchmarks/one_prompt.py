@@ -53,10 +53,10 @@ def _watch_start(starting) -> None:
     def began(self) -> None:
         begin(self)
         stamp("looked for the daemon; spawned where there is none")
-        from llm_tools_mcp.client import tools
+        from llm_tools_mcp.client import daemon
 
         stamp("import grpc, protobuf and our client")
-        _watch(tools.Daemon)
+        _watch(daemon.Daemon)
 
     def waited(self):
         found = wait(self)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.client.channel import DaemonClient, make_call, make_caller
+from llm_tools_mcp.client.caller import make_call, make_caller
+from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.config import ConfigSource
 from tests import external
 from tests.home import Home

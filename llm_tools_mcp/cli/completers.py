@@ -228,7 +228,8 @@ def known_tools(config_path: str | None) -> dict[str, list[v1.Tool]]:
 def known_servers(config_path: str | None) -> dict[str, v1.ServerTools]:
     """As `known_tools`, with what else the servers say."""
     from llm_tools_mcp import paths
-    from llm_tools_mcp.client.channel import DaemonClient, make_caller
+    from llm_tools_mcp.client.caller import make_caller
+    from llm_tools_mcp.client.channel import DaemonClient
     from llm_tools_mcp.config import read_config
     from llm_tools_mcp.consent.projects import read_config_here
     from llm_tools_mcp.service import installed_service

@@ -37,7 +37,8 @@ def ask(
 ) -> dict[str, Any]:
     """Of a server that is connected. Raises McpError."""
     from llm_tools_mcp import v1
-    from llm_tools_mcp.client.channel import DaemonClient, make_caller
+    from llm_tools_mcp.client.caller import make_caller
+    from llm_tools_mcp.client.channel import DaemonClient
     from llm_tools_mcp.service import installed_service
 
     from .running import is_running
@@ -62,7 +63,7 @@ def _ignore(_: v1.Progress | v1.LogMessage) -> None:
 
 def _identity(source: ConfigSource, server: str) -> str:
     """As the daemon has it for a caller in this place. Raises ConfigError."""
-    from llm_tools_mcp.client.channel import make_caller
+    from llm_tools_mcp.client.caller import make_caller
 
     caller = make_caller(source)
     here = config.Context(os.getcwd(), dict(caller.environment), caller.umask)  # noqa: PTH109 - as the shell is

@@ -6,7 +6,7 @@ gRPC's statuses become our errors next door, in `outcome`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own lines on stderr he
 
 import grpc
 
-from llm_tools_mcp import config, paths, strict_json, v1
-from llm_tools_mcp.config import ConfigSource
+from llm_tools_mcp import v1
 from llm_tools_mcp.errors import DaemonUnresponsive, McpError
 from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub
 
@@ -56,43 +55,6 @@ _OPTIONS = [
 # A stream is read in the caller's thread, which saves two switches of threads (0.2 ms) a call. The option is
 # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream; importing that would cost 2 ms.
 _SYNCHRONOUS_OPTIONS = [*_OPTIONS, ("SingleThreadedUnaryStream", 1)]
-
-
-def make_caller(source: ConfigSource) -> v1.Caller:
-    """Who asks, and with which config: what the daemon needs to run servers as the caller would."""
-    cwd, project = paths.current_folder(), source.project
-    texts = [source.text, *([project.text] if project else [])]
-    found = [config.confided(source.text, os.environ)]
-    if project:
-        found.append(config.confided(project.text, os.environ, project.folder))
-    env_files = [value for one in found for key, value in one.values.items() if key.startswith("envFile:")]
-    environment: dict[str, str] = {}
-    for text in (*texts, *env_files):
-        environment |= config.caller_environment(text, os.environ)
-    return v1.Caller(
-        config_path=paths.sendable(source.path),
-        config=source.text,
-        cwd=paths.sendable(cwd),
-        raw_cwd=b"" if paths.sendable(cwd) == cwd else os.fsencode(cwd),
-        environment=environment,
-        confided={key: value for one in found for key, value in one.values.items()},
-        missing={key: reason for one in found for key, reason in one.missing.items()},
-        umask=_umask(),
-        project_path=paths.sendable(project.path) if project else "",
-        project_config=project.text if project else "",
-        project_folder=os.fsencode(project.folder) if project else b"",
-        can_answer=True,
-    )
-
-
-def _umask() -> int:
-    try:
-        with Path("/proc/self/status").open(encoding="ascii", errors="replace") as status:
-            return int(next(line for line in status if line.startswith("Umask:")).split()[1], 8)
-    except (OSError, StopIteration, ValueError):
-        current = os.umask(0o077)  # elsewhere it can only be read by setting it
-        os.umask(current)
-        return current
 
 
 class DaemonClient:
@@ -317,16 +279,3 @@ class AsyncDaemonClient:
     async def _answer(self, answer: v1.AnswerRequest) -> v1.AnswerResponse:
         response: v1.AnswerResponse = await self._stub.Answer(answer, timeout=ANSWER_SECONDS)  # type: ignore[misc]  # the stub is of both kinds
         return response
-
-
-def make_call(
-    caller: v1.Caller,
-    server: str,
-    tool: str,
-    arguments: Mapping[str, Any],
-    protocol: v1.Protocol.ValueType = v1.Protocol.PROTOCOL_UNSPECIFIED,
-) -> v1.CallToolRequest:
-    """The request for one tool call. Raises TypeError for arguments that JSON cannot express."""
-    return v1.CallToolRequest(
-        caller=caller, server=server, tool=tool, arguments=strict_json.dumps(arguments), protocol=protocol
-    )

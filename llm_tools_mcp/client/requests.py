@@ -15,8 +15,9 @@ from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.progress import Display
 
 from .asking import Answerer
-from .channel import make_caller
-from .tools import Daemon, Failed
+from .caller import make_caller
+from .daemon import Daemon
+from .tools import Failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from llm_tools_mcp import v1
 from llm_tools_mcp.errors import DaemonUnreachable
 
-from .tools import Daemon, Listing, Offer
+from .daemon import Daemon
+from .tools import Listing, Offer
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from .confided import confided
 from .document import decoded, is_disabled, named_entries, wants_search
 from .file import ConfigSource, config_for_command, config_for_url, read_config
 from .footing import Footing
+from .names import configured_names, enabled_names
 from .project import Project
 from .project import find as find_project
 from .project import read as read_project
@@ -38,7 +39,9 @@ __all__ = [
     "confided",
     "config_for_command",
     "config_for_url",
+    "configured_names",
     "decoded",
+    "enabled_names",
     "find_project",
     "is_disabled",
     "mentioned_variables",

@@ -15,7 +15,8 @@ from llm_tools_mcp.errors import McpError, NotApproved
 from llm_tools_mcp.plain import plain
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.client.tools import Daemon, Listing, Offer
+    from llm_tools_mcp.client.daemon import Daemon
+    from llm_tools_mcp.client.tools import Listing, Offer
     from llm_tools_mcp.consent.approvals import Approvals, ToolText
     from llm_tools_mcp.terminal.approvals import Decision
     from llm_tools_mcp.terminal.progress import Display

@@ -28,8 +28,8 @@ def config_source() -> ConfigSource:
 
 
 def requests_of(source: ConfigSource) -> Requests:
+    from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.client.requests import Requests
-    from llm_tools_mcp.client.tools import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
     from .person import LazyPerson

@@ -37,7 +37,7 @@ def load_fragment(address: str) -> list[Piece]:
     from shlex import quote
 
     from llm_tools_mcp.client.requests import split_address
-    from llm_tools_mcp.client.tools import enabled_names
+    from llm_tools_mcp.config import enabled_names
 
     from .asking import config_source, requests_of
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def load_template(address: str) -> llm.Template:
     """Raises McpError. What the prompt needs and is not given becomes a variable of the template (`-p`)."""
     from llm_tools_mcp.client.requests import split_address
-    from llm_tools_mcp.client.tools import enabled_names
+    from llm_tools_mcp.config import enabled_names
 
     from .asking import config_source, requests_of
 
@@ -40,7 +40,7 @@ def load_template(address: str) -> llm.Template:
 
 
 def _template_of_server(source: ConfigSource, server: str, address: str) -> llm.Template:
-    from llm_tools_mcp.client.tools import Daemon
+    from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
     with Display().listing() as on_answer:

@@ -18,7 +18,8 @@ from .notices import readable_errors, warn, warn_of_failures
 from .person import LazyPerson
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.client.tools import Daemon, Listing, Offer
+    from llm_tools_mcp.client.daemon import Daemon
+    from llm_tools_mcp.client.tools import Listing, Offer
     from llm_tools_mcp.terminal.progress import Display
 
     from .approving import Gate
@@ -161,7 +162,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
             starting = Starting()  # a daemon that does not run starts meanwhile
 
-            from llm_tools_mcp.client.tools import Daemon  # grpc: 30 ms that only a prompt with MCP pays
+            from llm_tools_mcp.client.daemon import Daemon  # grpc: 30 ms that only a prompt with MCP pays
 
             self._connection = Daemon(starting)
         return self._connection

@@ -23,7 +23,8 @@ from llm_tools_mcp import MCP, paths, v1
 from llm_tools_mcp.client import activation
 from llm_tools_mcp.client import channel as client_module
 from llm_tools_mcp.client.activation import ensure_daemon
-from llm_tools_mcp.client.channel import DaemonClient, make_call, make_caller
+from llm_tools_mcp.client.caller import make_call, make_caller
+from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.errors import DaemonIncompatible, DaemonUnresponsive, OutcomeUnknown, SocketRefused
 from tests.daemon.live import blocking

@@ -14,7 +14,8 @@ import pytest
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.client.asking import Withdrawal
-from llm_tools_mcp.client.channel import AsyncDaemonClient, make_call
+from llm_tools_mcp.client.caller import make_call
+from llm_tools_mcp.client.channel import AsyncDaemonClient
 from tests.daemon.running import Running, running
 from tests.home import Home
 from tests.servers import asking_server, entry

@@ -20,7 +20,8 @@ import pytest
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.client import channel as client_module
-from llm_tools_mcp.client.channel import AsyncDaemonClient, DaemonClient, make_call, make_caller
+from llm_tools_mcp.client.caller import make_call, make_caller
+from llm_tools_mcp.client.channel import AsyncDaemonClient, DaemonClient
 from llm_tools_mcp.config import ConfigSource, config_for_url
 from llm_tools_mcp.errors import (
     ConfigError,

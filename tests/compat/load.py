@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 
-from llm_tools_mcp.client.tools import Daemon
+from llm_tools_mcp.client.daemon import Daemon
 from llm_tools_mcp.config import read_config
 
 ending = threading.Event()

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.client.channel import DaemonClient, make_call
+from llm_tools_mcp.client.caller import make_call
+from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.errors import McpError
 from tests.home import Home
 from tests.programs import end

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from llm_tools_mcp import paths, v1
-from llm_tools_mcp.client.channel import make_call
+from llm_tools_mcp.client.caller import make_call
 from llm_tools_mcp.daemon.server.orphans import MARK_VARIABLE
 from llm_tools_mcp.errors import McpError, ToolCallError
 from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub

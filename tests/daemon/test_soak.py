@@ -19,7 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
-from llm_tools_mcp.client.channel import AsyncDaemonClient, make_call
+from llm_tools_mcp.client.caller import make_call
+from llm_tools_mcp.client.channel import AsyncDaemonClient
 from llm_tools_mcp.errors import OutcomeUnknown, ToolCallError
 from tests.daemon.live import variant
 from tests.daemon.running import Running, running

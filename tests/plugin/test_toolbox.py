@@ -19,7 +19,7 @@ import pytest
 
 from llm_tools_mcp import MCP
 from llm_tools_mcp.client.channel import DaemonClient
-from llm_tools_mcp.client.tools import Daemon
+from llm_tools_mcp.client.daemon import Daemon
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.errors import ConfigNotFound, McpError, UnknownTool
 from llm_tools_mcp.plugin import definitions, notices

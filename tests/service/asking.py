@@ -15,7 +15,8 @@ import threading
 from typing import Any
 
 from llm_tools_mcp.client import activation
-from llm_tools_mcp.client.channel import DaemonClient, make_call, make_caller
+from llm_tools_mcp.client.caller import make_call, make_caller
+from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.config import read_config
 
 

@@ -101,7 +101,7 @@ def source_of(name: str, config_path: str | None) -> ConfigSource:
 
 def definition_in(source: ConfigSource, name: str) -> ServerDefinition:
     """The server as it would be reached from here. Raises McpError where there is none to log in to."""
-    from llm_tools_mcp.client.tools import configured_names
+    from llm_tools_mcp.config import configured_names
 
     servers = check_source(source).servers
     if not source.path:
@@ -175,7 +175,7 @@ async def _flow(
 
 
 def _listed(source: ConfigSource, name: str) -> Listing:
-    from llm_tools_mcp.client.tools import Daemon
+    from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
     return list_tools_of(source, name, Daemon(), Display(), refresh=True)

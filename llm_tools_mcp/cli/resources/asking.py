@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def requests_of(source: ConfigSource) -> Requests:
+    from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.client.requests import Requests
-    from llm_tools_mcp.client.tools import Daemon
     from llm_tools_mcp.terminal.progress import Display
     from llm_tools_mcp.terminal.questions import Person
 
@@ -30,7 +30,7 @@ def requests_of(source: ConfigSource) -> Requests:
 
 def source_with(config_path: str | None, server: str | None) -> tuple[ConfigSource, list[str]]:
     """The config, and the servers that are meant: one, or all that are in use. Raises UnknownTool."""
-    from llm_tools_mcp.client.tools import enabled_names
+    from llm_tools_mcp.config import enabled_names
 
     source = read_source(config_path)
     names = enabled_names(source)

@@ -280,7 +280,7 @@ def _try(name: str, config_path: str | None) -> bool:
     """Connect, and say what came of it; a server that needs a login is offered one, on a terminal."""
     from llm_tools_mcp.cli.tools.tools import list_tools
     from llm_tools_mcp.cli.tools.trial import ADDED, tell_offer
-    from llm_tools_mcp.client.tools import Daemon
+    from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
     listing = list_tools(config_path, name, Daemon(), Display(), refresh=True)

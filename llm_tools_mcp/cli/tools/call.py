@@ -102,7 +102,7 @@ def _called(
     context: click.Context, target: Target, json_args: str | None, output: Path | None
 ) -> tuple[v1.ToolResult, dict[int, Path]]:
     """The result, and what of it was saved where. Raises McpError, WrongArguments."""
-    from llm_tools_mcp.client.tools import Daemon
+    from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.terminal.progress import Display
     from llm_tools_mcp.terminal.questions import Person
 

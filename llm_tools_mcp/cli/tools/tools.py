@@ -19,7 +19,8 @@ from .showing import NEEDS_TASK, print_as_json, print_missing, print_offers
 from .target import command_option, target_of
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.client.tools import Daemon, Listing, Offer
+    from llm_tools_mcp.client.daemon import Daemon
+    from llm_tools_mcp.client.tools import Listing, Offer
     from llm_tools_mcp.config import ConfigSource
     from llm_tools_mcp.terminal.progress import Display
 
@@ -67,7 +68,7 @@ def tools_command(  # noqa: PLR0913 - its options
 
     SERVER may be a URL, too, and SERVER.TOOL is the same as SERVER TOOL.
     """
-    from llm_tools_mcp.client.tools import Daemon
+    from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
     words = [word for word in (server, tool) if word is not None]
@@ -118,7 +119,7 @@ def list_tools_of(
     source: ConfigSource, server: str | None, daemon: Daemon, display: Display, *, refresh: bool = False
 ) -> Listing:
     """The same of a config that was read."""
-    from llm_tools_mcp.client.tools import configured_names
+    from llm_tools_mcp.config import configured_names
 
     servers = [] if server is None else [server]
     try:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.client.channel import DaemonClient, make_call, make_caller
+from llm_tools_mcp.client.caller import make_call, make_caller
+from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.daemon.front.events import EventWriter
 from tests.daemon.stack import in_loop

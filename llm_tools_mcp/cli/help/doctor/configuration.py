@@ -173,7 +173,7 @@ def _found_elsewhere(command: str) -> Path | None:
 def _connections(
     source: ConfigSource, servers: Mapping[str, ServerDefinition | ConfigError], told: set[str]
 ) -> Iterator[Finding]:
-    from llm_tools_mcp.client.tools import Daemon
+    from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
     try:
