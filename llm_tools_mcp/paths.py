@@ -21,7 +21,7 @@ SOCKET_NAME = "llm-mcp.sock"
 SOCKET_PATH_LIMIT = 103 if sys.platform == "darwin" else 107
 # Of each user, where no other folder can be used; nobody else's is taken.
 _SHORT = "/tmp/llm-mcp-{}"  # noqa: S108
-# What is bound beside the socket: ".n" (client/activation.py).
+# What is bound beside the socket: ".n" (client/spawning.py).
 _LONGEST_SUFFIX = 2
 
 

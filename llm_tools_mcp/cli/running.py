@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.client import activation
+from llm_tools_mcp.client import activation, listening
 from llm_tools_mcp.errors import DaemonUnreachable, DaemonUnresponsive
 from llm_tools_mcp.service import Service, installed_service
 
@@ -33,7 +33,7 @@ def is_running(service: Service | None) -> bool:
     if service is not None and (state := service.status()).listening:
         return state.active
     try:
-        return activation.accepts(paths.socket_path())
+        return listening.accepts(paths.socket_path())
     except DaemonUnresponsive:
         return True  # it hangs, but it is there
 
@@ -41,7 +41,7 @@ def is_running(service: Service | None) -> bool:
 def ask(socket: Path, seconds: float = 5.0) -> v1.HealthResponse:
     from llm_tools_mcp.client.channel import DaemonClient
 
-    if not activation.accepts(socket):
+    if not listening.accepts(socket):
         raise DaemonUnreachable(str(socket))
     with DaemonClient(socket) as client:
         return client.health(seconds)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from llm_tools_mcp import paths
 
-from . import activation
+from . import activation, listening
 
 
 class Starting:
@@ -21,7 +21,7 @@ class Starting:
         self._is_ours = False
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
-        if not activation.accepts(self._socket):
+        if not listening.accepts(self._socket):
             self._thread = threading.Thread(target=self._run, name="starting", daemon=True)
             self._thread.start()
 

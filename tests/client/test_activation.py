@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from llm_tools_mcp import MCP, paths, v1
-from llm_tools_mcp.client import activation
+from llm_tools_mcp.client import activation, listening, spawning
 from llm_tools_mcp.client import channel as client_module
 from llm_tools_mcp.client.activation import ensure_daemon
 from llm_tools_mcp.client.caller import make_call, make_caller
@@ -128,7 +128,7 @@ def test_racing_clients_start_one_daemon(home: Home) -> None:
 def test_daemon_of_a_client_that_was_killed_is_used(home: Home) -> None:
     """A client that is killed while it starts a daemon leaves one that the next client's must not beat."""
     with in_foreground(home), living_in(home):
-        activation._spawn_and_wait(home.socket)
+        spawning._spawn_and_wait(home.socket)
         assert len(daemons(home)) == 1
 
 
@@ -282,7 +282,7 @@ def test_daemon_that_cannot_start_shows_its_log(home: Home) -> None:
     assert result.stderr.startswith("Error: the llm-mcp daemon did not start: it exited with code 1\n")
     assert "sdnotify is broken here" in result.stderr
     assert str(home.config_folder / "logs" / "daemon.log") in result.stderr
-    assert "activation.py" not in result.stderr
+    assert "spawning.py" not in result.stderr
 
 
 def test_log_folder_that_cannot_be_made_costs_nothing(home: Home) -> None:
@@ -405,15 +405,15 @@ def test_full_queue_is_waited_for(tmp_path: Path) -> None:
 
         soon = threading.Timer(0.1, take_one)
         soon.start()
-        assert activation.accepts(tmp_path / "s")
+        assert listening.accepts(tmp_path / "s")
         soon.join()
 
 
 def test_queue_that_stays_full_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They do not wait for ever."""
-    monkeypatch.setattr(activation, "_CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(listening, "_CONNECT_SECONDS", 0.3)
     with full_queue(tmp_path / "s"), pytest.raises(DaemonUnresponsive):
-        activation.accepts(tmp_path / "s")
+        listening.accepts(tmp_path / "s")
 
 
 def test_daemon_that_hangs_during_a_call_is_noticed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.client.activation import SPAWNED_VARIABLE
+from llm_tools_mcp.client.spawning import SPAWNED_VARIABLE
 
 if TYPE_CHECKING:
     import psutil

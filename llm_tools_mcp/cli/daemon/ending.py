@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.client import activation
-from llm_tools_mcp.client.activation import SPAWNED_VARIABLE
+from llm_tools_mcp.client import listening
 from llm_tools_mcp.client.channel import DaemonClient
+from llm_tools_mcp.client.spawning import SPAWNED_VARIABLE
 from llm_tools_mcp.errors import DaemonError, DaemonUnreachable, DaemonUnresponsive
 from llm_tools_mcp.peer import peer_pid
 
@@ -51,7 +51,7 @@ def stop_daemon(socket: Path) -> int:
 
 def _accepts(socket: Path) -> bool:
     try:
-        return activation.accepts(socket)
+        return listening.accepts(socket)
     except DaemonUnresponsive:
         return True  # its queue is full
 
