@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp import config, v1
+from llm_tools_mcp.daemon.front.all_tools import AllTools
 from llm_tools_mcp.daemon.front.configs import ParsedConfigs, usable
-from llm_tools_mcp.daemon.front.servicer import _Listing
 from llm_tools_mcp.daemon.pool import gate
 from llm_tools_mcp.daemon.pool.statistics import State
 from tests.daemon.live import Live, failure_of, with_live
@@ -82,7 +82,7 @@ async def test_thousands_of_entries_hurt_no_neighbour(live: Live, count: int) ->
     async def list_all() -> int:
         parsed = await ParsedConfigs().found(caller, v1.Protocol.PROTOCOL_AUTO)
         live.pool.claim(caller.config_path, caller.config, usable(parsed))
-        listing = _Listing(live.pool, live.logins, parsed, v1.GetAllToolsRequest(caller=caller))
+        listing = AllTools(live.pool, live.logins, parsed, v1.GetAllToolsRequest(caller=caller))
         return len([answer async for answer in listing.answers()])
 
     listing, slowest = asyncio.create_task(list_all()), 0.0
