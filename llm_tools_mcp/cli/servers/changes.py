@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -127,6 +128,8 @@ def disable_command(*, names: tuple[str, ...], config_path: str | None) -> None:
 def edit_command(context: click.Context, *, config_path: str | None) -> None:
     """Open mcp.json in $VISUAL or $EDITOR, and check it afterwards; exit 1 if it cannot be used as it is."""
     path = config_file(config_path)
+    if not (os.environ.get("VISUAL") or os.environ.get("EDITOR") or sys.stdout.isatty()):
+        raise McpError(f"there is no terminal for an editor; set EDITOR, or change the file itself: {path}")
     if not path.exists():
         with edited(path):
             pass  # makes it, for its owner alone

@@ -143,3 +143,11 @@ def test_help_is_a_word_too(mcp: Run) -> None:
     assert "install" in mcp("help", "service").stdout
     assert "Show the configured servers" in mcp("help", "ls").stdout
     assert "did you mean 'call'?" in mcp("help", "cal", code=2).stderr
+
+
+def test_edit_needs_an_editor_or_a_terminal(home: Home) -> None:
+    """Without both nothing is made, and nothing hangs on a screen that nobody sees."""
+    result = home.run_cli("edit", env={"EDITOR": "", "VISUAL": ""}, check=False)
+    assert result.code == 1
+    assert f"set EDITOR, or change the file itself: {home.config}" in result.stderr
+    assert not home.config.exists()
