@@ -1,12 +1,11 @@
-"""A tool's JSON Schema in words, and what is typed at a shell made into the JSON that it asks for."""
+"""A tool's JSON Schema in words, and its parts: references followed, alternatives one by one."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from llm_tools_mcp.terminal.screen import clean_line
 
@@ -14,7 +13,7 @@ from .command import did_you_mean
 
 Schema = Mapping[str, Any]
 
-_PYTHON: dict[str, type | tuple[type, ...]] = {
+PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": (int, float),
     "number": (int, float),
@@ -23,19 +22,12 @@ _PYTHON: dict[str, type | tuple[type, ...]] = {
     "array": list,
     "object": dict,
 }
-_CHOICE = "choice"
-# What is a text in JSON too comes last, and 1 is a number sooner than it is true.
-_TRIED = (_CHOICE, "null", "integer", "number", "object", "array", "boolean", "string")
-_BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+CHOICE = "choice"
 # Schemas may refer to themselves.
 _MAX_REFERENCES = 16
 _MAX_DEPTH = 3
-# Characters of what was typed that a message repeats: it may be a file's content.
-_SHOWN_TEXT = 60
-
-
-class Mistyped(Exception):
-    """What is typed does not fit the schema; the text says what would."""
+# Characters of a default.
+_SHOWN_DEFAULT = 60
 
 
 class Option(NamedTuple):
@@ -59,7 +51,7 @@ class Argument:
 def arguments_of(schema: Schema) -> list[Argument]:
     """In the schema's order, the required ones first."""
     required = _required(schema)
-    found = [_argument(name, part, schema, required) for name, part in _properties(schema).items()]
+    found = [_argument(name, part, schema, required) for name, part in properties_of(schema).items()]
     return sorted(found, key=lambda argument: not argument.is_required)
 
 
@@ -79,23 +71,23 @@ def required_defaults(schema: Schema) -> dict[str, Any]:
     required = _required(schema)
     return {
         name: part["default"]
-        for name, part in _properties(schema).items()
+        for name, part in properties_of(schema).items()
         if name in required and _has_default(part)
     }
 
 
 def nested_arguments(schema: Schema, name: str) -> list[Argument]:
     """What stands within an argument that is an object, or a list of them: `edits[].oldText`."""
-    return list(_nested(_properties(schema).get(name), schema, clean_line(name), 0))
+    return list(_nested(properties_of(schema).get(name), schema, clean_line(name), 0))
 
 
 def _nested(part: Any, schema: Schema, path: str, depth: int) -> Iterator[Argument]:
     if depth > _MAX_DEPTH:
         return
-    for option in _options(part, schema):
+    for option in options_of(part, schema):
         if option.kind == "array" and "items" in option.part:
             yield from _nested(option.part["items"], schema, f"{path}[]", depth + 1)
-        for name, inner in _properties(option.part).items() if option.kind == "object" else ():
+        for name, inner in properties_of(option.part).items() if option.kind == "object" else ():
             argument = _argument(name, inner, schema, _required(option.part), f"{path}.")
             yield argument
             yield from _nested(inner, schema, argument.name, depth + 1)
@@ -117,13 +109,13 @@ def _placeholder(kind: str) -> str:
 
 def kind_of(part: Any, schema: Schema, depth: int = 0) -> str:
     """What a value may be, in words: `integer`, `array of string`, `"a" or "b"`."""
-    words = (_in_words(option, schema, depth) for option in _options(part, schema))
+    words = (_in_words(option, schema, depth) for option in options_of(part, schema))
     return " or ".join(dict.fromkeys(words)) or "any"
 
 
 def _in_words(option: Option, schema: Schema, depth: int) -> str:
-    if option.kind == _CHOICE:
-        return " or ".join(map(_shown_choice, _choices(option.part)))
+    if option.kind == CHOICE:
+        return " or ".join(map(_shown_choice, choices_of(option.part)))
     if option.kind == "array" and "items" in option.part and depth < _MAX_DEPTH:
         return f"array of {kind_of(option.part['items'], schema, depth + 1)}"
     return option.kind
@@ -133,115 +125,12 @@ def _shown_choice(choice: Any) -> str:
     return clean_line(json.dumps(choice, ensure_ascii=False))
 
 
-# --- what is typed → a value ------------------------------------------------------------------------
-
-
-def convert(name: str, texts: Sequence[str], schema: Schema) -> Any:
-    """The value of an argument from what was typed, which may be several texts. Raises Mistyped."""
-    part = _properties(schema).get(name, {})
-    try:
-        return _converted(texts[0], part, schema) if len(texts) == 1 else _list(texts, part, schema)
-    except Mistyped as error:
-        raise Mistyped(f"{name}: {error}") from None
-
-
-def _list(texts: Sequence[str], part: Any, schema: Schema) -> list[Any]:
-    options = _options(part, schema)
-    arrays = [option for option in options if option.kind == "array"]
-    if options and not arrays:
-        raise Mistyped(f"was given {len(texts)} times")
-    items = arrays[0].part.get("items", {}) if arrays else {}
-    return [_converted(text, items, schema) for text in texts]
-
-
-def _converted(text: str, part: Any, schema: Schema) -> Any:
-    options = _options(part, schema)
-    if not options:  # anything goes: JSON if it is some
-        return _json_or_text(text)
-    for option in sorted(options, key=lambda option: _TRIED.index(option.kind)):
-        try:
-            return _of_kind(option, text)
-        except ValueError:
-            continue
-    arrays = [option for option in options if option.kind == "array"]
-    if arrays and not text.lstrip().startswith("["):  # one item stands for a list of it
-        return [_converted(text, arrays[0].part.get("items", {}), schema)]
-    raise Mistyped(_mismatch(text, options, kind_of(part, schema)))
-
-
-def _mismatch(text: str, options: Sequence[Option], wanted: str) -> str:
-    shown = repr(text if len(text) <= _SHOWN_TEXT else text[:_SHOWN_TEXT] + "…")
-    choices = [choice for option in options for choice in _choices(option.part)]
-    if choices:
-        near = did_you_mean(text, [choice for choice in choices if isinstance(choice, str)])
-        return f"{shown} is not {wanted}{near}"
-    return f"{shown} is not {'an' if wanted[0] in 'aeiou' else 'a'} {wanted}"
-
-
-def _of_kind(option: Option, text: str) -> Any:
-    """Raises ValueError where the text is not of this kind."""
-    if option.kind == "string":
-        return text
-    if option.kind == _CHOICE:
-        return _chosen(text, _choices(option.part))
-    if option.kind == "boolean":
-        return _boolean(text)
-    value = strict_json(text)
-    if not _is_of_kind(option.kind, value):
-        raise ValueError(text)
-    return int(value) if option.kind == "integer" else value  # 1e3 is an integer
-
-
-def _is_of_kind(kind: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, _PYTHON[kind])
-
-
-def _chosen(text: str, choices: Sequence[Any]) -> Any:
-    for choice in choices:
-        if text == choice or text == json.dumps(choice):
-            return choice
-    raise ValueError(text)
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in _BOOLEANS:
-        raise ValueError(text)
-    return _BOOLEANS[text.lower()]
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return strict_json(text)
-    except ValueError:
-        return text
-
-
-def strict_json(text: str) -> Any:
-    """JSON as it is defined: no NaN, no number beyond all numbers. Raises ValueError."""
-    try:
-        return json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _refuse_number(text: str) -> NoReturn:
-    raise ValueError(f"{text[:_SHOWN_TEXT]} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    return value if math.isfinite(value := float(text)) else _refuse_number(text)
-
-
 # --- what is wrong with the arguments as a whole ----------------------------------------------------
 
 
 def complaints(given: Sequence[str], schema: Schema) -> list[str]:
     """Missing and unknown arguments, each with what to do."""
-    known = _properties(schema)
+    known = properties_of(schema)
     unknown = [name for name in given if name not in known] if _is_closed(schema) else []
     missing = [a for a in arguments_of(schema) if a.is_required and a.name not in given]
     return [
@@ -258,7 +147,7 @@ def _is_closed(schema: Schema) -> bool:
     return more is False or (more is None and isinstance(schema.get("properties"), dict))
 
 
-def _properties(schema: Schema) -> dict[str, Any]:
+def properties_of(schema: Schema) -> dict[str, Any]:
     found = schema.get("properties")
     return found if isinstance(found, dict) else {}
 
@@ -275,26 +164,26 @@ def _description(part: Any) -> str:
 
 def _default(part: Any) -> str:
     default = part.get("default") if isinstance(part, dict) else None
-    return "" if default in (None, "", [], {}) else _shown_choice(default)[:_SHOWN_TEXT]
+    return "" if default in (None, "", [], {}) else _shown_choice(default)[:_SHOWN_DEFAULT]
 
 
-def _options(part: Any, schema: Schema, depth: int = 0) -> list[Option]:
+def options_of(part: Any, schema: Schema, depth: int = 0) -> list[Option]:
     """What a value may be, one by one; none where everything goes."""
     if depth > _MAX_DEPTH:
         return []
     resolved = _resolved(part, schema)
-    if _choices(resolved):
-        return [Option(_CHOICE, resolved)]
+    if choices_of(resolved):
+        return [Option(CHOICE, resolved)]
     named = resolved.get("type")
     if isinstance(named, str | list):
         kinds = [named] if isinstance(named, str) else named
-        return [Option(kind, resolved) for kind in kinds if isinstance(kind, str) and kind in _PYTHON]
+        return [Option(kind, resolved) for kind in kinds if isinstance(kind, str) and kind in PYTHON_TYPES]
     alternatives = [*_listed(resolved, "anyOf"), *_listed(resolved, "oneOf")]
-    found = [_options(alternative, schema, depth + 1) for alternative in alternatives]
+    found = [options_of(alternative, schema, depth + 1) for alternative in alternatives]
     return [option for some in found for option in some] if all(found) else []
 
 
-def _choices(part: Schema) -> list[Any]:
+def choices_of(part: Schema) -> list[Any]:
     return [part["const"]] if "const" in part else _listed(part, "enum")
 
 

@@ -142,7 +142,8 @@ def _no_tool(server: str) -> str:
 
 def _typed(offer: Offer, words: tuple[str, ...], others: dict[str, Any]) -> dict[str, Any]:
     """Raises WrongArguments that explains the schema. What came as JSON is for the server to judge."""
-    from llm_tools_mcp.cli.schema import Mistyped, complaints, convert, required_defaults
+    from llm_tools_mcp.cli.schema import complaints, required_defaults
+    from llm_tools_mcp.cli.typed import Mistyped, convert
 
     schema = offer.input_schema
     typed = _split(offer, words)
@@ -201,11 +202,11 @@ def _check_unicode(values: dict[str, Any]) -> None:
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    from llm_tools_mcp.cli.schema import strict_json
+    from llm_tools_mcp import strict_json
 
     content = read_stdin() if text == "-" else _content(text)
     try:
-        value = strict_json(content)
+        value = strict_json.loads(content)
     except ValueError as error:
         raise click.BadParameter(f"not valid JSON: {error}", param_hint="--json-args") from None
     if not isinstance(value, dict):

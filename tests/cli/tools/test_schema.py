@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from llm_tools_mcp.cli.schema import Mistyped, arguments_of, complaints, convert, kind_of, usage
+from llm_tools_mcp.cli.schema import arguments_of, complaints, kind_of, usage
+from llm_tools_mcp.cli.typed import Mistyped, convert
 
 
 def of(part: Any, **more: Any) -> dict[str, Any]:
