@@ -32,7 +32,7 @@ FLOORS = (
     ("cli.rewriting", "cli.running", "daemon.pool"),
     ("cli.editing",),
     ("cli.known", "cli.schema", "cli.secrets", "daemon.front"),
-    ("cli.completers", "daemon.lifecycle"),
+    ("cli.completers", "cli.typed", "daemon.lifecycle"),
     ("cli.tools", "daemon.__main__"),
     ("cli.login", "cli.resources"),
     ("cli.servers",),
@@ -66,7 +66,7 @@ HOMES = {
     "platformdirs": ("paths",),
     "prometheus_client": ("cli.daemon.metrics",),
     "pydantic": ("config", "daemon.server", DEMO_SERVER),  # server: the SDK speaks in it
-    "dotenv": ("config.resolution",),
+    "dotenv": ("config.stdio",),
     "rapidjson": ("config.document",),
     "rich": ("cli", "terminal"),
     "yaml": ("cli.servers.importing.documents",),

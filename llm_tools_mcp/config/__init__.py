@@ -20,8 +20,9 @@ from .project import read as read_project
 from .variables import CALLER_VARIABLES, Confided, caller_environment, mentioned_variables
 
 if TYPE_CHECKING:
+    from .context import Context
     from .definition import Protocol, ServerDefinition, Transport
-    from .resolution import Config, Context, UnknownKey, parse
+    from .resolution import Config, UnknownKey, parse
 
 __all__ = [
     "CALLER_VARIABLES",

@@ -24,6 +24,10 @@ _EDGE = re.compile(r"\$\{|\}")
 _MAX_DEPTH = 16
 
 
+class Unresolvable(Exception):
+    """The server's `Expansion` holds the problems."""
+
+
 class Expansion:
     """Expands the strings of one server, and collects what is wrong with them in `problems`."""
 
@@ -38,6 +42,11 @@ class Expansion:
 
     def complain(self, key: str, message: str) -> None:
         self.problems.append(Problem(message, self._server, key))
+
+    def check(self) -> None:
+        """Raises Unresolvable if anything was wrong so far."""
+        if self.problems:
+            raise Unresolvable
 
     def within(self, environment: Mapping[str, str]) -> Expansion:
         """The same with other variables."""
