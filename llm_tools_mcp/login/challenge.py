@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# RFC 9110, 11.2: name=value, where the value may be quoted.
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _BEARER = re.compile(r"(?:^|,)\s*Bearer(?:\s+|$)", re.IGNORECASE)
 _INSUFFICIENT = "insufficient_scope"
@@ -26,10 +27,15 @@ def demand_in(headers: Iterable[str]) -> Demand:
     """Of the values of `WWW-Authenticate`; an empty one where no Bearer challenge is among them."""
     for value in headers:
         if begin := _BEARER.search(value):
-            pairs = _PARAMETER.findall(value[begin.end() :])
-            found: dict[str, str] = {}
-            for name, quoted, token in pairs:
-                found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or token)
+            found = parameters(value[begin.end() :])
             scopes = tuple(dict.fromkeys(found.get("scope", "").split()))
             return Demand(found.get("error", ""), scopes, found.get("resource_metadata", ""))
     return Demand()
+
+
+def parameters(header: str) -> dict[str, str]:
+    """Of all challenges in one value, by names in small letters; of a name that is repeated the first."""
+    found: dict[str, str] = {}
+    for name, quoted, token in _PARAMETER.findall(header):
+        found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or token)
+    return found

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from llm_tools_mcp.login.challenge import parameters
+
 # Where APIs put their reason, the more telling ones first.
 _KEYS = ("error_description", "detail", "message", "error", "title", "reason", "msg")
 # In a page of HTML; else its first text.
 _HEADLINE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 _NO_TEXT = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _LONGEST = 300  # characters
-# RFC 9110, 11.2: name=value, where the value may be quoted.
-_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,11 @@ class Refusal:
 def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     text = body.decode("utf-8", "replace").strip()
     header = headers.get("www-authenticate")
-    challenge = None if header is None else _parameters(header)
+    challenge = None if header is None else parameters(header)
     is_page = "html" in headers.get("content-type", "").lower() or text.startswith("<")
     said = (challenge or {}).get("error_description", "")
     words = next(filter(None, map(_line, _candidates(text, said, is_page=is_page))), "")
     return Refusal(status, words, is_page, challenge)
-
-
-def _parameters(header: str) -> dict[str, str]:
-    found = ((name, quoted or bare) for name, quoted, bare in _PARAMETER.findall(header))
-    return {name.lower(): re.sub(r"\\(.)", r"\1", value) for name, value in found}
 
 
 def _candidates(text: str, said: str, *, is_page: bool) -> Iterator[str]:
