@@ -11,8 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-from .access import can_make_folder, is_own_folder
 from .errors import ConfigError, McpError, SocketRefused
+from .system.access import can_make_folder, is_own_folder
 
 CONFIG_NAME = "mcp.json"
 SOCKET_NAME = "llm-mcp.sock"

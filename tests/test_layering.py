@@ -15,11 +15,11 @@ from tests.programs import run
 # The floors of the house, from the ground up. A place is a module, or a folder with all that is in it; of
 # those that fit a module belongs to the longest. It imports only from lower floors and from its own place.
 FLOORS = (
-    ("access", "dependencies", "errors", "streams"),
-    ("paths", "peer", "plain", "strict_json", "tokens"),
-    ("acceptable", "config", "known", "naming", "v1"),
-    ("login",),
-    ("consent", "service", "terminal", "tool_lists"),
+    ("dependencies", "errors", "system", "text"),
+    ("paths",),
+    ("acceptable", "config", "naming", "v1"),
+    ("cache", "login"),
+    ("consent", "service", "terminal"),
     # the client's side                      the daemon's side
     (
         "client",
@@ -42,8 +42,8 @@ FLOORS = (
 )
 # What both sides may import: they never import each other.
 SHARED = (
-    *("access", "dependencies", "errors", "paths", "peer", "plain", "strict_json", "tokens"),
-    *("config", "known", "login", "naming", "tool_lists", "v1"),
+    *("dependencies", "errors", "paths", "system", "text"),
+    *("cache", "config", "login", "naming", "v1"),
 )
 # Knows none of ours, nor is known: a server of its own.
 DEMO_SERVER = "cli.help.demo_server"

@@ -15,7 +15,7 @@ import click
 
 from llm_tools_mcp import __version__
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.streams import open_closed
+from llm_tools_mcp.system.streams import open_closed
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -149,7 +149,7 @@ def readable_errors() -> Iterator[None]:
         click.echo(err=True)
         raise SystemExit(_INTERRUPTED) from None
     except McpError as error:
-        from llm_tools_mcp.plain import plain
+        from llm_tools_mcp.text.plain import plain
 
         raise click.ClickException(plain(str(error))) from error  # names in a config are anything
     except OSError as error:
@@ -162,8 +162,8 @@ def _in_words(error: OSError) -> str:
         return "the output cannot be written: no space is left"
     if error.filename is None:
         raise error
-    from llm_tools_mcp.access import obstacle
-    from llm_tools_mcp.plain import plain
+    from llm_tools_mcp.system.access import obstacle
+    from llm_tools_mcp.text.plain import plain
 
     return plain(str(obstacle(error)))
 

@@ -248,7 +248,8 @@ def known_servers(config_path: str | None) -> dict[str, v1.ServerTools]:
 def _remembered(source: ConfigSource) -> dict[str, v1.ServerTools]:
     from pathlib import Path
 
-    from llm_tools_mcp import tool_lists, v1
+    from llm_tools_mcp import v1
+    from llm_tools_mcp.cache import tool_lists
     from llm_tools_mcp.config import ServerDefinition
 
     from .editing import check

@@ -14,10 +14,11 @@ from typing import Any
 
 import click
 
-from llm_tools_mcp import access, config, paths
+from llm_tools_mcp import config, paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.system import access
 from llm_tools_mcp.terminal.screen import clean_line
+from llm_tools_mcp.text.plain import plain
 
 from .command import did_you_mean
 from .rewriting import repeated_keys, rewritten

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from llm_tools_mcp import config, known, paths
+from llm_tools_mcp import config, paths
+from llm_tools_mcp.cache import known
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

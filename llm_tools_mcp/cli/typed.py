@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from llm_tools_mcp import strict_json
+from llm_tools_mcp.text import strict_json
 
 from .command import did_you_mean
 from .schema import CHOICE, PYTHON_TYPES, Option, Schema, choices_of, kind_of, options_of, properties_of

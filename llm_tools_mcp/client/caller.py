@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_tools_mcp import config, paths, strict_json, v1
+from llm_tools_mcp import config, paths, v1
 from llm_tools_mcp.config import ConfigSource
+from llm_tools_mcp.text import strict_json
 
 
 def make_caller(source: ConfigSource) -> v1.Caller:

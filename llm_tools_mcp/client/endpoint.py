@@ -12,7 +12,7 @@ from pathlib import Path
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import SocketRefused
-from llm_tools_mcp.peer import trusted_uids
+from llm_tools_mcp.system.peer import trusted_uids
 
 # Nobody can listen below a file.
 _NOWHERE = Path(os.devnull, "nobody")

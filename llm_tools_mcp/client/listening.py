@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from llm_tools_mcp import access
 from llm_tools_mcp.errors import DaemonUnresponsive, SocketRefused
-from llm_tools_mcp.peer import peer_uid, trusted_uids
+from llm_tools_mcp.system import access
+from llm_tools_mcp.system.peer import peer_uid, trusted_uids
 
 _CONNECT_SECONDS = 2.0
 POLL_SECONDS = 0.02

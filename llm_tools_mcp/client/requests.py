@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_tools_mcp import strict_json, v1
+from llm_tools_mcp import v1
 from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.progress import Display
+from llm_tools_mcp.text import strict_json
 
 from .asking import Answerer
 from .caller import make_caller

@@ -19,8 +19,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from llm_tools_mcp import access, paths
+from llm_tools_mcp import paths
 from llm_tools_mcp.errors import DaemonStartFailed
+from llm_tools_mcp.system import access
 
 from . import threads
 from .listening import POLL_SECONDS, accepts, within

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from llm_tools_mcp import access, paths
+from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound
+from llm_tools_mcp.system import access
 
 from .project import Project
 

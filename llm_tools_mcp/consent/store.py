@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from llm_tools_mcp import access
 from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.system import access
 
 _VERSION = 1
 _MAX_BYTES = 16 << 20

@@ -32,11 +32,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llm_tools_mcp import __version__, access, known, paths, tool_lists, v1
+from llm_tools_mcp import __version__, paths, v1
+from llm_tools_mcp.cache import known, tool_lists
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
 from llm_tools_mcp.login.store import LoginStore
-from llm_tools_mcp.peer import trusted_uids
+from llm_tools_mcp.system import access
+from llm_tools_mcp.system.peer import trusted_uids
 
 from . import limits
 from .distribution import Distribution

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from llm_tools_mcp import access, paths
+from llm_tools_mcp import paths
 from llm_tools_mcp.errors import DaemonAlreadyRunning, SocketRefused
+from llm_tools_mcp.system import access
 
 from .lock import let_go, take
 

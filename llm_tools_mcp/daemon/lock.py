@@ -9,8 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from llm_tools_mcp import access, paths
+from llm_tools_mcp import paths
 from llm_tools_mcp.errors import DaemonAlreadyRunning
+from llm_tools_mcp.system import access
 
 # Seconds: from the lock to the socket, also on a busy machine; until a daemon that nobody can reach has gone.
 _BIND_SECONDS = 0.5

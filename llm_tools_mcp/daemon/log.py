@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from llm_tools_mcp import access, paths
+from llm_tools_mcp import paths
+from llm_tools_mcp.system import access
 
 JOURNAL = "journal"
 STDERR = "stderr"

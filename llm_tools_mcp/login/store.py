@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from llm_tools_mcp.access import make_private_folder
 from llm_tools_mcp.errors import LoginsUnusable
+from llm_tools_mcp.system.access import make_private_folder
 
 from .records import Records
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp.config.approval import APPROVALS, NEVER, WRITES, strictest
 from llm_tools_mcp.errors import McpError, NotApproved
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp.client.daemon import Daemon

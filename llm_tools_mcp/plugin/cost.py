@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from llm_tools_mcp import access, paths
-from llm_tools_mcp.tokens import shown_tokens, tokens_of
+from llm_tools_mcp import paths
+from llm_tools_mcp.system import access
+from llm_tools_mcp.text.tokens import shown_tokens, tokens_of
 
 from .notices import warn
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import llm
 
-from llm_tools_mcp.streams import open_closed
+from llm_tools_mcp.system.streams import open_closed
 
 from .toolbox import MCP
 

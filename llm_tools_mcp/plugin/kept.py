@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from llm_tools_mcp import access, paths
+from llm_tools_mcp import paths
+from llm_tools_mcp.system import access
 
 _SECONDS = 24 * 3600.0
 # Bytes of all of them: the oldest give way.

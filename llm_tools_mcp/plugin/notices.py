@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Listing

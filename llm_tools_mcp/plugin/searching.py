@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp.acceptable import acceptable_schema, fitted
 from llm_tools_mcp.errors import OutcomeUnknown, ToolCallError, UnknownTool
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 from .definitions import define, names_before
 

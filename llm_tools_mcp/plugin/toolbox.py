@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import llm
 
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 from .definitions import define, is_for_async_model, is_for_prompt, names_before
 from .notices import readable_errors, warn, warn_of_failures

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_tools_mcp import access, paths
+from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
+from llm_tools_mcp.system import access
 
 from . import Drift
 from .launchd import LABEL, PLIST_NAME, Launchctl, launchd_log, plist_path

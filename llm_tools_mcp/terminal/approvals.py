@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 from .questions import check_wish, choose, named
 from .tty import EndOfInput, Tty, Withdrawal, terminal

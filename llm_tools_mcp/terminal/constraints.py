@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 Schema = Mapping[str, Any]
 

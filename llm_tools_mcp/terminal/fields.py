@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 from .constraints import between, choices_problem, in_range, number_problem, text_problem
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.login.browser import open_page
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 from .fields import Field, Unfit, Wrong, fields_of, parse, shown
 from .tty import EndOfInput, Gone, NoTerminal, Tty, terminal

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

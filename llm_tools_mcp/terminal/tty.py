@@ -20,7 +20,7 @@ from typing import Protocol
 
 import click
 
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 from .screen import is_colourful
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, urlsplit
 
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

@@ -7,12 +7,12 @@ import socket
 import sys
 from pathlib import Path
 
-from llm_tools_mcp.peer import peer_uid
+from llm_tools_mcp.system.peer import peer_uid
 from tests.programs import run
 
 GETPEEREID = """
 import errno, os, socket
-from llm_tools_mcp.peer import uid_from_getpeereid
+from llm_tools_mcp.system.peer import uid_from_getpeereid
 one, other = socket.socketpair()
 print(uid_from_getpeereid(one) == os.geteuid())
 one.close()

@@ -13,7 +13,7 @@ from llm_tools_mcp.client import listening
 from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.client.spawning import SPAWNED_VARIABLE
 from llm_tools_mcp.errors import DaemonError, DaemonUnreachable, DaemonUnresponsive
-from llm_tools_mcp.peer import peer_pid
+from llm_tools_mcp.system.peer import peer_pid
 
 if TYPE_CHECKING:
     import psutil

@@ -15,9 +15,9 @@ from llm_tools_mcp.cli.command import command, did_you_mean
 from llm_tools_mcp.cli.completers import server_names
 from llm_tools_mcp.cli.running import ask, is_running
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.screen import one_line
+from llm_tools_mcp.text.plain import plain
 
 _POLL_SECONDS = 0.2
 # A server's lines are sought among so many times more of the whole journal.

@@ -11,8 +11,8 @@ from llm_tools_mcp import paths
 from llm_tools_mcp import service as managers
 from llm_tools_mcp.cli.command import Group, as_json, command
 from llm_tools_mcp.errors import DaemonError, DaemonStartFailed, ServiceError
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import print_json
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

@@ -25,7 +25,7 @@ from llm_tools_mcp.terminal.screen import (
     size,
     styled,
 )
-from llm_tools_mcp.tokens import shown_tokens
+from llm_tools_mcp.text.tokens import shown_tokens
 
 from .elsewhere import Elsewhere, daemons_elsewhere
 

@@ -19,8 +19,8 @@ import click
 
 from llm_tools_mcp.cli.command import command
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import styled
+from llm_tools_mcp.text.plain import plain
 
 _SHOWN_LINES = 12
 _PROMPT_SECONDS = 120.0

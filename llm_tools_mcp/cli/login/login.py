@@ -19,8 +19,8 @@ from llm_tools_mcp.cli.tools.trial import LOGGED_IN, tell_offer
 from llm_tools_mcp.config import ConfigSource, ServerDefinition, config_for_url
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.login.store import LoginStore
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line
+from llm_tools_mcp.text.plain import plain
 
 from .person import TerminalPerson
 from .table import as_dict, print_logins, until

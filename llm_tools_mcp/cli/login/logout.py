@@ -14,8 +14,8 @@ from llm_tools_mcp.cli.running import ask_status, is_running
 from llm_tools_mcp.errors import LoginError, McpError
 from llm_tools_mcp.login.records import LOGGED_OUT, Login, Records
 from llm_tools_mcp.login.store import LoginStore
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.service import installed_service
+from llm_tools_mcp.text.plain import plain
 
 from .login import definition_in, source_of
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 import click
 
 from llm_tools_mcp.login import browser
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 
 class TerminalPerson:

@@ -18,7 +18,7 @@ from llm_tools_mcp.cli.completers import server_names
 from llm_tools_mcp.cli.editing import check, config_file, edited, entry_of, unknown_key, wrong_name
 from llm_tools_mcp.cli.login.table import logged_in_names, rename_logins
 from llm_tools_mcp.errors import ConfigError, McpError
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp.cli.editing import Entry

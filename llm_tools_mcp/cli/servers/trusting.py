@@ -15,7 +15,7 @@ from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import command
 from llm_tools_mcp.config import Project, find_project, is_disabled, named_entries, read_project
 from llm_tools_mcp.errors import ConfigError, McpError
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp.terminal.tty import Tty

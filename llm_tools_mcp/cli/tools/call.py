@@ -14,8 +14,8 @@ import click
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.completers import argument_words, json_or_file, server_names, tool_names
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin
+from llm_tools_mcp.text.plain import plain
 
 from .answering import answer_options, scripted, warn_of_unused
 from .results import STDOUT, as_dict, output_path, point_at_links, print_result, save
@@ -202,7 +202,7 @@ def _check_unicode(values: dict[str, Any]) -> None:
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    from llm_tools_mcp import strict_json
+    from llm_tools_mcp.text import strict_json
 
     content = read_stdin() if text == "-" else _content(text)
     try:

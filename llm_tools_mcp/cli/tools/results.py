@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal, print_json, styled
-from llm_tools_mcp.tokens import shown_tokens, tokens_of
+from llm_tools_mcp.text.plain import plain
+from llm_tools_mcp.text.tokens import shown_tokens, tokens_of
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

@@ -12,8 +12,8 @@ import click
 from llm_tools_mcp.cli.command import as_json, command, config_option, did_you_mean
 from llm_tools_mcp.cli.completers import server_names, tool_names
 from llm_tools_mcp.errors import McpError, UnknownTool
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line
+from llm_tools_mcp.text.plain import plain
 
 from .showing import NEEDS_TASK, print_as_json, print_missing, print_offers
 from .target import command_option, target_of

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import clean_line
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Listing

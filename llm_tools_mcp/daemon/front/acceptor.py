@@ -11,7 +11,7 @@ import logging
 import socket
 from collections.abc import Callable, Sequence
 
-from llm_tools_mcp.peer import peer_uid
+from llm_tools_mcp.system.peer import peer_uid
 
 from .http2 import Connection
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from llm_tools_mcp import strict_json, v1
+from llm_tools_mcp import v1
 from llm_tools_mcp.config import Config, ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.pool.calls import OnEvent
@@ -17,6 +17,7 @@ from llm_tools_mcp.daemon.server.methods import LISTS
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import write_result
 from llm_tools_mcp.errors import ConfigError
+from llm_tools_mcp.text import strict_json
 
 from .all_tools import AllTools
 from .configs import ParsedConfigs, usable

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from llm_tools_mcp import known
+from llm_tools_mcp.cache import known
 from llm_tools_mcp.daemon.server.results import JsonObject
 
 from .session import Session

@@ -19,7 +19,7 @@ from llm_tools_mcp.daemon.failure import HeaderMismatch, Kind, NotSent, ServerFa
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import JsonObject
 from llm_tools_mcp.daemon.server.sanitize import redactor
-from llm_tools_mcp.tokens import tokens_of
+from llm_tools_mcp.text.tokens import tokens_of
 
 from .backoff import Backoff
 from .calls import Call, Calls, OnEvent

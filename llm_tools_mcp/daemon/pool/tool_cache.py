@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llm_tools_mcp import tool_lists, v1
-from llm_tools_mcp.access import make_private_folder
+from llm_tools_mcp import v1
+from llm_tools_mcp.cache import tool_lists
+from llm_tools_mcp.system.access import make_private_folder
 
 _log = logging.getLogger(__name__)
 

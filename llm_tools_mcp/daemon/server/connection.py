@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, HeaderMismatch, Kind, NotSent, ServerFailure
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 from . import questions, sdk
 from .methods import LISTS

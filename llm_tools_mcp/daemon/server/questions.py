@@ -17,7 +17,7 @@ import anyio
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 from .results import JsonObject
 from .sanitize import clean_line

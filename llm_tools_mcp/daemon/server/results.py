@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llm_tools_mcp import strict_json, v1
+from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text import strict_json
+from llm_tools_mcp.text.plain import plain
 
 from .saying import says_more
 

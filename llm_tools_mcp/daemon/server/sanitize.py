@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote
 
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text.plain import plain
 
 # sd-daemon(3): a line that starts with <N> sets its own priority in the journal.
 _FORGED_PRIORITY = re.compile(r"^(?:<\d{1,3}>)+")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
-from llm_tools_mcp.plain import plain
 from llm_tools_mcp.terminal.screen import print_json, styled
+from llm_tools_mcp.text.plain import plain
 
 from .finding import BAD, NOTE, OK, Finding
 

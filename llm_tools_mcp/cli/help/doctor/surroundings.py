@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from llm_tools_mcp import __version__, access, paths
+from llm_tools_mcp import __version__, paths
 from llm_tools_mcp.cli.running import ask, describe, is_running
 from llm_tools_mcp.errors import LoginsUnusable, McpError
 from llm_tools_mcp.service import idle_units, installed_service
+from llm_tools_mcp.system import access
 
 from .finding import BAD, NOTE, OK, Finding
 

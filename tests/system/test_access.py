@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from llm_tools_mcp import access, paths
+from llm_tools_mcp import paths
 from llm_tools_mcp.errors import SocketRefused
+from llm_tools_mcp.system import access
 from tests.home import BIN, Home
 from tests.servers import entry, naming_server
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import paths, strict_json
-from .access import make_private_folder
+from llm_tools_mcp import paths
+from llm_tools_mcp.system.access import make_private_folder
+from llm_tools_mcp.text import strict_json
 
 # Seconds that a list is believed of a server that gives no other time.
 BELIEVED_SECONDS = 24 * 3600.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from . import paths, v1
+from llm_tools_mcp import paths, v1
 
 # In front of checksum and protobuf: another format gets another magic, and old entries are passed over.
 _MAGIC = b"llm-mcp tools 3\n"

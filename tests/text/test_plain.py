@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from llm_tools_mcp import strict_json
-from llm_tools_mcp.plain import plain
+from llm_tools_mcp.text import strict_json
+from llm_tools_mcp.text.plain import plain
 
 
 @pytest.mark.parametrize(

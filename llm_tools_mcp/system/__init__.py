@@ -1,0 +1,1 @@
+"""What both sides ask of the operating system: whose a file is, whose a connection, and standard streams."""
