@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 # Characters of a line that an error quotes.
 _QUOTED = 1000
+# Tools that are named; the others are counted.
+_NAMED = 5
 
 
 class Connect(Protocol):
@@ -68,6 +70,7 @@ class Session:
         self.cache_keys = {definition.cache_key}
         self.statistics = Statistics()
         self.last_error = ""
+        self._list_error = ""
         self.refusal: ServerFailure | None = None  # until somebody logs in
         self.sign_in = SignIn()
         self._last_line = ""  # of the server's log, while it starts
@@ -119,6 +122,17 @@ class Session:
         if self.backoff.pause:
             return State.BACKING_OFF
         return State.STOPPING if self._owners else State.STOPPED
+
+    @property
+    def complaint(self) -> str:
+        """What is to be said against it: the last error, or what is missing though it is connected."""
+        if self.last_error or self.connection is None:
+            return self.last_error
+        if self._list_error:
+            return f"connected, but it did not list its tools: {self._list_error}"
+        left_out = self.connection.left_out
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        return f"left out of its tools: {', '.join(left_out[:_NAMED])}{more}" if left_out else ""
 
     @property
     def is_live(self) -> bool:
@@ -212,23 +226,28 @@ class Session:
         return await self._listing.shared(lambda: self._list(connection))
 
     async def _list(self, connection: Connection) -> list[v1.Tool]:
+        try:
+            tools = await self._listed(connection)
+        except NotSent:
+            raise  # it says nothing of the list
+        except ServerFailure as failure:
+            failure.clean_with(self._cleaned)
+            self._note_refusal(failure)
+            self._list_error = failure.text
+            raise
+        self.refusal, self._list_error = None, ""
+        self._tools = tools
+        self.tool_count = len(tools)
+        self._schemas = {tool.name: tool.input_schema for tool in tools}
+        self.tool_tokens = sum(tokens_of(tool.name, tool.description, tool.input_schema) for tool in tools)
+        self.instructions = connection.instructions
+        self._on_tools(self, tools)
+        return tools
+
+    async def _listed(self, connection: Connection) -> list[v1.Tool]:
         seconds = self.definition.connect_timeout
         with Deadline(seconds):
-            try:
-                tools = await connection.list_tools()
-            except ServerFailure as failure:
-                self._note_refusal(failure)
-                raise
-            self.refusal = None
-            self._tools = tools
-            self.tool_count = len(tools)
-            self._schemas = {tool.name: tool.input_schema for tool in tools}
-            self.tool_tokens = sum(
-                tokens_of(tool.name, tool.description, tool.input_schema) for tool in tools
-            )
-            self.instructions = connection.instructions
-            self._on_tools(self, tools)
-            return tools
+            return await connection.list_tools()
         raise ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")
 
     async def whole_list(self, definition: ServerDefinition, method: str) -> JsonObject:
@@ -411,7 +430,7 @@ class Session:
         self.is_legacy = not connection.is_modern
         self.backoff.note_start()
         self.last_used = self._clock()
-        self.last_error = ""
+        self.last_error = self._list_error = ""
         self._changes += 1
         self._true_lists.clear()
         _log.info("connected to %s (protocol %s)", self.definition.name, connection.protocol_version)

@@ -39,6 +39,8 @@ _ASK_SECONDS = 3.0
 _MAX_INSTRUCTIONS = 16_384
 # Seconds between two pings of an http server that is idle.
 _PING_SECONDS = 60.0
+# Characters of a name that is told.
+_MAX_NAME = 100
 # Seconds before a lost subscription is tried again: doubling up to the ping's pace.
 _SUBSCRIBE_AGAIN = 1.0
 
@@ -74,6 +76,7 @@ class Connection:
         self._repeated = 0
         self._requests = 0
         self._has_listed = False
+        self.left_out: list[str] = []  # tools of its list that break the protocol, each with the reason
         self._why = ""
 
     @property
@@ -102,8 +105,14 @@ class Connection:
         """All pages, in the server's order. Raises ServerFailure, or NotSent where the session is lost."""
         await self._check()
         with self._under_way():
-            tools = await self._guarded(all_tools(self._session, self._link.log))
-        self._has_listed = True
+            left_out: list[str] = []
+
+            def leave_out(name: str, why: str) -> None:
+                self._link.log(f"the tool {name!r} is left out: {why}")
+                left_out.append(self._link.cleaned(f"{name[:_MAX_NAME]!r} ({why})"))
+
+            tools = await self._guarded(all_tools(self._session, self._link.log, leave_out))
+        self._has_listed, self.left_out = True, left_out
         return tools
 
     def announces(self, method: str) -> bool:

@@ -18,24 +18,26 @@ from .results import tool_to_wire
 _MAX_PAGES = 1000
 # Bytes of a whole list: it is one message of the wire, with some words around it.
 _MAX_BYTES = v1.MAX_MESSAGE_BYTES - 2**20
-
-
 # Nobody picks from more.
 _MAX_ITEMS = 100_000
 
 OnLog = Callable[[str], None]
+OnLeftOut = Callable[[str, str], None]
 Page = tuple[list[v1.Tool], "str | None"]
 
 
-async def all_tools(session: sdk.ClientSession, on_log: OnLog) -> list[v1.Tool]:
-    """In the server's order. Raises the SDK's errors, and ServerFailure for a list that is too long."""
+async def all_tools(session: sdk.ClientSession, on_log: OnLog, on_left_out: OnLeftOut) -> list[v1.Tool]:
+    """In the server's order. Raises the SDK's errors, and ServerFailure for a list that is too long.
+
+    `on_left_out` is told the name of each tool that is no part of it, and why.
+    """
     tools: list[v1.Tool] = []
     cursor: str | None = None
     seen: set[str | None] = set()
     size = 0
     for _ in range(_MAX_PAGES):
         seen.add(cursor)
-        page, cursor = await _page(session, cursor, on_log)
+        page, cursor = await _page(session, cursor, on_left_out)
         tools += page
         size += sum(tool.ByteSize() for tool in page)
         if size > _MAX_BYTES:
@@ -51,7 +53,7 @@ async def all_tools(session: sdk.ClientSession, on_log: OnLog) -> list[v1.Tool]:
     raise ServerFailure(Kind.REJECTED, f"its tool list has more than {_MAX_PAGES} pages")
 
 
-async def _page(session: sdk.ClientSession, cursor: str | None, on_log: OnLog) -> Page:
+async def _page(session: sdk.ClientSession, cursor: str | None, on_left_out: OnLeftOut) -> Page:
     """A tool that does not follow the protocol costs itself only."""
     try:
         raw = await sdk.send_raw(session, "tools/list", {} if cursor is None else {"cursor": cursor})
@@ -60,12 +62,12 @@ async def _page(session: sdk.ClientSession, cursor: str | None, on_log: OnLog) -
             return [], None  # a server of prompts or resources
         raise
     listed, following = raw.get("tools"), raw.get("nextCursor")
-    good = list(_valid(listed if isinstance(listed, list) else [], on_log))
+    good = list(_valid(listed if isinstance(listed, list) else [], on_left_out))
     kept = sdk.absorbed(session, good, is_whole=cursor is None and following is None)
     names = {tool.name for tool in kept}
     for tool in good:
         if tool.name not in names:
-            on_log(f"the tool {tool.name!r} is left out: its x-mcp-header cannot be used")
+            on_left_out(tool.name, "its x-mcp-header cannot be used")
     return list(map(tool_to_wire, kept)), _cursor(following, session)
 
 
@@ -76,13 +78,13 @@ def _cursor(following: Any, session: sdk.ClientSession) -> str | None:
     return following
 
 
-def _valid(tools: Iterable[Any], on_log: OnLog) -> Iterable[sdk.mcp_types.Tool]:
+def _valid(tools: Iterable[Any], on_left_out: OnLeftOut) -> Iterable[sdk.mcp_types.Tool]:
     for tool in tools:
         try:
             yield sdk.mcp_types.Tool.model_validate(_with_schema(tool), by_name=False)
         except ValidationError as error:
             name = tool.get("name") if isinstance(tool, dict) else None
-            on_log(f"the tool {str(name)!r} is left out: {sdk.first_fault(error)}")
+            on_left_out(str(name), sdk.first_fault(error))
 
 
 def _with_schema(tool: Any) -> Any:

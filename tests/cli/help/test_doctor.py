@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from tests.daemon.live import variant
 from tests.daemon.test_handover import NEWER, Installation
 from tests.home import BIN, Home
 from tests.servers import entry, faulty_server, naming_server, scripted_server
@@ -67,6 +68,28 @@ def test_faults_are_named_with_what_to_type(home: Home) -> None:
     shown = home.run_cli("doctor", "--no-connect", check=False).stdout
     assert f"→ chmod g-w {home.config}" in shown
     assert "→ export NOT_SET_ANYWHERE=…" in shown
+
+
+def test_what_is_missing_of_a_server_that_connects(home: Home) -> None:
+    """Tools that break the protocol are named, with the reason, and a list that failed; by `list`, too."""
+    silent = """
+    def handle(self, message):
+        if message["method"] == "tools/list":
+            return self.refuse(message, "the index is broken")
+        return super().handle(message)
+    """
+    odd = scripted_server(home.work / "odd.json", {"name": "fine"}, {"name": "bad", "title": 5})
+    home.write_config({"odd": entry(odd), "silent": variant(silent)}).chmod(0o600)
+    found = findings(home, code=1)
+    assert "odd: connected, 1 tool" in found["ok"]
+    left_out = "left out of its tools: 'bad' (title: Input should be a valid string)"
+    assert f"odd: {left_out}" in found["note"]
+    assert any(text.startswith("silent: ") and "the index is broken" in text for text in found["bad"])
+    rows = {row["name"]: row for row in json.loads(home.run_cli("list", "--json").stdout)["servers"]}
+    assert {row["state"] for row in rows.values()} == {"ready"}
+    assert rows["odd"]["error"] == left_out
+    assert rows["silent"]["error"].startswith("connected, but it did not list its tools: ")
+    assert "\nodd: left out of its tools: 'bad'" in home.run_cli("list").stdout
 
 
 def test_config_that_everyone_can_write(home: Home) -> None:

@@ -186,6 +186,7 @@ def _connections(
     for offer in listing.offers:
         counts[offer.server] = counts.get(offer.server, 0) + 1
     yield from _connected(counts)
+    yield from _left_out(counts)
     yield from look_at_schemas(listing.offers)
     yield from look_at_tasks(listing.left_out)
     for failed in listing.failed:
@@ -198,6 +199,17 @@ def _connections(
     for name, definition in servers.items():
         if name not in heard and not isinstance(definition, ConfigError):
             yield _without_tools(name, definition)
+
+
+def _left_out(connected: Iterable[str]) -> Iterator[Finding]:
+    """Tools that their servers describe wrongly: of the connection that was asked just now."""
+    from llm_tools_mcp.cli.running import ask_status
+
+    sessions = sorted(ask_status().servers, key=lambda session: -session.idle_seconds)
+    complaints = {name: one.last_error for one in sessions for name in (one.server, *one.also_called)}
+    for server in connected:
+        if complaint := complaints.get(server):
+            yield Finding(NOTE, f"{clean_line(server)}: {complaint}", _where_to_look(server))
 
 
 def _where_to_look(server: str) -> str:
