@@ -113,7 +113,7 @@ async def log_in(
         identifier = resource.identifier if resource is not None else place_of(url)
         request = _Request(server, client, identifier, redirect_uri, wanted)
         redirect = await _answer(listener, person, request)
-        login = await _login(http, store, definition, request, _code(redirect, server))
+        login = await _login(http, store, definition, request, _code(redirect, request))
     except LoginError as error:
         await listener.finish(f"The login failed: {error}")
         raise
@@ -236,8 +236,9 @@ async def _pasted(person: Person, state: str) -> Redirect:
             )
 
 
-def _code(redirect: Redirect, server: AuthorizationServer) -> str:
+def _code(redirect: Redirect, request: _Request) -> str:
     """The code, from whom it was asked for and from nobody else (RFC 9207). Raises LoginError."""
+    server = request.server
     if redirect.issuer is None and server.announces_issuer:
         raise LoginRefused(f"the answer does not say that it comes from {server.issuer} (`iss`); refused")
     if redirect.issuer is not None and redirect.issuer != server.issuer:
@@ -245,8 +246,9 @@ def _code(redirect: Redirect, server: AuthorizationServer) -> str:
     if redirect.error == "access_denied":
         raise LoginRefused("it was denied in the browser", redirect.error)
     if redirect.error or not redirect.code:
-        said = describe(redirect.error[:60], redirect.description) or "it sent no code"
-        raise LoginRefused(f"{server.issuer} refused: {said}", redirect.error[:60])
+        secret = (request.client.secret, request.state, redirect.code)
+        said = describe(redirect.error[:60], redirect.description, secret) or "it sent no code"
+        raise LoginRefused(f"{server.issuer} refused: {said}")
     return redirect.code
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from llm_tools_mcp.errors import LoginError, LoginRefused, LoginUnreachable
+from llm_tools_mcp.text.redaction import redactor
 
 from .web import Answer, post
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 BASIC, POST, NONE, PRIVATE_KEY_JWT = "client_secret_basic", "client_secret_post", "none", "private_key_jwt"
 
-_ENDPOINT = "the token endpoint"
+_ENDPOINT, _REVOCATION = "the token endpoint", "the revocation endpoint"
+_SECRET_FIELDS = ("code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion")
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _MAX_WORDS = 300
 _CODE = re.compile(r"[a-z0-9_.-]{1,60}")
@@ -47,23 +49,46 @@ class Grant:
 
 
 async def request_token(
-    http: httpx2.AsyncClient, endpoint: str, client: Client, form: Mapping[str, str]
+    http: httpx2.AsyncClient,
+    endpoint: str,
+    client: Client,
+    form: Mapping[str, str],
+    secrets: Iterable[str] = (),
 ) -> Grant:
-    """Raises LoginRefused for a no, LoginUnreachable where trying again may help."""
+    """`secrets` are what the server knows besides those of the form and the client: no error repeats them.
+
+    Raises LoginRefused for a no, LoginUnreachable where trying again may help.
+    """
     headers, credentials = await _authenticated(client)
-    answer = await post(http, endpoint, _ENDPOINT, headers, data={**form, **credentials})
+    whole = {**form, **credentials}
+    answer = await post(http, endpoint, _ENDPOINT, headers, data=whole)
     if answer.is_success:
         return _grant(answer.object())
-    raise _refused(answer)
+    raise _refused(answer, _ENDPOINT, {*_secrets_in(client, headers, whole), *secrets})
 
 
-async def revoke(http: httpx2.AsyncClient, endpoint: str, client: Client, token: str, hint: str) -> None:
-    """RFC 7009. Raises LoginError."""
+async def revoke(
+    http: httpx2.AsyncClient,
+    endpoint: str,
+    client: Client,
+    token: str,
+    hint: str,
+    secrets: Iterable[str] = (),
+) -> None:
+    """RFC 7009. `secrets` as above. Raises LoginError."""
     headers, credentials = await _authenticated(client)
     form = {"token": token, "token_type_hint": hint, **credentials}
-    answer = await post(http, endpoint, "the revocation endpoint", headers, data=form)
+    answer = await post(http, endpoint, _REVOCATION, headers, data=form)
     if not answer.is_success:
-        raise _refused(answer)
+        raise _refused(answer, _REVOCATION, {*_secrets_in(client, headers, form), *secrets})
+
+
+def _secrets_in(client: Client, headers: Mapping[str, str], form: Mapping[str, str]) -> Iterator[str]:
+    """All that a server was sent and may repeat."""
+    yield from (client.secret, client.private_key)
+    yield from (form[name] for name in _SECRET_FIELDS if name in form)
+    for value in headers.values():
+        yield value.partition(" ")[2]
 
 
 async def _authenticated(client: Client) -> tuple[dict[str, str], dict[str, str]]:
@@ -134,21 +159,22 @@ def _seconds(value: object) -> float | None:
     return seconds if 0 <= seconds < 1e10 else None
 
 
-def _refused(answer: Answer) -> LoginError:
-    """The server's words, without what it might repeat of ours: all of that is long."""
+def _refused(answer: Answer, endpoint: str, secrets: Collection[str]) -> LoginError:
     found = answer.object()
     code = str(found.get("error", ""))
-    code = code if _CODE.fullmatch(code) else ""
+    code = code if _CODE.fullmatch(code) and redactor(secrets)(code) == code else ""
     if answer.status >= 500 or answer.status in (408, 429):
-        return LoginUnreachable(f"{_ENDPOINT} answered HTTP {answer.status}")
-    said = describe(code, found.get("error_description"))
-    return LoginRefused(said or f"{_ENDPOINT} answered HTTP {answer.status}", code)
+        return LoginUnreachable(f"{endpoint} answered HTTP {answer.status}")
+    said = describe(code, found.get("error_description"), secrets)
+    return LoginRefused(said or f"{endpoint} answered HTTP {answer.status}", code)
 
 
-def describe(code: str, description: object) -> str:
-    """An error of OAuth in words; never the description alone."""
+def describe(code: str, description: object, secrets: Collection[str] = ()) -> str:
+    """An error of OAuth in words, without the secrets; never the description alone."""
     if not code:
         return ""
-    words = " ".join(str(description or "").split())[:_MAX_WORDS]
-    words = re.sub(r"[^\s]{40,}", "…", "".join(c for c in words if c.isprintable()))
+    words = "".join(c for c in " ".join(str(description or "").split()) if c.isprintable())
+    cleaned = redactor(secrets)
+    words = re.sub(r"[^\s]{40,}", "…", cleaned(words)[:_MAX_WORDS])  # a cut secret would not be found
+    code = cleaned(code)
     return f"{code}: {words}" if words else code

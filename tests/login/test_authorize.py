@@ -15,7 +15,7 @@ import pytest
 from llm_tools_mcp.errors import LoginError
 from llm_tools_mcp.login.store import LoginStore
 from tests.login.browsing import Browser, Paster, definition, logged_in, redirected, with_parameters
-from tests.servers.guarded import RESOURCE_METADATA, SERVER_METADATA, Guarded, error, guarded
+from tests.servers.guarded import RESOURCE_METADATA, SERVER_METADATA, Guarded, error, guarded, repeating
 from tests.waiting import wait_until
 
 
@@ -171,6 +171,21 @@ async def test_configured_client(server: Guarded, folder: Path) -> None:
     assert server.asked("/token")[0]["client_secret"] == "s3cr3t-of-mine"
     assert "s3cr3t" not in (folder / "logins.json").read_text()
     assert "s3cr3t" not in repr(definition(server.url, oauth=oauth))
+
+
+@with_guarded
+async def test_no_error_repeats_a_secret(server: Guarded, folder: Path) -> None:
+    """What was sent is taken out of what an authorization server says, whatever its form and length."""
+    server.clients["mine"] = secret = "s3cr3t+mine"
+    server.faults["/token"] = lambda: repeating(server, "invalid_grant")
+    for method in ("client_secret_post", "client_secret_basic"):
+        server.announces["token_endpoint_auth_methods_supported"] = [method]
+        oauth = {"clientId": "mine", "clientSecret": secret}
+        with pytest.raises(LoginError, match=r"invalid_grant: no: .*\[redacted\]") as caught:
+            await logged_in(folder, definition(server.url, oauth=oauth))
+        sent = server.asked("/token")[-1]
+        hidden = (secret, sent["code"], sent["code_verifier"], sent["authorization"].split(" ")[-1])
+        assert not [each for each in hidden if each and each in str(caught.value)]
 
 
 def test_damaged_store_is_refused(tmp_path: Path) -> None:

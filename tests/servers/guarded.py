@@ -212,7 +212,7 @@ class Guarded:
         return JSONResponse(answer)
 
     def _secret(self, kind: str) -> str:
-        made = f"{kind}-{secrets.token_urlsafe(24)}"
+        made = f"{kind}-{secrets.token_urlsafe(12)}"
         self.secrets.add(made)
         return made
 
@@ -247,6 +247,13 @@ _families = itertools.count(1)
 
 def error(code: str, status: int = 400) -> Response:
     return JSONResponse({"error": code, "error_description": f"the test says {code}"}, status)
+
+
+def repeating(server: Guarded, code: str, status: int = 400) -> Response:
+    """An error that repeats all that the token endpoint has just been sent, and what it knows besides."""
+    said = " ".join(server.asked("/token")[-1].values())
+    known = " ".join(server.tokens)
+    return JSONResponse({"error": code, "error_description": f"no: {known} {said}"[:4000]}, status)
 
 
 def _answer(message: dict[str, Any], access: Access, token: str) -> dict[str, Any]:

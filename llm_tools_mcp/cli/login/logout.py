@@ -85,4 +85,4 @@ async def _revoked(login: Login, definition: ServerDefinition | None) -> None:
     async with own_client() as http:
         for hint, token in tokens.items():
             if token:
-                await revoke(http, login.revocation_endpoint, client, token, hint)
+                await revoke(http, login.revocation_endpoint, client, token, hint, tokens.values())

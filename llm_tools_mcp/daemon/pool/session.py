@@ -18,7 +18,7 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import HeaderMismatch, Kind, NotSent, ServerFailure
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import JsonObject
-from llm_tools_mcp.daemon.server.sanitize import redactor
+from llm_tools_mcp.text.redaction import redactor
 from llm_tools_mcp.text.tokens import tokens_of
 
 from .backoff import Backoff

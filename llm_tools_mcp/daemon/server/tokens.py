@@ -110,7 +110,7 @@ class LoginTokens(Tokens):
         if login.resource:
             form["resource"] = login.resource
         async with self._client(login.token_endpoint) as http:
-            return await request_token(http, login.token_endpoint, client, form)
+            return await request_token(http, login.token_endpoint, client, form, [login.access_token])
 
     async def _stored(self, login: Login, grant: Grant) -> Token:
         lifetime = grant.expires_in or 0.0
@@ -185,7 +185,7 @@ class MachineTokens(Tokens):
         if scopes:
             form["scope"] = " ".join(scopes)
         async with self._client(server.token_endpoint) as http:
-            grant = await request_token(http, server.token_endpoint, client, form)
+            grant = await request_token(http, server.token_endpoint, client, form, [self._token.text])
         self._found = (resource, server)
         lifetime = grant.expires_in or 0.0
         self._token = Token(grant.access_token, time.time() + lifetime if lifetime else 0.0, lifetime)

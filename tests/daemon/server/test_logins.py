@@ -18,7 +18,7 @@ from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.login.records import LOGGED_OUT
 from tests.daemon.live import Live, failure_of, living
 from tests.login.browsing import definition, expired, logged_in
-from tests.servers.guarded import Guarded, error, guarded
+from tests.servers.guarded import Guarded, error, guarded, repeating
 
 
 def with_login(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -119,6 +119,22 @@ async def test_refused_renewal_ends_the_login(live: Live, server: Guarded) -> No
     assert live.known(stranger) == live.known(guest) != []
     await logged_in(live.folder, definition(server.url))
     assert await live.call(known(live, server), "echo", text="back") == "back"
+
+
+@with_login
+async def test_no_word_of_a_renewal_tells_a_token(live: Live, server: Guarded) -> None:
+    """A server that repeats what it was sent tells it neither to the caller nor to the store."""
+    guest = known(live, server)
+    await live.names(guest)
+    server.faults["/token"] = lambda: repeating(server, "invalid_request")
+    await expired(live.folder)
+    failure = await failure_of(live.call(guest, "echo"))
+    ended = live.logins.store.read().logins[0].ended
+    assert ended.startswith("invalid_request: no: [redacted]")
+    assert not [secret for secret in server.secrets if secret in f"{failure.to_wire()}{ended}"]
+    robot = {"grantType": "client_credentials", "clientId": "robot", "clientSecret": "s3cr3t+robot"}
+    text = (await failure_of(live.call(definition(server.url, oauth=robot), "echo"))).text
+    assert ("[redacted]" in text, "s3cr3t" in text) == (True, False)
 
 
 @with_login

@@ -18,7 +18,8 @@ from typing import Any
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.memory import Trimmer
-from llm_tools_mcp.daemon.server.sanitize import clean_line, redactor
+from llm_tools_mcp.daemon.server.sanitize import clean_line
+from llm_tools_mcp.text.redaction import redactor
 
 from .refusal import Refusal
 
