@@ -93,20 +93,19 @@ def _part(text: str, offset: int, length: int) -> str:
 
 def _matching(text: str, offset: int, length: int, pattern: str) -> str:
     """Each line with its offset, as far as they fit."""
-    try:
-        sought = re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        raise ValueError(f"the pattern is no regular expression: {error}") from None
+    from itertools import accumulate
+
+    from llm_tools_mcp.text.matching import matching
+
+    whole = text[offset:].splitlines(keepends=True)
+    starts = list(accumulate(map(len, whole), initial=offset))
+    shown = [line[:_LINE].rstrip("\r\n") for line in whole]
     lines: list[str] = []
-    place = offset
-    for line in text[offset:].splitlines(keepends=True):
-        shown = line[:_LINE].rstrip("\r\n")
-        if sought.search(shown):
-            told = f"{place}: {shown}"
-            if length < len(told) + 1:
-                return "\n".join([*lines, f"[more lines fit; to see them: offset={place}]"])
-            length -= len(told) + 1
-            lines.append(told)
-        place += len(line)
+    for index in matching(pattern, shown, any_case=True):
+        told = f"{starts[index]}: {shown[index]}"
+        if length < len(told) + 1:
+            return "\n".join([*lines, f"[more lines fit; to see them: offset={starts[index]}]"])
+        length -= len(told) + 1
+        lines.append(told)
     count = f"{len(lines)} line fits" if len(lines) == 1 else f"{len(lines)} lines fit"
     return "\n".join([*lines, f"[{count} from offset {offset} to the end]"])

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_tools_mcp.text.matching import BadPattern, matching
 from llm_tools_mcp.text.plain import plain
 
 Schema = Mapping[str, Any]
-
-# Seconds for the server's own pattern.
-_PATTERN_SECONDS = 1.0
-_NO_MATCH = 3  # exit status
-_MATCH = f"""
-import re, sys
-try: sys.exit({_NO_MATCH} if re.search(sys.argv[1], sys.argv[2]) is None else 0)
-except re.error: pass
-"""
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.][^@\s]*")
 
@@ -49,14 +39,10 @@ def _bound(schema: Schema, word: str, otherwise: float) -> float:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """In a process of its own, which can be ended. What cannot be told is for the server to judge."""
+    """What cannot be told is for the server to judge."""
     try:
-        argv = [sys.executable, "-I", "-S", "-c", _MATCH, pattern, text]
-        return (
-            subprocess.run(argv, timeout=_PATTERN_SECONDS, check=False, capture_output=True).returncode
-            != _NO_MATCH
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return bool(matching(pattern, [text]))
+    except BadPattern:
         return True
 
 

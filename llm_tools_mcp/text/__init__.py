@@ -1,1 +1,1 @@
-"""Texts, whosever they are: made safe to show, JSON that everybody reads, and what they cost a model."""
+"""Texts, whosever they are: made safe to show, JSON that everybody reads, others' patterns, cost for a model."""

@@ -103,6 +103,7 @@ def test_reading_on_brings_the_rest(house: Home) -> None:
         ({"offset": 10**9}, "offset is from 0 to"),
         ({"offset": -1}, "offset is from 0 to"),
         ({"pattern": "("}, "the pattern is no regular expression"),
+        ({"pattern": "(a" * 5000}, "the pattern is no regular expression: it is nested too deeply"),
     ],
 )
 def test_wrong_arguments_are_told(house: Home, arguments: dict[str, Any], said: str) -> None:
@@ -110,6 +111,14 @@ def test_wrong_arguments_are_told(house: Home, arguments: dict[str, Any], said: 
     toolbox = MCP(servers="s")
     known = call_of(result_of(toolbox, "s_log").output)["id"]
     assert said in result_of(toolbox, "read_result", **{"id": known, **arguments}).output
+
+
+def test_pattern_that_takes_for_ever_is_ended(house: Home) -> None:
+    """The model is told so, and the prompt goes on."""
+    toolbox = MCP(servers="s")
+    known = call_of(result_of(toolbox, "s_log").output)["id"]
+    output = result_of(toolbox, "read_result", id=known, pattern="([a-z0-9 ]+)+$x").output
+    assert "the pattern took too long" in output
 
 
 def test_everything_is_bounded(house: Home) -> None:
