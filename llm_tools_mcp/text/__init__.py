@@ -1,1 +1,1 @@
-"""Texts, whosever they are: made safe to show, JSON that everybody reads, others' patterns, cost for a model."""
+"""Texts, whosever they are: made safe to show, JSON and patterns of others, and what they cost a model."""
