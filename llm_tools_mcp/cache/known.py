@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.system.access import make_private_folder
+from llm_tools_mcp.system.access import make_private_folder, open_unwaiting
 from llm_tools_mcp.text import strict_json
 
 # Seconds that a list is believed of a server that gives no other time.
@@ -41,7 +41,8 @@ def folder() -> Path:
 
 def load(folder: Path, identity: str, method: str) -> KnownList | None:
     try:
-        entry = json.loads(_path(folder, identity, method).read_text(encoding="utf-8"))
+        with open(_path(folder, identity, method), "rb", opener=open_unwaiting) as file:
+            entry = json.loads(file.read())
         return KnownList(dict(entry["result"]), float(entry["listed_at"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

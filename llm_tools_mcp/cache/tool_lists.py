@@ -31,7 +31,7 @@ def file_name(cache_key: str) -> str:
 def load(folder: Path, cache_key: str) -> v1.CachedTools | None:
     """What this user wrote, None of another version. Raises Damaged; OSError, also of another user's file."""
     path = folder / file_name(cache_key)
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
         if os.fstat(file.fileno()).st_uid != os.geteuid():
             raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
         return decoded(file.read())

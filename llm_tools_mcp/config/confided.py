@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from llm_tools_mcp.system import access
+
 from .variables import ENV_FILE, Confided
 
 # What stands in the braces is the key of what is sent.
@@ -79,7 +81,7 @@ def _text(written: str, environ: Mapping[str, str], folder: str) -> str:
     home = environ.get("HOME")
     path = f"{home}{written[1:]}" if home and written.startswith("~/") else os.path.expanduser(written)  # noqa: PTH111
     try:
-        with open(os.path.join(folder, path), "rb", opener=_opened) as file:  # noqa: PTH118 - with an opener
+        with open(os.path.join(folder, path), "rb", opener=access.open_unwaiting) as file:  # noqa: PTH118 - with an opener
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _Missing(f"{written} is no regular file")
             content = file.read(_MAX_BYTES + 1)
@@ -92,10 +94,6 @@ def _text(written: str, environ: Mapping[str, str], folder: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _Missing(f"{written} is not UTF-8 text") from None
-
-
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _llm_key(name: str, environ: Mapping[str, str], _: str) -> str:

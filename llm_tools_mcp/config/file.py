@@ -48,7 +48,7 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
     given = str(file_path)
     try:
         is_default = os.path.realpath(file_path) == os.path.realpath(default)
-        with open(file_path, "rb", opener=_opened) as file:
+        with open(file_path, "rb", opener=access.open_unwaiting) as file:
             complaints = [*_complaints(given, file), *_folder_complaints(given, file)]
             if complaints and is_default:
                 raise _refusal(given, complaints)
@@ -61,11 +61,6 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
     except ValueError:  # a path that holds a NUL character
         raise ConfigError(given, "is not a possible path") from None
     return ConfigSource(given, _decoded(given, content), tuple(f"{given} {line}" for line in complaints))
-
-
-def _opened(path: str, flags: int) -> int:
-    """Without waiting for somebody to write to a pipe, which may be never."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _await_writer(path: str, file: BinaryIO) -> None:

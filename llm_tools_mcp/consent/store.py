@@ -32,8 +32,8 @@ class ConsentStore:
     def read(self) -> dict[str, Any]:
         """Raises ConsentUnusable."""
         try:
-            with self.path.open("rb") as file:
-                self._check_owner(os.fstat(file.fileno()))
+            with open(self.path, "rb", opener=access.open_unwaiting) as file:
+                self._check(os.fstat(file.fileno()))
                 content = file.read(_MAX_BYTES)
         except FileNotFoundError:
             return {}
@@ -41,7 +41,9 @@ class ConsentStore:
             raise ConsentUnusable(f"{self.path} cannot be read: {error.strerror}") from None
         return self._decoded(content)
 
-    def _check_owner(self, status: os.stat_result) -> None:
+    def _check(self, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise ConsentUnusable(f"{self.path} is no regular file; remove it")
         if status.st_uid not in (os.geteuid(), 0) or status.st_mode & stat.S_IWOTH:
             raise ConsentUnusable(f"{self.path} is refused: others may have written it; remove it")
 

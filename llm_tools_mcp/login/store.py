@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llm_tools_mcp.errors import LoginsUnusable
-from llm_tools_mcp.system.access import make_private_folder
+from llm_tools_mcp.system.access import make_private_folder, open_unwaiting
 
 from .records import Records
 
@@ -84,8 +84,8 @@ class LoginStore:
 
     def _load(self) -> Records:
         try:
-            with self.path.open("rb") as file:
-                _check_owner(self.path, os.fstat(file.fileno()))
+            with open(self.path, "rb", opener=open_unwaiting) as file:
+                _check(self.path, os.fstat(file.fileno()))
                 content = file.read(_MAX_BYTES)
         except FileNotFoundError:
             return _NOTHING
@@ -115,7 +115,7 @@ def _unusable(path: Path, detail: str) -> LoginsUnusable:
     return LoginsUnusable(str(path), detail, f"mv {word} {word}.old, and log in again")
 
 
-def _check_owner(path: Path, status: os.stat_result) -> None:
+def _check(path: Path, status: os.stat_result) -> None:
     word = shlex.quote(str(path))
     if not stat.S_ISREG(status.st_mode):
         raise _unusable(path, "is not a regular file")

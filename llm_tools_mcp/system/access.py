@@ -96,6 +96,11 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
+def open_unwaiting(path: str, flags: int) -> int:
+    """An opener: nobody is waited for to write to a pipe, which may be never."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def is_own_folder(path: Path) -> bool:
     """Whether it is a folder, no link, of this user."""
     try:

@@ -12,8 +12,9 @@ import pytest
 
 from llm_tools_mcp.config import find_project, read_project
 from llm_tools_mcp.consent.projects import IGNORED, TRUSTED, Projects, read_config_here
-from llm_tools_mcp.consent.store import ConsentUnusable
-from llm_tools_mcp.errors import ConfigError, ConfigNotFound
+from llm_tools_mcp.consent.store import ConsentStore, ConsentUnusable
+from llm_tools_mcp.errors import ConfigError, ConfigNotFound, LoginsUnusable
+from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.plugin import notices
 from tests.home import BIN, Home
 from tests.prompting import ask, invoke, living_in, outputs
@@ -116,6 +117,16 @@ def test_refused_files(tmp_path: Path, what: str) -> None:
         file.chmod(0o644 if what == "not UTF-8" else 0o666)
     with pytest.raises(ConfigError, match="is not used"):
         read_project(str(file))
+
+
+@pytest.mark.parametrize("name", ["projects", "approvals", "logins"])
+def test_pipe_for_a_store_is_refused(tmp_path: Path, name: str) -> None:
+    """Nobody waits for what will never be written to it."""
+    path = tmp_path / f"{name}.json"
+    os.mkfifo(path, 0o600)
+    store = LoginStore(path) if name == "logins" else ConsentStore(path)
+    with pytest.raises((ConsentUnusable, LoginsUnusable), match="regular file"):
+        store.read()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
