@@ -49,6 +49,24 @@ async def test_redirects_within_the_origin_are_followed(live: Live) -> None:
 
 
 @with_live
+async def test_redirect_of_a_call_is_not_remembered(live: Live) -> None:
+    """It is refused, and what comes later goes where it always went."""
+    legacy = Legacy()
+    legacy.faults["tools/call"] = lambda request: (
+        Answer(307, {"location": "/elsewhere"})
+        if request.message["params"]["arguments"]
+        else legacy.answer(request)
+    )
+    async with serving(legacy) as web:
+        server = live.define(at(web.url()))
+        failure = await failure_of(live.call(server, "echo", redirect=True))
+        assert failure.kind == Kind.OUTCOME_UNKNOWN
+        assert await live.call(server, "echo") == "hi"
+        assert {request.path for request in web.requests} == {"/mcp"}
+        await live.pool.aclose()
+
+
+@with_live
 async def test_wrong_token_says_so(live: Live, serve_http: Any) -> None:
     """A server behind a token: 401 names the headers, the right token works, both beside each other."""
     url = serve_http("http", "--token", "right").url

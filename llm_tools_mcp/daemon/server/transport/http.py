@@ -206,14 +206,15 @@ class HttpServer:
     async def opened(
         self, method: str, headers: dict[str, str], body: bytes | None = None, *, may_follow: bool = True
     ) -> AsyncIterator[httpx2.Response]:
-        """Redirects are followed within the origin, where the headers may go, and remembered."""
+        """Redirects that may be followed are, within the origin, where the headers may go, and remembered."""
         for left in reversed(range(_MAX_REDIRECTS)):
             request = self._client.build_request(method, self._url, headers=headers, content=body)
             response = await self._client.send(request, stream=True, follow_redirects=False)
             following = sdk.next_request_within_origin(response)
-            if following is not None:
-                self._url = following.url
-            if following is None or not may_follow or not left:
+            if following is None or not may_follow:
+                break
+            self._url = following.url
+            if not left:
                 break
             await response.aclose()
         try:
