@@ -11,6 +11,8 @@ import pytest
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.daemon.server.transport import exchange, http
+from llm_tools_mcp.daemon.server.transport.messages import MAX_UNASKED
+from llm_tools_mcp.daemon.server.transport.sieve import Sieve
 from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Answer, Legacy, Modern, Request, at, events, reply, serving
 from tests.waiting import wait_until_async
@@ -242,6 +244,49 @@ async def test_unreadable_messages_cost_nothing(live: Live) -> None:
         assert await live.call(server, "echo") == "found"
         legacy.faults["tools/call"] = lambda _: Answer.json([*ODD, result])
         assert await live.call(server, "echo") == "found"
+        await live.pool.aclose()
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_what_nobody_has_asked_for_is_not_kept(line_end: str) -> None:
+    """Of a notification of 40 MB little more than the bound is passed on; what surrounds it whole."""
+    note = '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"'
+    answer = '{"jsonrpc":"2.0","id":1,"result":"' + "x" * 3_000_000 + '"}'
+    folded = ["data: {", 'data: "jsonrpc": "2.0",', 'data: "method": "x",', *["data: " + "y" * 99] * 40_000]
+    lines = ["id: 1", f"data: {answer}", "", *folded, ""]
+    text = line_end.join([*lines, f"data: {note}" + "z" * 40_000_000, "", f"data: {answer}", "", ""])
+    sieve = Sieve()
+    passed = [sieve.passed(text[begin : begin + 65_521]) for begin in range(0, len(text), 65_521)]
+    events = "".join(passed).split("\n\n")
+    assert f"id: 1\ndata: {answer}" in events
+    assert f"data: {answer}" in events
+    assert sum(map(len, passed)) < 2 * len(answer) + 3 * MAX_UNASKED + 500_000
+
+
+@pytest.mark.parametrize("kind", ["stream", "body"])
+@with_live
+async def test_large_notification_over_http(live: Live, kind: str) -> None:
+    """It is skipped as it is read, and the log says so; the answer behind it arrives."""
+    legacy = Legacy()
+    note = {
+        "jsonrpc": "2.0",
+        "method": "notifications/message",
+        "params": {"level": "info", "data": "x" * 5_000_000},
+    }
+    legacy.faults["tools/call"] = lambda request: (
+        Answer.json(note)
+        if kind == "body"
+        else events(note, {"jsonrpc": "2.0", "id": request.message["id"], "result": {"content": []}})
+    )
+    async with serving(legacy) as web:
+        server = live.define(at(web.url()))
+        if kind == "body":
+            assert (await failure_of(live.call(server, "echo"))).kind == Kind.OUTCOME_UNKNOWN
+        else:
+            assert await live.call(server, "echo") == ""
+            (line,) = [line for line in live.logged["web"] if "nobody has asked for" in line]
+            size = int(line.split(" of ")[1].split()[0])
+            assert MAX_UNASKED < size < 2 * MAX_UNASKED
         await live.pool.aclose()
 
 

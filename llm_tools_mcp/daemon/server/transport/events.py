@@ -11,6 +11,7 @@ from llm_tools_mcp.daemon.server import sdk
 
 from .link import MAX_MESSAGE_BYTES, Link
 from .messages import read
+from .sieve import sieved
 from .streams import Inbox
 
 # What an event is called that holds no message.
@@ -22,7 +23,7 @@ def is_event_stream(response: httpx2.Response) -> bool:
 
 
 def events_of(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent, None]:
-    source: Any = httpx2.EventSource(response, max_event_size=MAX_MESSAGE_BYTES)
+    source: Any = httpx2.EventSource(sieved(response), max_event_size=MAX_MESSAGE_BYTES)
     events: AsyncGenerator[httpx2.ServerSentEvent, None] = source.__aiter__()
     return events
 

@@ -20,7 +20,8 @@ from .authorization import refused
 from .events import deliver, events_of, is_event_stream, messages_of
 from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Verdict
-from .messages import read
+from .messages import MAX_UNASKED, read
+from .outline import has_method
 from .refusal import Refusal, refusal_of
 
 if TYPE_CHECKING:
@@ -209,6 +210,8 @@ async def _body_of(response: httpx2.Response) -> bytes:
     size = 0
     async for chunk in response.aiter_bytes():
         chunks.append(chunk)
+        if size <= MAX_UNASKED < size + len(chunk) and has_method(b"".join(chunks)):
+            raise Failed(Verdict.BROKEN, UNREADABLE)  # a notification, and no answer
         size += len(chunk)
         if size > MAX_MESSAGE_BYTES:
             raise Failed(Verdict.BROKEN, TOO_LONG)

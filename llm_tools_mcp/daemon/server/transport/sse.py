@@ -21,7 +21,7 @@ from llm_tools_mcp.daemon.server import sdk
 from llm_tools_mcp.daemon.server.tokens import Renewals
 
 from .authorization import authorized_client, refused
-from .events import messages_of
+from .events import events_of, messages_of
 from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, Link, Streams, Verdict
 from .refusal import refusal_of
@@ -66,7 +66,7 @@ async def _read_events(
     try:
         async with sdk.sse_within_origin(client, definition.url, max_event_size=MAX_MESSAGE_BYTES) as events:
             await _check(events.response, definition.target, link)
-            async for event in events:
+            async for event in events_of(events.response):
                 if event.event == "endpoint":
                     endpoint = _endpoint(definition, event.data)
                     if not started:
