@@ -103,7 +103,9 @@ def _matching(text: str, offset: int, length: int, pattern: str) -> str:
     lines: list[str] = []
     for index in matching(pattern, shown, any_case=True):
         told = f"{starts[index]}: {shown[index]}"
-        if length < len(told) + 1:
+        if not lines:  # the first one in any case, cut: asked again the same would be answered
+            told = told[: max(length - 1, len(f"{starts[index]}: "))]
+        if length < len(told) + 1 and lines:
             return "\n".join([*lines, f"[more lines fit; to see them: offset={starts[index]}]"])
         length -= len(told) + 1
         lines.append(told)

@@ -113,6 +113,20 @@ def test_wrong_arguments_are_told(house: Home, arguments: dict[str, Any], said: 
     assert said in result_of(toolbox, "read_result", **{"id": known, **arguments}).output
 
 
+def test_lines_are_read_through_however_few_characters_fit(house: Home) -> None:
+    """Each answer shows a line, and leads on to the next one, until the end is said."""
+    toolbox = MCP(servers="s")
+    known = call_of(result_of(toolbox, "s_log").output)["id"]
+    narrow = [
+        result_of(toolbox, "read_result", id=known, pattern="^line [34] ", length=1, offset=start).output
+        for start in (0, LINES.index("line 4 "))
+    ]
+    assert narrow[0].startswith(f"{LINES.index('line 3 ')}: ")
+    assert f"offset={LINES.index('line 4 ')}]" in narrow[0]
+    assert narrow[1].startswith(f"{LINES.index('line 4 ')}: ")
+    assert "[1 line fits" in narrow[1]
+
+
 def test_pattern_that_takes_for_ever_is_ended(house: Home) -> None:
     """The model is told so, and the prompt goes on."""
     toolbox = MCP(servers="s")
