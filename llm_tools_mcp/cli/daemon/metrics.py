@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from llm_tools_mcp import v1
 
-_STATES = ("stopped", "failed", "starting", "ready", "backing_off", "stopping", "needs_login")
+_STATES = ("stopped", "failed", "starting", "ready", "backing_off", "stopping", "needs_login", "unknown")
 
 # Labels beyond the server's, and a value.
 _Samples = Iterable[tuple[dict[str, str], float]]
