@@ -125,7 +125,7 @@ class RemoteEntry(Entry):
 
 
 @cache
-def spellings(model: type[Entry]) -> frozenset[str]:
+def spellings(model: type[BaseModel]) -> frozenset[str]:
     aliases = {name: info.validation_alias for name, info in model.model_fields.items()}
     return frozenset(
         str(spelling)
@@ -135,6 +135,7 @@ def spellings(model: type[Entry]) -> frozenset[str]:
 
 
 KNOWN_KEYS = frozenset(spellings(StdioEntry) | spellings(RemoteEntry))
+KNOWN_OAUTH_KEYS = spellings(OAuthEntry)
 
 
 def validated(path: str, servers: Mapping[str, object]) -> dict[str, StdioEntry | RemoteEntry | ConfigError]:

@@ -24,9 +24,15 @@ from .stdio import stdio_server
 if TYPE_CHECKING:
     from .model import Entry, RemoteEntry, StdioEntry
 
+_OAUTH = "oauth"
+_IN_OAUTH = f"{_OAUTH}."
+
 
 class UnknownKey(NamedTuple):
-    """A key that nothing reads; `doctor` reports it. `reason`: where it would be read."""
+    """A key that nothing reads; `doctor` reports it. `reason`: where it would be read.
+
+    One inside `oauth` is `oauth.KEY`.
+    """
 
     server: str
     key: str
@@ -37,11 +43,14 @@ class UnknownKey(NamedTuple):
         """The known key that was probably meant, or ''."""
         from difflib import get_close_matches
 
-        from .model import KNOWN_KEYS
+        from .model import KNOWN_KEYS, KNOWN_OAUTH_KEYS
 
         if self.reason:
             return ""
-        return next(iter(get_close_matches(self.key, sorted(KNOWN_KEYS), n=1, cutoff=0.75)), "")
+        section = _IN_OAUTH if self.key.startswith(_IN_OAUTH) else ""
+        known = KNOWN_OAUTH_KEYS if section else KNOWN_KEYS
+        near = get_close_matches(self.key.removeprefix(section), sorted(known), n=1, cutoff=0.75)
+        return f"{section}{near[0]}" if near else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,18 @@ def _unknown_keys(name: str, entry: Entry, raw: Mapping[str, object]) -> list[Un
 
     reason = "is for a url alone" if isinstance(entry, StdioEntry) else "is for a command alone"
     meant = spellings(type(entry))
-    return [UnknownKey(name, key, reason if key in KNOWN_KEYS else "") for key in raw if key not in meant]
+    unknown = [UnknownKey(name, key, reason if key in KNOWN_KEYS else "") for key in raw if key not in meant]
+    within = [] if isinstance(entry, StdioEntry) else _unknown_oauth_keys(name, raw.get(_OAUTH))
+    return [*unknown, *within]
+
+
+def _unknown_oauth_keys(name: str, oauth: object) -> list[UnknownKey]:
+    from .model import KNOWN_KEYS, KNOWN_OAUTH_KEYS
+
+    given = oauth if isinstance(oauth, dict) else {}
+    unknown = (key for key in given if key not in KNOWN_OAUTH_KEYS)
+    outside = "is for the entry itself, not for its `oauth`"
+    return [UnknownKey(name, f"{_IN_OAUTH}{key}", outside if key in KNOWN_KEYS else "") for key in unknown]
 
 
 def _resolved(

@@ -275,6 +275,20 @@ def test_keys_of_the_other_transport_are_reported():
     assert [found.suggestion for found in config.unknown_keys] == ["", ""]
 
 
+def test_unknown_keys_of_oauth_are_reported():
+    """Those of a login are as easily misspelled, or put where they are not read."""
+    oauth = {"clientID": "c", "client_secret": "s", "headers": {}, "audience": "x"}
+    config = parsed({"a": {"url": "http://h", "oauth": oauth}, "b": {"url": "http://h", "oauth": False}})
+    assert [(found.key, found.suggestion) for found in config.unknown_keys] == [
+        ("oauth.clientID", "oauth.clientId"),
+        ("oauth.headers", ""),
+        ("oauth.audience", ""),
+    ]
+    assert "for the entry itself" in config.unknown_keys[1].reason
+    misplaced = parsed({"a": {"command": "a", "oauth": {"clientID": "c"}}}).unknown_keys
+    assert misplaced == (("a", "oauth", "is for a url alone"),)
+
+
 def test_thousands_of_problems_are_five_and_a_number():
     """An error is read by people, and travels in a message of bounded size."""
     lines = failure({"command": "x", "env": {f"V{n}": f"${{UNSET_{n}}}" for n in range(3000)}}).splitlines()
