@@ -280,7 +280,7 @@ class Session:
         on_event: OnEvent,
         ask: Ask,
     ) -> JsonObject:
-        connection = await self._connected(definition.connect_timeout)
+        connection = self.connection or await self._connected_for(on_event, definition.connect_timeout)
         is_call = method == "tools/call"
         if is_call and connection.may_lack_headers(self._schemas.get(params["name"])):
             with suppress(ServerFailure):  # the call will tell what is wrong
@@ -372,6 +372,13 @@ class Session:
             if not owner.is_ending or self._closed:
                 return owner.ready.result()
 
+    async def _connected_for(self, on_event: OnEvent, seconds: float) -> Connection:
+        """The same for a caller, who hears of a page that the server waits for somebody at."""
+        if not self._is_starting:
+            self.sign_in.forget()  # what it named in an earlier life
+        with self.sign_in.told_to(on_event):
+            return await self._connected(seconds)
+
     def note_line(self, line: str) -> None:
         """What the server has just written to its log."""
         self.sign_in.note(line)
@@ -406,7 +413,8 @@ class Session:
         if self.backoff.pause:
             raise ServerFailure(Kind.START_FAILED, f"{self.last_error} ({self.backoff.next_try})")
         self.statistics.starts += 1
-        self.sign_in, self._last_line = SignIn(), ""
+        self.sign_in.forget()
+        self._last_line = ""
         owner = Owner(
             self.definition.name,
             lambda protocol: self._connect(self.definition, self, protocol),

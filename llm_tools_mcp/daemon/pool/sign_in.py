@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from llm_tools_mcp import v1
+
+from .calls import OnEvent
 
 _URL = re.compile(r"https?://[^\s\"'<>|]+")
 _WORDS = re.compile(
@@ -16,10 +22,37 @@ class SignIn:
     def __init__(self) -> None:
         self.url = ""
         self._is_announced = False
+        self._waiting: list[OnEvent] = []
+
+    def forget(self) -> None:
+        """Another start begins."""
+        self.url, self._is_announced = "", False
 
     def note(self, line: str) -> None:
         """The url may stand in the line that says what it is for, or in the one after it."""
         found = _URL.search(line)
         if found and (self._is_announced or _WORDS.search(line)):
-            self.url = found[0].rstrip(".,;)")
+            self._found(found[0].rstrip(".,;)"))
         self._is_announced = not found and bool(_WORDS.search(line))
+
+    def _found(self, url: str) -> None:
+        if url != self.url:
+            self.url = url
+            for on_event in self._waiting:
+                on_event(_notice(url))
+
+    @contextmanager
+    def told_to(self, on_event: OnEvent) -> Iterator[None]:
+        """Within, a caller waits for the start: it hears of the page, also of one that is known already."""
+        self._waiting.append(on_event)
+        try:
+            if self.url:
+                on_event(_notice(self.url))
+            yield
+        finally:
+            self._waiting.remove(on_event)
+
+
+def _notice(url: str) -> v1.LogMessage:
+    """The url is on a line of its own: it is clicked or copied."""
+    return v1.LogMessage(level="alert", text=f"it waits for you to sign in at:\n{url}")

@@ -182,26 +182,42 @@ def test_no_login_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_page_that_a_command_waits_at_is_shown(home: Home) -> None:
-    """What mcp-remote and its kin print to stderr, a page to sign in at, is shown whole while one waits."""
+    """What mcp-remote and its kin print to stderr, a page to sign in at, is shown whole while one waits,
+
+    be it for the server's tools or, where these are known, for a call.
+    """
     url = f"https://auth.example/authorize?client_id=x&state={'s' * 300}"
+    signed_in = home.work / "signed-in"
     waiting = f"""
     def serve(self):
         print("Please authorize this client by visiting:", "{url}", sep="\\n", file=sys.stderr, flush=True)
-        while not pathlib.Path({str(home.work / "signed-in")!r}).exists():
+        while not pathlib.Path({str(signed_in)!r}).exists():
             time.sleep(0.01)
         super().serve()
     """
     home.write_config({"remote": variant(waiting)})
+    said, stdout = _heard_until_signed_in(home, signed_in, "tools", "remote")
+    assert said == ["'remote' waits for you to sign in at:\n", f"{url}\n"]
+    assert "echo" in stdout
+    signed_in.unlink()
+    home.run_cli("restart", "remote")
+    said, stdout = _heard_until_signed_in(home, signed_in, "call", "remote", "echo", "text=here")
+    assert said == ["remote: alert: it waits for you to sign in at:\n", f"{url}\n"]
+    assert "here" in stdout
+
+
+def _heard_until_signed_in(home: Home, signed_in: Path, *words: str) -> tuple[list[str], str]:
+    """Two lines of its stderr, which are all, and its stdout."""
     with subprocess.Popen(
-        [str(BIN / "llm-mcp"), "tools", "remote"],
+        [str(BIN / "llm-mcp"), *words],
         env=home.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as tools:
-        assert tools.stderr is not None
-        said = [tools.stderr.readline(), tools.stderr.readline()]
-        (home.work / "signed-in").touch()
-        stdout, stderr = tools.communicate(timeout=30)
-    assert said == ["'remote' waits for you to sign in at:\n", f"{url}\n"]
-    assert ("echo" in stdout, stderr) == (True, "")
+    ) as command:
+        assert command.stderr is not None
+        said = [command.stderr.readline(), command.stderr.readline()]
+        signed_in.touch()
+        stdout, stderr = command.communicate(timeout=30)
+    assert stderr == ""
+    return said, stdout
