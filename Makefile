@@ -102,7 +102,7 @@ man: setup
 	$(BIN)/python packaging/man.py
 
 tour: setup
-	$(BIN)/python docs/tour.py
+	$(BIN)/python -m docs.tour
 
 bench: external
 	$(BIN)/python -m benchmarks

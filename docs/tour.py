@@ -1,8 +1,9 @@
 """Records docs/tour.svg: real commands, a real daemon and real servers, in a home that is gone afterwards.
 
-    python docs/tour.py
+    python -m docs.tour
 
-Needs what `make setup` installs. The commands run in a pseudo-terminal; rich draws what came out of it.
+Needs what `make setup` installs. The commands run in a pseudo-terminal; rich draws what came out of it. The
+remote server, which wants a login, and the browser are those of the tests.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from tests.servers.guarded import guarded
+
 PICTURE = Path(__file__).parent / "tour.svg"
+BROWSER = Path(__file__).parents[1] / "tests" / "conformance" / "browser.py"
 COLUMNS, ROWS = 92, 200
 
 COMMANDS = (
@@ -31,6 +35,10 @@ COMMANDS = (
     "llm mcp call files read_file path=hello.txt",
     "llm mcp call files read_file pth=hello.txt",
     'llm -m echo -T MCP \'{"tool_calls": [{"name": "list_files"}]}\' | tail -8',
+    "llm mcp add notes {url} --no-check",
+    "llm mcp call notes echo text=hi",
+    "llm mcp login notes",
+    "llm mcp call notes echo text=hi",
     "llm mcp list",
     "llm mcp status",
     "llm mcp doctor --no-connect",
@@ -39,14 +47,14 @@ COMMANDS = (
 
 def main() -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
-    with tempfile.TemporaryDirectory(prefix="tour-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="tour-", dir="/tmp") as name, guarded() as remote:
         home = Path(name)
         environment = _environment(home)
         (home / "work").mkdir()
         (home / "run").mkdir(mode=0o700)
         (home / "work" / "hello.txt").write_text("Hello from a file.\n")
         try:
-            for command in COMMANDS:
+            for command in (each.replace("{url}", remote.url) for each in COMMANDS):
                 console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
                 shown = _output(command, environment, home / "work").replace(name, "/home/me")
                 shown = shown.replace(sys.prefix, "/home/me/.venv")
@@ -69,6 +77,7 @@ def _environment(home: Path) -> dict[str, str]:
         **{variable: str(home / below) for variable, below in folders.items()},
         "XDG_RUNTIME_DIR": str(home / "run"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "BROWSER": f"{sys.executable} {BROWSER} %s",
         "LANG": "C.UTF-8",
         "TERM": "xterm-256color",
     }
