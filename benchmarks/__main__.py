@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from . import calls, prompts, search, stages
+from . import calls, logins, prompts, search, stages
 from .table import show_rows
 from .world import new_world, three_servers
 
@@ -39,6 +39,7 @@ def _targets(rounds: int) -> int:
         rows.append(prompts.memory(world, tool))
         stages.show_stages(world, tool)
         rows += calls.measure(world, rounds)
+        rows += logins.measure(world)
     rows += search.measure()
     show_rows("Targets", rows)
     return sum(row.is_reached is False for row in rows)

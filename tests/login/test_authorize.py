@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from llm_tools_mcp.login.store import LoginStore
 from tests.login.browsing import Browser, Paster, definition, logged_in, redirected, with_parameters
 from tests.servers.guarded import RESOURCE_METADATA, SERVER_METADATA, Guarded, error, guarded, repeating
 from tests.waiting import wait_until
+
+NOBODY = 65534
 
 
 def with_guarded(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -186,6 +189,19 @@ async def test_no_error_repeats_a_secret(server: Guarded, folder: Path) -> None:
         sent = server.asked("/token")[-1]
         hidden = (secret, sent["code"], sent["code_verifier"], sent["authorization"].split(" ")[-1])
         assert not [each for each in hidden if each and each in str(caught.value)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_store_of_another_user_is_refused(tmp_path: Path) -> None:
+    """Whose tokens they are is unknown: it is neither read nor replaced, and what to type is said."""
+    store = LoginStore(tmp_path / "logins.json")
+    store.path.write_text('{"version": 1}')
+    store.path.chmod(0o600)
+    os.chown(store.path, NOBODY, -1)
+    for use in (store.read, lambda: store.change(lambda records: records)):
+        with pytest.raises(LoginError, match=rf"another user \(uid {NOBODY}\).*sudo chown 0 "):
+            use()
+    assert (store.path.stat().st_uid, store.path.read_text()) == (NOBODY, '{"version": 1}')
 
 
 def test_damaged_store_is_refused(tmp_path: Path) -> None:
