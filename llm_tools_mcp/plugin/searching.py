@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 # Characters: of the servers' names in the description; of each server's instructions in an answer.
 _NAMES, _INSTRUCTIONS = 600, 2048
-# Of a tool's description there.
-_DESCRIPTION = 4096
+# Of a tool's description there, and of why a server is down.
+_DESCRIPTION, _TROUBLE = 4096, 500
+# Of a tool's schema; of the tools of an answer, of which the best one is shown in any case.
+_SCHEMA, _ANSWER = 10_000, 20_000
 _ABOUT_ARGUMENTS = re.compile(r"argument|parameter|schema|valid|required|missing|type|propert", re.IGNORECASE)
 
 SEARCH = {
@@ -103,8 +105,12 @@ class _Finding:
     def _told(self, ranking: Ranking) -> dict[str, Any]:
         named = dict.fromkeys(offer.server for offer in ranking.offers)
         said = {name: text for name in named if (text := self._listing.instructions.get(name, ""))}
-        down = {name: trouble for name, trouble in ranking.servers.items() if trouble}
-        told: dict[str, Any] = {"tools": [_as_dict(offer) for offer in ranking.offers]}
+        down = {name: fitted(trouble, _TROUBLE) for name, trouble in ranking.servers.items() if trouble}
+        tools, left_out = _fitting(ranking.offers)
+        told: dict[str, Any] = {"tools": tools}
+        if left_out:
+            told["left_out_for_their_size"] = left_out
+            told["hint"] = "To see what is left out, search for its name."
         if not ranking.offers:
             told["hint"] = "Nothing fits. Try other English words, or the name of a server."
         told["servers"] = [name for name in ranking.servers if name not in down]
@@ -115,15 +121,32 @@ class _Finding:
         return told
 
 
+def _fitting(offers: Sequence[Offer]) -> tuple[list[dict[str, Any]], list[str]]:
+    """What there is room for, the best one in any case; and the names of the others."""
+    shown: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    room = _ANSWER
+    for offer in offers:
+        one = _as_dict(offer)
+        size = len(json.dumps(one, ensure_ascii=False))
+        if shown and size > room:
+            left_out.append(offer.name)
+        else:
+            shown.append(one)
+            room -= size
+    return shown, left_out
+
+
 def _as_dict(offer: Offer) -> dict[str, Any]:
     accepted = acceptable_schema(offer.input_schema)
+    schema = json.dumps(accepted.schema, ensure_ascii=False)
+    notes = "".join(f"\n{note}." for note in accepted.notes)
     return {
         "name": offer.name,
         "server": offer.server,
         # Whole, as no description of a tool can be.
-        "description": fitted(offer.description, _DESCRIPTION)
-        + "".join(f"\n{note}." for note in accepted.notes),
-        "schema": accepted.schema,
+        "description": fitted(offer.description, _DESCRIPTION) + fitted(notes, _DESCRIPTION),
+        "schema": accepted.schema if len(schema) <= _SCHEMA else _cut(schema, offer),
     }
 
 
@@ -198,4 +221,14 @@ def _explained(error: ToolCallError, offer: Offer, arguments: dict[str, Any]) ->
 
 def _schema_of(offer: Offer) -> str:
     schema = json.dumps(acceptable_schema(offer.input_schema).schema, ensure_ascii=False)
-    return f"\nThe schema of its arguments: {schema}"
+    return f"\nThe schema of its arguments: {_cut(schema, offer)}"
+
+
+def _cut(schema: str, offer: Offer) -> str:
+    """Its beginning, and where the rest is."""
+    if len(schema) <= _SCHEMA:
+        return schema
+    from shlex import join
+
+    command = plain(join(["llm", "mcp", "tools", offer.server, offer.tool, "--schema"]))
+    return f"{schema[:_SCHEMA]}[… {_SCHEMA:,} of {len(schema):,} characters; to see all of it: {command}]"

@@ -27,6 +27,11 @@ ADD = {
         "required": ["sheet"],
     },
 }
+HUGE = {
+    "type": "object",
+    "properties": {f"gadget_{number}": {"type": "string"} for number in range(20_000)},
+    "required": ["gadget_1"],
+}
 FAILING = {"content": [{"type": "text", "text": "sheet is a required argument"}], "isError": True}
 
 
@@ -44,6 +49,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         )
         reads = {"annotations": {"readOnlyHint": True}}
         web = scripted_server(home.work / "web.json", {"name": "take_screenshot", **reads}, {"name": "same"})
+        huge = scripted_server(
+            home.work / "huge.json", *({"name": f"gadget_{letter}", "inputSchema": HUGE} for letter in "abc")
+        )
+        (home.work / "huge").write_text(json.dumps({"mcpServers": {"huge": entry(huge)}}))
         home.write_config(
             {
                 "sheets": entry(sheets),
@@ -117,6 +126,22 @@ def test_wrong_calls_are_explained(house: Home) -> None:
     assert wrong.output.startswith("Error: sheet is a required argument\nThe schema of its arguments: {")
     assert '"required": ["sheet"]' in wrong.output
     assert "`arguments` has to be an object" in no_object.output
+
+
+def test_answers_are_bounded(house: Home) -> None:
+    """A huge schema is cut, with a way to the rest, in what is found and in what is explained."""
+    toolbox = MCP(str(house.work / "huge"), search=True)
+    answer = result_of(toolbox, "search_tools", query="gadget").output
+    assert len(answer) < 25_000
+    told = json.loads(answer)
+    whole = f"to see all of it: llm mcp tools huge {told['tools'][0]['name']} --schema]"
+    assert told["tools"][0]["schema"].endswith(whole)
+    assert {one["name"] for one in told["tools"]} | set(told["left_out_for_their_size"]) == {
+        *("gadget_a", "gadget_b", "gadget_c")
+    }
+    (refused,) = results_of(toolbox, ("call_tool", {"name": "gadget_a", "arguments": "[1]"}))
+    assert len(refused.output) < 11_000
+    assert refused.output.endswith("to see all of it: llm mcp tools huge gadget_a --schema]")
 
 
 def test_config_asks_for_search(house: Home, tmp_path: Path) -> None:
