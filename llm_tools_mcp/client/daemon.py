@@ -99,8 +99,8 @@ class Daemon:
             return sorted(final, key=lambda answer: answer.position)
         raise AssertionError("unreachable")
 
-    def offer_now(self, listing: Listing, offer: Offer) -> Offer | None:
-        """The same tool as its server lists it at this moment; None where it does not any more.
+    def offer_now(self, listing: Listing, offer: Offer) -> Offer:
+        """The same tool as its server lists it at this moment: without a word where it does not any more.
 
         Raises McpError where the server cannot be asked.
         """
@@ -111,10 +111,9 @@ class Daemon:
         (answer,) = (answer for answer in answers if answer.server == offer.server)
         if answer.state == v1.ServerTools.FAILED:
             raise McpError(answer.failure.message)
-        found = (tool for tool in answer.tools if tool.name == offer.tool)
-        return next(
-            (replace(offer, description=tool.description or tool.title, wire=tool) for tool in found), None
-        )
+        gone = v1.Tool(name=offer.tool, input_schema=offer.wire.input_schema)
+        tool = next((tool for tool in answer.tools if tool.name == offer.tool), gone)
+        return replace(offer, description=tool.description or tool.title, wire=tool)
 
     def forget_client(self) -> None:
         """The next use connects anew."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp.config.approval import APPROVALS, NEVER, WRITES, strictest
@@ -33,58 +32,86 @@ def checked_approval(value: object) -> str:
 
 
 class Gate:
-    """Of one toolbox. `approve` is what it asks for; the strictest word counts."""
+    """Of one toolbox. `approve` is what it asks for; the strictest word counts. `readonly`: of its tools."""
 
-    def __init__(self, approve: str, display: Display, daemon: Callable[[], Daemon]) -> None:
+    def __init__(
+        self, approve: str, display: Display, daemon: Callable[[], Daemon], *, readonly: bool = False
+    ) -> None:
         self._approve = approve
         self._display = display
         self._daemon = daemon
+        self._readonly = readonly
 
     def pass_or_raise(self, listing: Listing, offer: Offer, arguments: Mapping[str, Any]) -> None:
         """In the thread of the prompt, where Ctrl-C ends the question. Raises NotApproved."""
-        if self._is_asked(listing, offer):
-            self._ask(listing, offer, arguments, None)
+        approve = self._approve_for(listing, offer)
+        if approve != NEVER or self._readonly:
+            self._check(approve, listing, offer, arguments, None)
 
     async def pass_or_raise_async(self, listing: Listing, offer: Offer, arguments: Mapping[str, Any]) -> None:
         """The same for an event loop, which goes on meanwhile; cancelled with its task."""
-        if not self._is_asked(listing, offer):
+        approve = self._approve_for(listing, offer)
+        if approve == NEVER and not self._readonly:
             return
         from llm_tools_mcp.client.asking import Withdrawal, in_a_thread
 
         withdrawal = Withdrawal()
-        asked = in_a_thread(lambda: self._ask(listing, offer, arguments, withdrawal), withdrawal.close)
+        asked = in_a_thread(
+            lambda: self._check(approve, listing, offer, arguments, withdrawal), withdrawal.close
+        )
         try:
             await asyncio.shield(asyncio.wrap_future(asked))
         except asyncio.CancelledError:
             withdrawal.withdraw("the prompt has ended")
             raise
 
-    def _is_asked(self, listing: Listing, offer: Offer) -> bool:
+    def _approve_for(self, listing: Listing, offer: Offer) -> str:
+        """NEVER also where the person has allowed it in words: in the entry, or to llm itself."""
         policy = listing.policies.get(offer.server)
         approve = strictest([self._approve, policy.approve]) if policy is not None else self._approve
-        if approve == NEVER or (approve == WRITES and offer.is_read_only) or _llm_has_asked():
-            return False
-        return policy is None or not policy.allows(offer.tool)
+        if approve == NEVER or _llm_has_asked() or (policy is not None and policy.allows(offer.tool)):
+            return NEVER
+        return approve
 
-    def _ask(
+    def _check(
         self,
+        approve: str,
         listing: Listing,
         offer: Offer,
         arguments: Mapping[str, Any],
         withdrawal: Withdrawal | None,
     ) -> None:
         from llm_tools_mcp.consent.approvals import Approvals
+
+        approvals = Approvals()
+        key = listing.policies[offer.server].consent_key if offer.server in listing.policies else ""
+
+        def is_let(offer: Offer) -> bool:
+            if approve == NEVER or (approve == WRITES and offer.is_read_only):
+                return True
+            return bool(key) and approvals.is_approved(key, text_of(offer))
+
+        if self._readonly or is_let(offer):
+            # What the model was told may be a day old: what the tool is now decides.
+            offer = self._now(listing, offer)
+            if self._readonly and not offer.is_read_only:
+                raise NotApproved(f"{offer.tool} was not called: it does not say any more that it only reads")
+            if is_let(offer):
+                return
+        self._ask(approvals, key, listing, offer, arguments, withdrawal)
+
+    def _ask(
+        self,
+        approvals: Approvals,
+        key: str,
+        listing: Listing,
+        offer: Offer,
+        arguments: Mapping[str, Any],
+        withdrawal: Withdrawal | None,
+    ) -> None:
         from llm_tools_mcp.terminal.approvals import NO, ONCE, SERVER
         from llm_tools_mcp.terminal.tty import Gone, NoTerminal
 
-        approvals, text = Approvals(), text_of(offer)
-        key = listing.policies[offer.server].consent_key if offer.server in listing.policies else ""
-        if key and approvals.is_approved(key, text):
-            # What the model was told may be a day old: a server that has changed meanwhile is asked about.
-            now = self._now(listing, offer)
-            if text_of(now) == text:
-                return
-            offer, text = now, text_of(now)
         try:
             decision = self._decision(approvals, key, offer, arguments, withdrawal)
         except NoTerminal as why:
@@ -96,15 +123,14 @@ class Gate:
             raise NotApproved(f"the user did not allow this call of {offer.tool}{reason}")
         if decision.choice != ONCE and key:
             others = [text_of(other) for other in listing.offers if other.server == offer.server]
-            approvals.approve(key, offer.server, others if decision.choice == SERVER else [text])
+            approvals.approve(key, offer.server, others if decision.choice == SERVER else [text_of(offer)])
 
     def _now(self, listing: Listing, offer: Offer) -> Offer:
-        """As its server lists it at this moment: without a word where it does not any more."""
+        """As its server lists it at this moment. Raises NotApproved where that is not known."""
         try:
-            now = self._daemon().offer_now(listing, offer)
-        except McpError:
-            return offer  # the call fails by itself, and says why
-        return now if now is not None else replace(offer, description="")
+            return self._daemon().offer_now(listing, offer)
+        except McpError as error:
+            raise NotApproved(f"{offer.tool} was not called: {error}") from error
 
     def _decision(
         self,

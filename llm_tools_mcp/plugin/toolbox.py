@@ -176,8 +176,10 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
     def _gate(self) -> Gate:
         from .approving import Gate, checked_approval
+        from .arguments import switch
 
-        return Gate(checked_approval(self._approve), self._display(), self._daemon)
+        readonly = switch("readonly", self._readonly)
+        return Gate(checked_approval(self._approve), self._display(), self._daemon, readonly=readonly)
 
     # --- the tools ----------------------------------------------------------------------------------
 
