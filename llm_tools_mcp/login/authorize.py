@@ -245,7 +245,7 @@ def _code(redirect: Redirect, request: _Request) -> str:
         raise LoginRefused(f"the answer comes from another server than {server.issuer} (`iss`); refused")
     if redirect.error == "access_denied":
         raise LoginRefused("it was denied in the browser", redirect.error)
-    if redirect.error or not redirect.code:
+    if redirect.error or not redirect.code or not redirect.code.isprintable():
         secret = (request.client.secret, request.state, redirect.code)
         said = describe(redirect.error[:60], redirect.description, secret) or "it sent no code"
         raise LoginRefused(f"{server.issuer} refused: {said}")

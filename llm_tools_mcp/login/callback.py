@@ -30,7 +30,7 @@ class Redirect:
     description: str = ""
 
     def has_state(self, state: str) -> bool:
-        return hmac.compare_digest(self.state.encode(), state.encode())
+        return hmac.compare_digest(self.state.encode("utf-8", "replace"), state.encode())
 
     @classmethod
     def parsed(cls, text: str) -> Redirect:

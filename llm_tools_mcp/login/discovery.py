@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from llm_tools_mcp.errors import LoginError
 
 from .records import place_of
+from .values import text, texts
 from .web import check_secure, get
 
 if TYPE_CHECKING:
@@ -70,13 +71,17 @@ async def find_resource(client: httpx2.AsyncClient, url: str, metadata_url: str)
 def _resource(found: dict[str, Any], url: str) -> Resource:
     from mcp.shared.auth_utils import check_resource_allowed
 
-    identifier = _text(found, "resource")
-    if not check_resource_allowed(place_of(url), identifier):
+    identifier = text(found, "resource")
+    try:
+        is_allowed = check_resource_allowed(place_of(url), identifier)
+    except ValueError:  # http://[
+        is_allowed = False
+    if not is_allowed:
         raise LoginError(f"the metadata is of another server ({identifier}), not of {place_of(url)}; refused")
-    issuers = _texts(found, "authorization_servers") or ()
+    issuers = texts(found, "authorization_servers") or ()
     if not issuers:
         raise LoginError(f"{_RESOURCE} names no authorization server")
-    return Resource(identifier, issuers, _texts(found, "scopes_supported") or ())
+    return Resource(identifier, issuers, texts(found, "scopes_supported") or ())
 
 
 async def find_server(
@@ -94,7 +99,7 @@ async def find_server(
     failures: list[LoginError] = []
     for issuer in issuers:
         try:
-            return await _described(client, issuer, _places(issuer, url))
+            return await _described(client, issuer, url)
         except LoginError as error:
             failures.append(error)
     raise failures[0]
@@ -106,9 +111,9 @@ def _places(issuer: str | None, url: str) -> Sequence[str]:
     return build_oauth_authorization_server_metadata_discovery_urls(issuer, place_of(url))
 
 
-async def _described(client: httpx2.AsyncClient, issuer: str, places: Sequence[str]) -> AuthorizationServer:
+async def _described(client: httpx2.AsyncClient, issuer: str, url: str) -> AuthorizationServer:
     check_secure(issuer, "the authorization server")
-    for place in places:
+    for place in _places(issuer, url):
         answer = await get(client, place, _SERVER)
         if answer.is_success and (found := answer.object()):
             return _server(found, issuer)
@@ -123,7 +128,7 @@ async def _server_of_2025_03_26(
     parts = urlsplit(place_of(url))
     origin = f"{parts.scheme}://{parts.netloc}"
     if wanted_issuer and wanted_issuer != origin:
-        return await _described(client, wanted_issuer, _places(wanted_issuer, url))
+        return await _described(client, wanted_issuer, url)
     for place in _places(None, url):
         answer = await get(client, place, _SERVER)
         if answer.is_success and (found := answer.object()):
@@ -136,7 +141,7 @@ async def _server_of_2025_03_26(
 def _server(found: dict[str, Any], issuer: str) -> AuthorizationServer:
     """Raises LoginError for another issuer: its answers would pass for those of the one that was asked."""
     if found.get("issuer") != issuer:
-        named = str(found.get("issuer", "nobody"))[:200]
+        named = text(found, "issuer")[:200] or "nobody"
         raise LoginError(f"the metadata of {issuer} says that it is {named}'s; refused")
     return AuthorizationServer(
         issuer,
@@ -144,24 +149,14 @@ def _server(found: dict[str, Any], issuer: str) -> AuthorizationServer:
         _endpoint(found, "token_endpoint"),
         _endpoint(found, "registration_endpoint"),
         _endpoint(found, "revocation_endpoint"),
-        _texts(found, "scopes_supported"),
-        _texts(found, "token_endpoint_auth_methods_supported"),
-        _texts(found, "code_challenge_methods_supported"),
+        texts(found, "scopes_supported"),
+        texts(found, "token_endpoint_auth_methods_supported"),
+        texts(found, "code_challenge_methods_supported"),
         found.get("authorization_response_iss_parameter_supported") is True,
         found.get("client_id_metadata_document_supported") is True,
     )
 
 
 def _endpoint(found: dict[str, Any], key: str) -> str:
-    url = _text(found, key)
+    url = text(found, key)
     return check_secure(url, f"`{key}` of the authorization server") if url else ""
-
-
-def _text(found: dict[str, Any], key: str) -> str:
-    value = found.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _texts(found: dict[str, Any], key: str) -> tuple[str, ...] | None:
-    value = found.get(key)
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else None

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from .values import seconds
+
 LOGGED_OUT = "logged out"
+_LAST = 1e11  # seconds since the epoch: what comes later is no time
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +172,11 @@ def _made(kind: type[Record], value: Mapping[str, Any]) -> Record:
 
 
 def _checked(kind: str, given: Any) -> Any:
-    if kind.startswith("tuple") and isinstance(given, list) and all(isinstance(each, str) for each in given):
-        return tuple(given)
-    if kind == "float" and isinstance(given, int | float):
-        return float(given)
+    if kind.startswith("tuple") and isinstance(given, list):
+        return tuple(_checked("str", each) for each in given)
+    if kind == "float" and not isinstance(given, str) and (number := seconds(given, _LAST)) is not None:
+        return number
     if kind == "str" and isinstance(given, str):
+        given.encode()  # refuses halves of characters, which no request could carry
         return given
     raise TypeError(kind)

@@ -12,6 +12,7 @@ from llm_tools_mcp.errors import LoginError, LoginRefused
 from .discovery import AuthorizationServer
 from .records import Records, Registration
 from .token import BASIC, NONE, POST, PRIVATE_KEY_JWT, Client, describe
+from .values import seconds, text
 from .web import post
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ async def register(
             f"{server.issuer} asks for a login, but publishes nothing about one (OAuth); it may want "
             'a token instead: "headers": {"Authorization": "Bearer ${TOKEN}"} in its entry'
         )
-    if not answer.is_success or not isinstance(found.get("client_id"), str):
+    if not answer.is_success or not text(found, "client_id"):
         said = describe(str(found.get("error", ""))[:60], found.get("error_description"))
         reason = f"HTTP {answer.status}{f', {said}' if said else ''}"
         raise LoginRefused(
@@ -108,19 +109,18 @@ def _registration(
     scopes: tuple[str, ...],
     wanted: str,
 ) -> Registration:
-    given, secret = found.get("token_endpoint_auth_method"), found.get("client_secret")
-    expiry = found.get("client_secret_expires_at")
+    given, secret = found.get("token_endpoint_auth_method"), text(found, "client_secret")
     if server.auth_methods is None and secret:
         wanted = BASIC  # what counts where neither side says anything (RFC 7591)
     method = given if given in (BASIC, POST, NONE) else wanted
     return Registration(
         server.issuer,
         redirect_uri,
-        found["client_id"],
+        text(found, "client_id"),
         method,
-        secret if isinstance(secret, str) and method != NONE else "",
+        secret if method != NONE else "",
         scopes,
-        float(expiry) if isinstance(expiry, int | float) else 0.0,
+        seconds(found.get("client_secret_expires_at")) or 0.0,
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from llm_tools_mcp.errors import LoginError, LoginRefused, LoginUnreachable
 from llm_tools_mcp.text.redaction import redactor
 
+from . import values
 from .web import Answer, post
 
 if TYPE_CHECKING:
@@ -141,22 +142,12 @@ def _grant(found: dict[str, Any]) -> Grant:
         raise LoginError(f"{_ENDPOINT} sent no access token that can be used")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise LoginError(f"{_ENDPOINT} sent a token of another kind than Bearer")
-    refresh, scope = found.get("refresh_token"), found.get("scope")
     return Grant(
         token,
-        refresh if isinstance(refresh, str) else "",
-        _seconds(found.get("expires_in")),
-        tuple(dict.fromkeys(scope.split())) if isinstance(scope, str) else None,
+        values.text(found, "refresh_token"),
+        values.seconds(found.get("expires_in")),
+        values.words(found, "scope"),
     )
-
-
-def _seconds(value: object) -> float | None:
-    """Some servers write the number as a text."""
-    try:
-        seconds = float(value) if isinstance(value, int | float | str) else -1.0
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 1e10 else None
 
 
 def _refused(answer: Answer, endpoint: str, secrets: Collection[str]) -> LoginError:
@@ -171,6 +162,7 @@ def _refused(answer: Answer, endpoint: str, secrets: Collection[str]) -> LoginEr
 
 def describe(code: str, description: object, secrets: Collection[str] = ()) -> str:
     """An error of OAuth in words, without the secrets; never the description alone."""
+    code = "".join(c for c in code if c.isprintable())
     if not code:
         return ""
     words = "".join(c for c in " ".join(str(description or "").split()) if c.isprintable())

@@ -13,6 +13,8 @@ import httpx2
 
 from llm_tools_mcp.errors import LoginError, LoginUnreachable
 
+from .values import integer
+
 _SECONDS = 30.0
 _MAX_BYTES = 1 << 20
 _MAX_REDIRECTS = 3
@@ -31,7 +33,7 @@ class Answer:
     def object(self) -> dict[str, Any]:
         """The JSON object that it is; an empty one where it is none."""
         try:
-            value = json.loads(self.body)
+            value = json.loads(self.body, parse_int=integer)
         except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
@@ -46,8 +48,8 @@ def is_secure(url: str) -> bool:
     """https, or on this machine."""
     try:
         parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
+        _ = parts.port, httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
         return False
     is_here = parts.scheme == "http" and parts.hostname in _LOOPBACK
     return bool(parts.hostname) and (parts.scheme == "https" or is_here) and parts.username is None
@@ -96,7 +98,7 @@ async def _sent(
             await response.aclose()
     except httpx2.TimeoutException:
         reason = f"did not answer within {_SECONDS:g} s"
-    except (httpx2.TransportError, httpx2.DecodingError) as error:
+    except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL, ValueError) as error:
         reason = f"cannot be reached: {error or type(error).__name__}"
     else:
         following = response.next_request

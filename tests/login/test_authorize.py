@@ -6,14 +6,17 @@ import asyncio
 import functools
 import json
 import os
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from llm_tools_mcp.errors import LoginError
+from llm_tools_mcp.login.records import Challenge, Login, Records
 from llm_tools_mcp.login.store import LoginStore
 from tests.login.browsing import Browser, Paster, definition, logged_in, redirected, with_parameters
 from tests.servers.guarded import RESOURCE_METADATA, SERVER_METADATA, Guarded, error, guarded, repeating
@@ -204,11 +207,67 @@ def test_store_of_another_user_is_refused(tmp_path: Path) -> None:
     assert (store.path.stat().st_uid, store.path.read_text()) == (NOBODY, '{"version": 1}')
 
 
+HUGE = "1" + "0" * 400
+LONE = chr(92) + "ud800"
+# What an answer holds at a path, and whether a login is possible with it.
+STRANGE: tuple[tuple[str, dict[str, Any], bool], ...] = (
+    ("/token", {"access_token": "a", "token_type": "bearer", "expires_in": "HUGE"}, True),
+    ("/token", {"access_token": "a", "token_type": "bearer", "expires_in": "HUGEHUGEHUGE" * 9}, True),
+    ("/token", {"access_token": "a", "refresh_token": "LONE", "scope": "LONE"}, True),
+    ("/token", {"access_token": "LONE"}, False),
+    ("/token", {"access_token": "a", "token_type": 5}, False),
+    ("/register", {"client_id": "x", "client_secret_expires_at": "HUGE"}, True),
+    ("/register", {"client_id": "LONE"}, False),
+    ("/register", {"client_id": ["x"]}, False),
+    (SERVER_METADATA, {"issuer": "LONE"}, False),
+    (RESOURCE_METADATA, {"resource": "http://[", "authorization_servers": ["https://a.b"]}, False),
+    *(
+        (RESOURCE_METADATA, {"resource": "URL", "authorization_servers": [issuer]}, False)
+        for issuer in ("https://a\x00b", "https://LONE", "https://[", "https://a\tb", "https://" + "a" * 300)
+    ),
+)
+
+
+@with_guarded
+async def test_strange_answers(server: Guarded, folder: Path) -> None:
+    """Whatever stands in an answer, it is passed over or refused with a reason; nothing else is raised."""
+    for number, (path, content, is_possible) in enumerate(STRANGE):
+        text = json.dumps(content).replace("LONE", LONE).replace("URL", server.url)
+        text = text.replace('"HUGE"', HUGE) if '"HUGE"' in text else re.sub('"(HUGE)+"', "9" * 5000, text)
+        server.faults = {path: lambda text=text: Response(text, media_type="application/json")}  # type: ignore[misc]
+        server.clients["x"] = ""
+        store = folder / str(number)
+        if is_possible:
+            login = await logged_in(store, definition(server.url))
+            assert LoginStore(store / "logins.json").read().logins == (login,)
+        else:
+            with pytest.raises(LoginError):
+                await logged_in(store, definition(server.url))
+
+
+@with_guarded
+async def test_strange_place_of_metadata(server: Guarded, folder: Path) -> None:
+    """So with what a server says in its refusal."""
+    for url in ("https://a\tb/", "http://[", "https://\ud800/"):
+        challenge = Challenge("guarded", server.url, (), url)
+        LoginStore(folder / "logins.json").change(lambda records, it=challenge: records.with_challenge(it))  # type: ignore[misc]
+        with pytest.raises(LoginError):
+            await logged_in(folder, definition(server.url))
+
+
 def test_damaged_store_is_refused(tmp_path: Path) -> None:
     """A store that is damaged, of a later version or open to others is neither used nor written."""
     store = LoginStore(tmp_path / "logins.json")
     store.change(lambda records: records)
-    for content in ("{", "[]", json.dumps({"version": 1, "logins": [{"server": 5}]}), '{"version": 9}'):
+    whole = Login("a", "https://a/", "https://b", "", "c", "none", "https://b/t")
+    as_json = json.dumps({"version": 1, **Records((whole,)).to_json()})
+    store.path.write_text(as_json)
+    store.path.chmod(0o600)
+    assert store.read().logins == (whole,)
+    broken = [as_json.replace('"since": 0.0', f'"since": {bad}') for bad in (HUGE, "9" * 5000, "NaN", "true")]
+    broken.append(as_json.replace('"client_id": "c"', f'"client_id": "{LONE}"'))
+    broken += ["{", "[]", json.dumps({"version": 1, "logins": [{"server": 5}]}), '{"version": 9}']
+    for content in broken:
         store.path.write_text(content)
         store.path.chmod(0o600)
         with pytest.raises(LoginError, match="to go on: mv"):
