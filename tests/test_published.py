@@ -136,6 +136,21 @@ def test_wheel_runs_the_demo(user: Home, published: Published) -> None:
 # --- the README -------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads a unit of systemd")
+def test_service_runs_the_program_of_a_prefix(home: Home, published: Published, tmp_path: Path) -> None:
+    """After `pip install --prefix` it is the one there, though the interpreter has another one beside it."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+    run([*pip, "--no-index", "--ignore-installed", f"--prefix={tmp_path}", str(published.wheel)])
+    (packages,) = tmp_path.glob("lib/python*/site-packages")
+    program = tmp_path / "bin" / "llm-mcp"
+    assert Path(sys.executable).with_name("llm-mcp").exists()
+    del home.env["LLM_MCP_SOCKET"]
+    home.run(str(program), "service", "install", "--no-enable", env={"PYTHONPATH": str(packages)})
+    (unit,) = home.folder.rglob("llm-mcp.service")
+    (start,) = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    assert str(program) in start
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 

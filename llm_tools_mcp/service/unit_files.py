@@ -134,8 +134,6 @@ def current_program() -> Path:
 
 def _script_folders() -> Iterator[Path]:
     """Of a venv, pipx or uv tool; of `pip install --user` and `--prefix`; beside the command that runs."""
-    yield Path(sys.executable).parent
-    yield Path(sysconfig.get_path("scripts"))
     library = Path(__file__).absolute().parents[2]  # site-packages, or the checkout
     for scheme in sysconfig.get_scheme_names():
         for base in library.parents:
@@ -143,6 +141,9 @@ def _script_folders() -> Iterator[Path]:
             paths = sysconfig.get_paths(scheme, places)
             if library in (Path(paths["purelib"]), Path(paths["platlib"])):
                 yield Path(paths["scripts"])
+    # After these: the interpreter may have another llm-mcp beside it.
+    yield Path(sys.executable).parent
+    yield Path(sysconfig.get_path("scripts"))
     if Path(sys.argv[0]).is_absolute():
         yield Path(sys.argv[0]).parent
 
