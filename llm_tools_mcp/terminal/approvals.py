@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_tools_mcp.text.plain import plain
+from llm_tools_mcp.text.plain import plain, visible, visible_name
 
 from .questions import check_wish, choose, named
 from .tty import EndOfInput, Tty, Withdrawal, terminal
@@ -67,14 +67,14 @@ def _dialogue(tty: Tty, request: Request) -> Decision:
     tty.print()
     title = f"The model wants to call {named(request.tool)} of the MCP server {named(request.server)}"
     tty.print(f"{title}, with:" if text else f"{title}, without arguments.", bold=True)
-    is_cut = bool(tty.quote(text, most=_SHOWN))
+    is_cut = bool(tty.quote(text, most=_SHOWN, is_list=True))
     tty.print(_words(request.annotations))
     if request.before is not None:
         _show_change(tty, request.before, request.now)
     words = {NO: "no", ONCE: "once", TOOL: "this tool from now on", SERVER: "this server from now on"}
     words |= {"a": "all of the arguments"} if is_cut else {}
     while (choice := choose(tty, "Allow it?", words)) == "a":
-        tty.quote(text, most=100_000)
+        tty.quote(text, most=100_000, is_list=True)
     if choice != NO:
         return Decision(choice)
     reason = tty.ask("Why not? It is told to the model (Enter: nothing) > ")
@@ -88,16 +88,9 @@ def _arguments(arguments: Mapping[str, Any]) -> list[str]:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
         if len(text) > _MAX_VALUE:
             text = f"{text[:_MAX_VALUE]}\n({len(text) - _MAX_VALUE} more characters, which are not shown)"
-        first, *more = _visible(text).splitlines() or [""]
-        lines += [f"{_visible(name)}: {first}", *(f"    {line}" for line in more)]
+        first, *more = map(visible, text.split("\n"))
+        lines += [f"{visible_name(name)}: {first}", *(f"    {line}" for line in more)]
     return lines
-
-
-def _visible(text: str) -> str:
-    """With what nobody could see as escapes."""
-    if plain(text) == text:
-        return text
-    return "".join(c if plain(c) == c else ascii(c)[1:-1] for c in text)
 
 
 def _words(annotations: Mapping[str, Any]) -> str:
@@ -108,6 +101,6 @@ def _words(annotations: Mapping[str, Any]) -> str:
 def _show_change(tty: Tty, before: str, now: str) -> None:
     tty.print("It has changed since you allowed it:", bold=True)
     for line in difflib.unified_diff(
-        before.splitlines(), now.splitlines(), "when you allowed it", "now", lineterm="", n=1
+        before.split("\n"), now.split("\n"), "when you allowed it", "now", lineterm="", n=1
     ):
-        tty.quote(_visible(line), most=40)
+        tty.quote(visible(line), most=40, is_list=True)

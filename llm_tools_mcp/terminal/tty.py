@@ -74,21 +74,23 @@ class Tty:
         """A line of ours."""
         self._write(self._styled(text, **style) + "\n")
 
-    def quote(self, text: str, most: int = 40) -> int:
-        """A text of somebody else's: cleaned, behind a margin. How many lines beyond `most` are left out."""
-        lines = [
-            line for paragraph in plain(text).expandtabs(4).splitlines() for line in self._wrapped(paragraph)
-        ]
+    def quote(self, text: str, most: int = 40, *, is_list: bool = False) -> int:
+        """A text of somebody else's: cleaned, behind a margin. How many lines beyond `most` are left out.
+
+        `is_list`: each line means something by itself, and none may be forged by a long one.
+        """
+        paragraphs = plain(text).expandtabs(4).splitlines()
+        lines = [line for paragraph in paragraphs for line in self._wrapped(paragraph, is_list=is_list)]
         for line in lines[:most]:
             self.print(_MARGIN + line)
         if len(lines) > most:
             self.print(f"{_MARGIN}({len(lines) - most} more lines)")
         return max(0, len(lines) - most)
 
-    def _wrapped(self, paragraph: str) -> list[str]:
+    def _wrapped(self, paragraph: str, *, is_list: bool) -> list[str]:
         """What goes on below stands further in: it must not pass for a line of its own."""
         indent = " " * min(20, len(paragraph) - len(paragraph.lstrip()))
-        more = f"{indent}  " if indent else ""
+        more = f"{indent}      " if is_list else f"{indent}  " if indent else ""
         return textwrap.wrap(paragraph, self.width - len(_MARGIN), subsequent_indent=more) or [""]
 
     def ask(self, prompt: str) -> str:

@@ -20,19 +20,42 @@ _INVISIBLE = (
 )
 # How a character is to be drawn, as with emoji: once is a wish, a row of them is a message.
 _VARIATIONS = r"(?<=[\ufe0e\ufe0f])[\ufe0e\ufe0f]+"
+# The separators of lines and paragraphs, which end a line for str.splitlines as "\n" does.
+_SEPARATORS = str.maketrans("\u2028\u2029", "\n\n")
+# Names that cannot be taken for more than a name.
+_SIMPLE = r"(?a)[\w.$@/-]+"
 
 
 def plain(text: str) -> str:
     """Text without escape sequences, controls and what nobody sees; newlines and tabs stay.
 
-    Half characters (U+D800 to U+DFFF) cannot be written anywhere, and become question marks.
+    U+2028 and U+2029 become newlines: no other character ends a line. Half characters (U+D800 to U+DFFF)
+    cannot be written anywhere, and become question marks.
     """
     if text.isascii() and text.isprintable():
         return text
-    return _unwanted().sub("", text.replace("\r\n", "\n")).encode("utf-8", "replace").decode()
+    kept = _unwanted().sub("", text.replace("\r\n", "\n")).translate(_SEPARATORS)
+    return kept.encode("utf-8", "replace").decode()
+
+
+def visible(text: str) -> str:
+    """For a decision: one line, with all that `plain` would leave out, or that ends lines, as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _unseen().sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def visible_name(name: str) -> str:
+    """The same of a name, in quotes where it could be taken for more: `"a: 1, b"`."""
+    return name if re.fullmatch(_SIMPLE, name) else f'"{visible(name)}"'
 
 
 @cache
 def _unwanted() -> re.Pattern[str]:
     """Compiled when it is first needed: names are ASCII."""
     return re.compile(f"{_ESCAPES}|[{_CONTROLS}{_INVISIBLE}]|{_VARIATIONS}")
+
+
+@cache
+def _unseen() -> re.Pattern[str]:
+    return re.compile(rf"{_ESCAPES}|[\n\u2028\u2029\ud800-\udfff{_CONTROLS}{_INVISIBLE}]|{_VARIATIONS}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +65,13 @@ def prompt_in_terminal(
     prompt = calling(("act", {"text": text}))
     argv = [str(BIN / "llm"), option, "-m", "echo", "-T", toolbox, prompt]
     return converse(argv, *steps, env={**home.env, "TERM": "xterm"}, cwd=home.work, piped=piped)
+
+
+def approve_in_terminal(arguments: dict[str, Any]) -> Heard:
+    request = f"Request('srv', 'act', {arguments!r}, {{}})"
+    code = f"from llm_tools_mcp.terminal.approvals import *; ask_for_approval({request})"
+    env = {**os.environ, "TERM": "xterm"}
+    return converse([sys.executable, "-c", code], ("Allow it?", "o\n"), env=env, cwd=Path.cwd())
 
 
 def test_asked_and_remembered(acting: Home) -> None:
@@ -131,6 +140,16 @@ def test_whose_word_counts(acting: Home) -> None:
     for keys, toolbox, is_allowed in cases:
         configure(acting, **keys)
         assert (output(ask(toolbox, ("act", {"text": "x"}))) == "x") is is_allowed, keys
+
+
+def test_argument_cannot_pass_for_several() -> None:
+    """Neither by its name, nor by a value that goes on like the next one."""
+    value = "/tmp/a" + " " * 120 + "force: no\u2028force: no"
+    heard = approve_in_terminal({"path": value, "to: /tmp\nforce": "x", "a\u2028force": "x", "force": True})
+    shown = [line[4:] for line in heard.screen.splitlines() if line.startswith("  | ")]
+    assert [line for line in shown if line.startswith("force")] == ["force: true"]
+    assert '"to: /tmp\\nforce": x' in shown
+    assert '"a\\u2028force": x' in shown
 
 
 def test_for_all_servers(acting: Home) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from llm_tools_mcp.text import strict_json
-from llm_tools_mcp.text.plain import plain
+from llm_tools_mcp.text.plain import plain, visible, visible_name
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,23 @@ def test_what_nobody_sees_is_left_out(hidden: str) -> None:
 def test_what_people_write_stays(text: str) -> None:
     """Letters, marks that belong to them, emoji with their own variation."""
     assert plain(text) == text
+
+
+BREAKING = "\n\x0b\x0c\r\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+@pytest.mark.parametrize("character", [*BREAKING, "\x1b", "\u200b", "\u202e", "\ud800"])
+def test_nothing_ends_a_line_unseen(character: str) -> None:
+    """What splits lines does so as a newline or not at all; for a decision each stands there as an escape."""
+    assert len(plain(f"a{character}b").splitlines()) == len(plain(f"a{character}b").split("\n"))
+    assert visible(f"a{character}b") == f"a{ascii(character)[1:-1]}b"
+    assert visible_name(f"a{character}b") == f'"a{ascii(character)[1:-1]}b"'
+
+
+def test_names_look_like_nothing_else() -> None:
+    """One with what could be a value, or the next name, is in quotes."""
+    assert visible_name("@modelcontextprotocol/server-time_2.0") == "@modelcontextprotocol/server-time_2.0"
+    assert visible_name("path: /tmp, force") == '"path: /tmp, force"'
 
 
 def test_message_in_variations_is_left_out() -> None:
