@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import join, quote
@@ -13,9 +14,17 @@ import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import command
-from llm_tools_mcp.config import Project, find_project, is_disabled, named_entries, read_project
+from llm_tools_mcp.config import (
+    Project,
+    configured_names,
+    find_project,
+    is_disabled,
+    named_entries,
+    read_config,
+    read_project,
+)
 from llm_tools_mcp.errors import ConfigError, McpError
-from llm_tools_mcp.text.plain import plain
+from llm_tools_mcp.text.plain import plain, visible, visible_name
 
 if TYPE_CHECKING:
     from llm_tools_mcp.terminal.tty import Tty
@@ -24,6 +33,12 @@ _NAME = ".mcp.json"
 # Of an entry: what is told in words of its own.
 _URLS = ("url", "serverUrl", "httpUrl")
 _TOLD = ("command", "args", "env", "headers", *_URLS)
+# Words of ours, which no key of an entry may pass for.
+_LABELS = ("runs", "connects to")
+# Variables that decide which program runs, or what else runs within it.
+_DECIDING = re.compile(
+    r"PATH|IFS|ENV|BASH_ENV|SHELL|(LD|DYLD)_\w+|NODE_(OPTIONS|PATH)|PYTHON\w*|PERL5\w+|RUBY(OPT|LIB)|JAVA_TOOL_OPTIONS"
+)
 
 
 @command("trust", "llm mcp trust", "llm mcp trust ~/projects/site", "llm mcp trust --yes    # in a container")
@@ -107,47 +122,62 @@ def _is_agreed(project: Project, former: str | None) -> bool:
 def _show(tty: Tty, project: Project, former: str | None) -> None:
     tty.print(f"Prompts in {plain(project.folder)} and below would run, with your rights:", bold=True)
     for line in _described(project):
-        tty.quote(line, most=100_000)
+        tty.quote(line, most=100_000, is_list=True)
     if former is not None:
         tty.print("It has changed since you trusted it:", bold=True)
         _show_difference(tty, former, project.text)
 
 
 def _show_difference(tty: Tty, former: str, now: str) -> None:
-    for line in difflib.unified_diff(former.splitlines(), now.splitlines(), "trusted", "now", lineterm=""):
-        tty.quote(_visible(line), most=100_000)
+    for line in difflib.unified_diff(_lines(former), _lines(now), "trusted", "now", lineterm=""):
+        tty.quote(visible(line), most=100_000, is_list=True)
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").split("\n")
 
 
 def _described(project: Project) -> Iterator[str]:
-    """All that the entries say but the values of env and headers, which may be secrets."""
+    """All that the entries say but secrets; and what they would stand in for."""
+    own = _own_names()
     for name, entry in named_entries(project.text).items():
         off = " (disabled)" if is_disabled(entry) else ""
-        yield f"{_visible(name)}{off}"
+        instead = "    instead of your own server of this name" if name in own else ""
+        yield f"{visible_name(name)}{off}{instead}"
         yield from (f"    {line}" for line in _entry(entry if isinstance(entry, dict) else {}))
+
+
+def _own_names() -> list[str]:
+    try:
+        return configured_names(read_config())
+    except ConfigError:  # there is none, or none that is used
+        return []
 
 
 def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
     args = entry.get("args")
     words = [entry.get("command"), *(args if isinstance(args, list) else [])]
     if entry.get("command") is not None:
-        yield f"runs: {_visible(join(map(str, words)))}"
+        yield f"runs: {visible(join(map(str, words)))}"
     for key in _URLS:
         if key in entry:
-            yield f"connects to: {_visible(str(entry[key]))}"
+            yield f"connects to: {visible(str(entry[key]))}"
     for key in ("env", "headers"):
-        if isinstance(names := entry.get(key), dict) and names:
-            yield f"{key}: {', '.join(map(_visible, _with_sources(names)))}"
+        values = entry.get(key)
+        for name, value in values.items() if isinstance(values, dict) else ():
+            yield f"{key}: {visible_name(name)}{_public(key, name, value)}"
     for key, value in entry.items():
         if key not in _TOLD:
-            yield f"{_visible(key)}: {_visible(str(value))}"
+            label = f'"{key}"' if key in _LABELS else visible_name(key)
+            yield f"{label}: {visible(str(value))}"
 
 
-def _with_sources(values: Mapping[str, Any]) -> Iterator[str]:
-    """The names; and the placeholders, which say what of yours a server is given."""
-    for name, value in values.items():
-        yield f"{name}={value}" if isinstance(value, str) and "${" in value else str(name)
+def _public(key: str, name: str, value: object) -> str:
+    """What decides what runs, what of yours a server is given, and what is no secret."""
+    from llm_tools_mcp.config.secrecy import is_secret_value
 
-
-def _visible(text: str) -> str:
-    """What could not be seen, or drives terminals, as escapes: what is shown is what would run."""
-    return text if plain(text) == text and "\n" not in text else ascii(text)
+    text = str(value)
+    decides = key == "env" and _DECIDING.fullmatch(name)
+    if decides or "${" in text or (key == "env" and not is_secret_value(name, text)):
+        return f"={visible(text)}"
+    return ""
