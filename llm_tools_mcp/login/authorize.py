@@ -21,6 +21,7 @@ from llm_tools_mcp.errors import LoginError, LoginRefused
 
 from .callback import HOST, PATH, Listener, Redirect
 from .discovery import AuthorizationServer, Resource, find_resource, find_server
+from .pins import pinned
 from .records import LOGGED_OUT, Challenge, Login, Records, Registration, place_of
 from .registration import client_of, configured_client, document_client, known_registrations, register
 from .store import LoginStore
@@ -105,6 +106,7 @@ async def log_in(
     resource = await find_resource(http, url, challenge.metadata_url)
     server = await find_server(http, resource, url, oauth.issuer)
     _check(server)
+    pinned(records, oauth, url, server.issuer)
     previous = records.login(definition.name, url)
     wanted = _wanted_scopes(oauth, scopes, challenge, previous, resource, server)
     listener = Listener(urlsplit(oauth.redirect_uri).path or PATH if oauth.redirect_uri else PATH, person.say)
@@ -258,7 +260,8 @@ def _code(redirect: Redirect, request: _Request) -> str:
 async def _login(
     http: httpx2.AsyncClient, store: LoginStore, definition: ServerDefinition, request: _Request, code: str
 ) -> Login:
-    server, client = request.server, request.client
+    server, client, oauth = request.server, request.client, definition.oauth or OAuth()
+    store.change(lambda records: pinned(records, oauth, definition.url, server.issuer))
     try:
         grant = await request_token(http, server.token_endpoint, client, request.form(code))
     except LoginRefused as error:

@@ -74,7 +74,16 @@ class Challenge:
     metadata_url: str = ""
 
 
-Record = TypeVar("Record", Login, Registration, Challenge)
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The only authorization server that the config's client secret for this resource goes to: the first."""
+
+    url: str
+    client_id: str
+    issuer: str
+
+
+Record = TypeVar("Record", Login, Registration, Challenge, Pin)
 OfServer = TypeVar("OfServer", Login, Challenge)
 
 
@@ -85,6 +94,7 @@ class Records:
     logins: tuple[Login, ...] = ()
     registrations: tuple[Registration, ...] = ()
     challenges: tuple[Challenge, ...] = ()
+    pins: tuple[Pin, ...] = ()
 
     def login(self, server: str, url: str) -> Login | None:
         return _of(self.logins, server, url)
@@ -131,6 +141,13 @@ class Records:
         kept = [each for each in self.registrations if (each.issuer, each.client_id) != (issuer, client_id)]
         return replace(self, registrations=tuple(kept))
 
+    def pin(self, url: str, client_id: str) -> Pin | None:
+        place = place_of(url)
+        return next((each for each in self.pins if (each.url, each.client_id) == (place, client_id)), None)
+
+    def with_pin(self, pin: Pin) -> Records:
+        return replace(self, pins=(*self.pins, pin))
+
     # --- as JSON ------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
@@ -143,6 +160,7 @@ class Records:
             tuple(_made(Login, each) for each in value["logins"]),
             tuple(_made(Registration, each) for each in value["registrations"]),
             tuple(_made(Challenge, each) for each in value["challenges"]),
+            tuple(_made(Pin, each) for each in value.get("pins", ())),
         )
 
 

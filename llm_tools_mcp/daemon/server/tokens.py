@@ -42,7 +42,7 @@ class Renewals:
         oauth = definition.oauth
         if definition.can_log_in and oauth is not None and oauth.is_for_machines:
             key = definition.identity
-            return self._tokens.setdefault(key, MachineTokens(definition, client_for))
+            return self._tokens.setdefault(key, MachineTokens(definition, self.logins, client_for))
         if not definition.login:
             return None
         return self._tokens.setdefault(definition.login, LoginTokens(definition, self.logins, client_for))
@@ -148,9 +148,10 @@ def _if_usable(records: Records, login: Login) -> Records:
 class MachineTokens(Tokens):
     """Of a client that logs in as itself (`client_credentials`). Kept in memory: a new one costs nobody."""
 
-    def __init__(self, definition: ServerDefinition, client_for: ClientFor) -> None:
+    def __init__(self, definition: ServerDefinition, logins: Logins, client_for: ClientFor) -> None:
         super().__init__()
         self._definition = definition
+        self._logins = logins
         self._client_for = client_for
         self._token = Token("")
         self._found: tuple[Resource | None, AuthorizationServer] | None = None
@@ -170,6 +171,7 @@ class MachineTokens(Tokens):
         return self._demand is not None
 
     async def _renew(self, stale: Token) -> Token:  # noqa: ARG002 - nobody else has it
+        from llm_tools_mcp.login.pins import pinned
         from llm_tools_mcp.login.registration import configured_client
         from llm_tools_mcp.login.token import request_token
 
@@ -178,6 +180,9 @@ class MachineTokens(Tokens):
         resource, server = self._found or await self._discovered()
         client = configured_client(oauth, server)
         assert client is not None  # the config was checked
+        if oauth.client_secret and not oauth.issuer:  # else no file is needed
+            url = self._definition.url
+            await self._logins.change(lambda records: pinned(records, oauth, url, server.issuer))
         identifier = resource.identifier if resource is not None else place_of(self._definition.url)
         asked = self._demand.scopes if self._demand is not None else ()
         scopes = oauth.scopes or asked or (resource.scopes if resource is not None else ())

@@ -12,13 +12,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from starlette.responses import JSONResponse
+
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.pool.statistics import State
+from llm_tools_mcp.errors import LoginError
 from llm_tools_mcp.login.records import LOGGED_OUT
 from tests.daemon.live import Live, failure_of, living
 from tests.login.browsing import definition, expired, logged_in
-from tests.servers.guarded import Guarded, error, guarded, repeating
+from tests.servers.guarded import RESOURCE_METADATA, Guarded, error, guarded, repeating
 
 
 def with_login(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -215,6 +219,31 @@ async def test_machine_logs_in_by_itself(live: Live, server: Guarded) -> None:
     server.clients.clear()
     server.tokens.clear()
     assert "invalid_client" in (await failure_of(live.call(robot, "whoami"))).text
+
+
+@with_login
+async def test_secret_goes_to_the_first_issuer_alone(live: Live, server: Guarded) -> None:
+    """A resource that names another authorization server gets no secret, unless the entry says so."""
+    server.clients["robot"] = "s3cr3t-of-robot"
+    client = {"clientId": "robot", "clientSecret": "s3cr3t-of-robot"}
+    robot = definition(server.url, oauth={"grantType": "client_credentials", **client})
+    assert await live.call(robot, "whoami") == "robot"
+    await live.renewals.aclose()
+    with guarded() as thief:
+        thief.clients["robot"] = "s3cr3t-of-robot"
+        thief.announces["token_endpoint_auth_methods_supported"] = ["client_secret_post"]
+        named = {"resource": server.url, "authorization_servers": [thief.origin]}
+        server.faults[RESOURCE_METADATA] = lambda: JSONResponse(named)
+        server.tokens.clear()
+        later = definition(server.url, oauth={"grantType": "client_credentials", "scopes": "b", **client})
+        words = f"used with {server.origin}, and the server names {thief.origin} now"
+        text = (await failure_of(live.call(later, "whoami"))).text
+        assert (words in text, f'"issuer": "{thief.origin}"' in text) == (True, True)
+        with pytest.raises(LoginError, match=words):
+            await logged_in(live.folder, definition(server.url, oauth=client))
+        assert thief.asked("/token") == []
+        trusting = definition(server.url, oauth={**client, "issuer": thief.origin})
+        assert (await logged_in(live.folder, trusting)).issuer == thief.origin
 
 
 @with_login
