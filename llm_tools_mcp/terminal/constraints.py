@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from llm_tools_mcp.text.matching import BadPattern, matching
@@ -14,10 +15,15 @@ from llm_tools_mcp.text.plain import plain
 
 Schema = Mapping[str, Any]
 
+# After these no further pattern of a form is begun.
+_PATTERNS_SECONDS = 2.0
+# Of a bound that is shown.
+_MAX_DIGITS = 30
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.][^@\s]*")
 
 
 def text_problem(schema: Schema, value: Any) -> str:
+    """Without its pattern, which takes a process: see `unmatched`."""
     if not isinstance(value, str):
         return "a text is needed"
     if len(value) < _bound(schema, "minLength", 0):
@@ -25,21 +31,31 @@ def text_problem(schema: Schema, value: Any) -> str:
     if len(value) > _bound(schema, "maxLength", math.inf):
         return f"it needs {between(schema, 'minLength', 'maxLength')} characters"
     check = _FORMATS.get(str(schema.get("format")))
-    if check is not None and (why := check(value)):
-        return why
-    pattern = schema.get("pattern")
-    if isinstance(pattern, str) and not _matches(pattern, value):
-        return f"it has to match the pattern {plain(pattern)[:200]}"
-    return ""
+    return check(value) if check is not None else ""
 
 
 def _bound(schema: Schema, word: str, otherwise: float) -> float:
+    """An int stays one: it may be larger than any float, and is compared all the same."""
     value = schema.get(word)
-    return float(value) if isinstance(value, (int, float)) and _is_number(value) else otherwise
+    return value if _is_number(value) else otherwise
+
+
+def unmatched(pairs: Iterable[tuple[Schema, Any]]) -> list[str]:
+    """For each text why it does not match the `pattern` of its schema, or nothing.
+
+    What cannot be told, or not in time for all, is for the server to judge.
+    """
+    end = time.monotonic() + _PATTERNS_SECONDS
+    problems = []
+    for schema, text in pairs:
+        pattern = schema.get("pattern")
+        is_tried = isinstance(pattern, str) and time.monotonic() < end
+        is_match = not is_tried or _matches(str(pattern), text)
+        problems.append("" if is_match else f"it has to match the pattern {plain(str(pattern))[:200]}")
+    return problems
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """What cannot be told is for the server to judge."""
     try:
         return bool(matching(pattern, [text]))
     except BadPattern:
@@ -47,7 +63,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def number_problem(schema: Schema, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not _is_number(value):
         return "a number is needed"
     if schema.get("type") == "integer" and value != int(value):
         return "a whole number is needed"
@@ -108,8 +124,8 @@ _FORMATS: dict[str, Callable[[str], str]] = {
 
 def in_range(schema: Schema) -> str:
     """The bounds of a number, in words."""
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if _is_number(low) and _is_number(high):
+    low, high = _shown(schema, "minimum"), _shown(schema, "maximum")
+    if low and high:
         return f"{low} to {high}"
     words = {
         "minimum": "at least",
@@ -117,18 +133,26 @@ def in_range(schema: Schema) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "less than",
     }
-    return " and ".join(
-        f"{text} {schema[word]}" for word, text in words.items() if _is_number(schema.get(word))
-    )
+    return " and ".join(f"{text} {bound}" for word, text in words.items() if (bound := _shown(schema, word)))
 
 
 def between(schema: Schema, least: str, most: str) -> str:
     """How many, in words: `2 to 10`."""
-    low, high = schema.get(least), schema.get(most)
-    if _is_number(low) and _is_number(high):
-        return f"{low} to {high}" if low != high else f"{low}"
-    return f"at least {low}" if _is_number(low) else f"at most {high}" if _is_number(high) else ""
+    low, high = _shown(schema, least), _shown(schema, most)
+    if low and high:
+        return f"{low} to {high}" if low != high else low
+    return f"at least {low}" if low else f"at most {high}" if high else ""
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _shown(schema: Schema, word: str) -> str:
+    """A bound, if there is one."""
+    value = schema.get(word)
+    text = str(value) if _is_number(value) else ""
+    return text if len(text) <= _MAX_DIGITS else f"{text[:_MAX_DIGITS]}... ({len(text)} digits)"
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """No infinity, which JSON has as 1e999."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)

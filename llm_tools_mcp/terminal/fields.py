@@ -6,12 +6,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_tools_mcp.text.plain import plain
 
-from .constraints import between, choices_problem, in_range, number_problem, text_problem
+from .constraints import between, choices_problem, in_range, number_problem, text_problem, unmatched
 
 # Longer input is no line that a person types.
 _MAX_INPUT = 4000
@@ -56,6 +56,7 @@ class Field:
     schema: Mapping[str, Any]
     is_required: bool
     choices: tuple[Choice, ...] = ()
+    default: Any = None  # None also for one that does not fit
 
     @property
     def name(self) -> str:
@@ -72,14 +73,8 @@ class Field:
         is_text = self.kind in ("text", "integer")  # a description may say that no secret is meant
         return is_text and bool(_SECRET.search(f"{self.key} {self.schema.get('title', '')}"))
 
-    @property
-    def default(self) -> Any:
-        """None where there is none, or one that does not fit."""
-        value = self.schema.get("default")
-        return value if value is not None and not self.problem(value) else None
-
     def problem(self, value: Any) -> str:
-        """Why the value does not fit, or nothing."""
+        """Why the value does not fit, or nothing; but for the pattern of a text."""
         values = [choice.value for choice in self.choices]
         if self.kind == "text":
             return text_problem(self.schema, value)
@@ -99,12 +94,35 @@ class Field:
 
 def fields_of(form: str) -> list[Field]:
     """The fields in their order. Raises Unfit."""
-    schema = json.loads(form)
+    try:
+        schema = json.loads(form)
+    except (ValueError, RecursionError):  # also for a number of more digits than Python reads
+        raise Unfit("the form is no JSON that can be read") from None
     properties, required = schema.get("properties") or {}, schema.get("required") or []
+    if not isinstance(properties, dict):
+        raise Unfit("the form has no fields that could be read")
     if len(properties) > _MAX_FIELDS:
         raise Unfit(f"the form has more than {_MAX_FIELDS} fields")
     names = required if isinstance(required, list) else []
-    return [_field(key, value, is_required=key in names) for key, value in properties.items()]
+    return _with_defaults([_field(key, value, is_required=key in names) for key, value in properties.items()])
+
+
+def _with_defaults(fields: list[Field]) -> list[Field]:
+    """Those that fit; the patterns of all are tried together."""
+    values = [field.schema.get("default") for field in fields]
+    fitting = [
+        index
+        for index, (field, value) in enumerate(zip(fields, values, strict=True))
+        if value is not None and not field.problem(value)
+    ]
+    texts = [index for index in fitting if fields[index].kind == "text"]
+    problems = dict(
+        zip(texts, unmatched([(fields[index].schema, values[index]) for index in texts]), strict=True)
+    )
+    return [
+        replace(field, default=values[index]) if index in fitting and not problems.get(index) else field
+        for index, field in enumerate(fields)
+    ]
 
 
 def _field(key: str, written: object, *, is_required: bool) -> Field:
@@ -140,8 +158,9 @@ def _choices(schema: Mapping[str, Any]) -> tuple[Choice, ...]:
         titles = names if isinstance(names, list) and len(names) == len(values) else values
         pairs = list(zip(values, titles, strict=True))
     else:
-        options = schema.get("oneOf") or schema.get("anyOf") or []
-        known = [option for option in options if isinstance(option, dict) and "const" in option]
+        options = schema.get("oneOf") or schema.get("anyOf")
+        listed = options if isinstance(options, list) else []
+        known = [option for option in listed if isinstance(option, dict) and "const" in option]
         pairs = [(option["const"], option.get("title", option["const"])) for option in known]
     if len(pairs) > _MAX_CHOICES:
         raise Unfit(f"a field has more than {_MAX_CHOICES} choices")
@@ -156,7 +175,10 @@ def parse(field: Field, text: str) -> Any:
     if len(text) > _MAX_INPUT:
         raise Wrong(f"longer than {_MAX_INPUT} characters")
     value = _PARSERS[field.kind](field, "" if text == '""' else text)
-    if why := field.problem(value):
+    why = field.problem(value)
+    if not why and field.kind == "text":
+        (why,) = unmatched([(field.schema, value)])
+    if why:
         raise Wrong(why)
     return value
 

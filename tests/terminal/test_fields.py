@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from typing import Any
 
 import pytest
@@ -106,6 +107,51 @@ def test_what_does_not_fit(schema: dict[str, Any], typed: str, why: str) -> None
 def test_defaults(schema: dict[str, Any], default: object) -> None:
     """One that does not fit its own field is none."""
     assert field(schema).default == default
+
+
+BIG = 10**400
+
+
+@pytest.mark.parametrize(
+    ("schema", "expects", "default"),
+    [
+        ({"type": "string", "maxLength": BIG, "default": "x"}, "at most 1000", "x"),
+        ({"type": "string", "minLength": BIG, "default": "x"}, "at least 1000", None),
+        ({"type": "integer", "minimum": BIG, "default": 1}, "at least 1000", None),
+        ({"type": "number", "maximum": BIG, "default": 0.5}, "at most 1000", 0.5),
+        ({"type": "integer", "minimum": 1e999, "default": 3}, "whole number", 3),
+        ({"type": "integer", "default": 1e999}, "whole number", None),
+        ({"type": "integer", "default": float("nan")}, "whole number", None),
+        ({"type": "number", "default": float("nan")}, "number", None),
+        ({**TAGS, "maxItems": BIG, "default": ["a"]}, "1 to 1000", ["a"]),
+        ({"type": "string", "oneOf": 5, "default": "x"}, "text", "x"),
+    ],
+)
+def test_numbers_beyond_floats(schema: dict[str, Any], expects: str, default: object) -> None:
+    """They bound as any, are shown short, and what is no number at all is none."""
+    found = field(schema)
+    assert (expects in found.expects, len(found.expects) < 100) == (True, True)
+    assert found.default == default
+
+
+@pytest.mark.parametrize(
+    "form", [f'{{"properties": {{"a": {{"minimum": 1{"0" * 5000}}}}}}}', '{"properties": 5}']
+)
+def test_forms_that_cannot_be_read(form: str) -> None:
+    """They are declined with words."""
+    with pytest.raises(Unfit, match="the form"):
+        fields_of(form)
+
+
+def test_patterns_of_defaults_are_tried_once() -> None:
+    """A form full of slow ones does not hold the person up for each, nor again at each look."""
+    slow = {"type": "string", "pattern": "(a+)+$", "default": "a" * 60 + "!"}
+    wrong = {"type": "string", "pattern": "^b$", "default": "a"}
+    properties = {"wrong": wrong} | {f"slow{number}": slow for number in range(40)}
+    begun = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    fields = fields_of(json.dumps({"properties": properties}))
+    assert [one.default for one in fields] == [None, *[slow["default"]] * 40]
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun < 20
 
 
 @pytest.mark.parametrize("schema", [{"type": "object"}, {"type": "array", "items": {"type": "string"}}])

@@ -103,7 +103,10 @@ def _url(url: object) -> str:
 def _form(schema: object) -> str:
     if not isinstance(schema, Mapping) or not isinstance(schema.get("properties", {}), Mapping):
         raise Unaskable("requestedSchema has to be an object schema")
-    form = json.dumps(schema)
+    try:
+        form = json.dumps(schema)
+    except (ValueError, RecursionError):  # a number with more digits than Python writes
+        raise Unaskable("requestedSchema cannot be written as JSON") from None
     if len(form) > _MAX_FORM:
         raise Unaskable(f"requestedSchema is larger than {_MAX_FORM // 1024} KiB")
     return form
