@@ -12,13 +12,13 @@ from types import MappingProxyType
 from .footing import Footing, is_unchanged
 from .oauth import OAuth
 from .secrecy import (
-    HIDDEN,
     TELLING,
     holds_token,
     is_secret_value,
     public_command,
     public_path,
     secret_args,
+    without,
 )
 from .variables import NETWORK_VARIABLES, is_indifferent, is_inherited
 
@@ -50,8 +50,9 @@ class ServerDefinition:
     """Everything needed to reach one server. Times are seconds, and 0 means without limit.
 
     `env` is the child's complete environment; `own_env` names what the config itself sets in it.
-    `cwd` is absolute. `command` is the executable's absolute path where it was found. `folder` and `program`
-    are the footing of a process: which folder that was, and which version of the program.
+    `cwd` is absolute; `public_cwd` is for people. `command` is the executable's absolute path where it was
+    found. `folder` and `program` are the footing of a process: which folder that was, and which version of
+    the program.
     """
 
     name: str
@@ -63,10 +64,10 @@ class ServerDefinition:
     args: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = _secret()
     own_env: frozenset[str] = frozenset()
-    cwd: str = ""
+    cwd: str = field(default="", repr=False)
     cwd_is_pinned: bool = False
     umask: int = 0o022
-    folder: Footing = ()
+    folder: Footing = field(default=(), repr=False)
     program: Footing = field(default=(), repr=False)
     confided: frozenset[str] = field(default=frozenset(), repr=False)
 
@@ -111,11 +112,18 @@ class ServerDefinition:
     @property
     def target(self) -> str:
         """The program, or the url, without secrets: for people."""
-        is_program = self.transport is Transport.STDIO
-        shown = public_command(self.command) if is_program else public_url(self.url)
-        for value in filter(None, self.confided):
-            shown = shown.replace(value, HIDDEN)
-        return shown
+        if self.transport is Transport.STDIO:
+            return self.public(public_command(self.public(self.command)))
+        return self.public(public_url(self.public(self.url)))  # first: of `a?b` only half is the path
+
+    @property
+    def public_cwd(self) -> str:
+        """`cwd` without secrets: for people."""
+        return self.public(self.cwd)
+
+    def public(self, text: str) -> str:
+        """A text that holds strings of the config, without what was confided in them."""
+        return without(self.confided, text)
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from .problems import Problem, nested_key
-from .variables import NAME, NOTHING_CONFIDED, Confided
+from .secrecy import is_announced
+from .variables import NAME, NOTHING_CONFIDED, Confided, is_inherited
 
 _VARIABLE = re.compile(rf"(?:env:)?({NAME})(?::-(.*))?", re.DOTALL)
 # ${input:x}, ${vault:shop/token}, ${secrets.X}, ${{ secrets.X }}; not ${A:+b}, ${A:0:3} and so on of shells.
@@ -36,7 +37,7 @@ class Expansion:
     ) -> None:
         self._server, self._environment, self._confided = server, environment, confided
         self.used: set[str] = set()
-        """Values of what was confided: no message may repeat them."""
+        """Values of what was confided, and of variables that hold a secret: no message may repeat them."""
         self.problems: list[Problem] = []
         self._unset: dict[str, None] = {}
 
@@ -113,7 +114,9 @@ class Expansion:
     def _variable(self, key: str, name: str, default: str | None) -> str:
         value = self._environment.get(name)
         if default is not None:
-            return value or self._expanded(key, default)  # as in a shell, :- replaces an empty value too
+            value = value or self._expanded(key, default)  # as in a shell, :- replaces an empty value too
+        if value and not is_inherited(name) and is_announced(name, value):
+            self.used.add(value)
         if value is None:
             self._unset[name] = None
             hint = f"export it, or give a default: ${{{name}:-}}"

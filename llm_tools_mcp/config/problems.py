@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from llm_tools_mcp.errors import ConfigError
 
+from .secrecy import HIDDEN, holds_token
+
 SHOWN = 5
 
 
@@ -29,7 +31,8 @@ def nested_key(key: str, inner: str | int) -> str:
     """`args[0]`, `env.TOKEN`. What is no name ("Authorization: Bearer …") may be a secret: hidden."""
     if isinstance(inner, int):
         return f"{key}[{inner}]"
-    return f"{key}.{inner if re.fullmatch(r'[A-Za-z0-9_.-]{1,100}', inner) else '…'}"
+    is_name = re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", inner) and not holds_token(inner)
+    return f"{key}.{inner if is_name else HIDDEN}"
 
 
 def config_error(path: str, problems: Sequence[Problem], repair: str = "") -> ConfigError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from os.path import normpath
 
 _NAMES = "token|secret|passw|passphrase|key|auth|credential|cookie|bearer|session"
 TELLING = re.compile(_NAMES, re.IGNORECASE)
@@ -59,10 +60,34 @@ def holds_token(text: str) -> bool:
     return any(map(_looks_random, _LONG_RUN.findall(text)))
 
 
+def without(confided: Iterable[str], text: str) -> str:
+    """The text with what was given in confidence left out, also as a path of it is put in order."""
+    values = {shape for value in confided for shape in _shapes(value)}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    return text
+
+
+def _shapes(value: str) -> Iterator[str]:
+    below_home = value.removeprefix("~")
+    for shape in (value, *value.splitlines(), below_home, *map(_in_order, (value, below_home))):
+        if shape not in ("", ".", "..", "/"):
+            yield shape
+
+
+def _in_order(path: str) -> str:
+    return normpath(path).strip("/")  # which keeps two of them in front
+
+
+def is_announced(name: str, value: str) -> bool:
+    """Whether ${NAME} puts a secret there: as its name says, or its form."""
+    is_told = TELLING.search(name) or _TELLING_PART.search(name)
+    return bool(is_told or holds_token(value) or _CREDENTIALS.search(value))
+
+
 def is_secret_value(name: str, value: str) -> bool:
     """Whether an environment variable holds a secret: its name says so, or its form. us-east-1 is none."""
-    is_told = TELLING.search(name) or _TELLING_PART.search(name)
-    return bool(is_told or holds_token(value) or _CREDENTIALS.search(value) or _is_like_password(value))
+    return is_announced(name, value) or _is_like_password(value)
 
 
 def _is_like_password(value: str) -> bool:

@@ -115,3 +115,39 @@ def test_env_file(environ: dict[str, str]) -> None:
 def test_nothing_is_looked_at_that_is_not_mentioned(environ: dict[str, str]) -> None:
     """A config without them costs nothing."""
     assert confided('{"mcpServers": {"x": {"command": "a", "env": {"A": "${A}"}}}}', environ) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"command": "/usr/bin/x", "cwd": "/srv/${file:~/token}"},
+        {"command": "/usr/bin/x", "cwd": "${file:~/path}"},
+        {"command": "/usr/bin/x", "cwd": "/srv/${API_TOKEN}"},
+        {"command": "/usr/bin/x", "cwd": "/srv/${NO_TOKEN:-hunter2}"},
+        {"command": "/opt/${llm:tickets}/run"},
+        {"command": "${file:~/path} x"},
+        {"command": "serve-${API_TOKEN}"},
+        {"url": "http://h/${file:~/token}/mcp"},
+        {"url": "http://${file:~/query}/mcp"},
+        {"url": "http://h/${API_TOKEN}/mcp"},
+    ],
+)
+def test_secret_is_public_nowhere(entry: dict[str, Any], environ: dict[str, str], tmp_path: Path) -> None:
+    """Wherever what was confided lands, also in folder, program and address, no one is shown it."""
+    (tmp_path / "path").write_text(f"~//{SECRET}//inner/")
+    (tmp_path / "query").write_text(f"{SECRET}?key")
+    definition = one(entry, {**environ, "API_TOKEN": SECRET})
+    shown = (
+        f"{definition!r} {definition.target} {definition.public_cwd} {definition.public(definition.command)}"
+    )
+    assert SECRET not in shown
+    assert SECRET in f"{definition.cwd} {definition.command} {definition.url}"
+
+
+def test_name_in_an_env_file_may_be_a_secret(environ: dict[str, str], tmp_path: Path) -> None:
+    """As where the file is not one of KEY=value lines."""
+    token = "ghp_0123456789abcdefghij"
+    (tmp_path / "odd.env").write_text(f"{token}='${{NOPE}}'\n")
+    error = resolved({"command": "a", "envFile": "~/odd.env"}, environ).servers["x"]
+    assert isinstance(error, ConfigError)
+    assert token not in f"{error} {error!r}"

@@ -16,7 +16,7 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
         state=session.state.value,
         transport=definition.transport.value,
         target=paths.sendable(definition.target),
-        cwd=paths.sendable(definition.cwd),
+        cwd=paths.sendable(definition.public_cwd),
         pid=session.pid,
         memory_bytes=_memory(session.pid),
         tools=session.tool_count,

@@ -260,7 +260,7 @@ class Pool:
             twin = session.definition
             if definition.cache_key in session.cache_keys and twin.cwd != definition.cwd and session.is_live:
                 failure.text += (
-                    f"; {_TWIN}, {twin.cwd}: if there can be only one of it, give its entry a `cwd`, "
+                    f"; {_TWIN}, {twin.public_cwd}: if there can be only one of it, give its entry a `cwd`, "
                     "and all folders share it"
                 )
                 return

@@ -87,7 +87,7 @@ def _exists(command: str) -> bool:
 
 def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError) and not Path(definition.cwd).is_dir():
-        return f"its folder {definition.cwd} does not exist"
+        return f"its folder {definition.public_cwd} does not exist"
     if isinstance(error, FileNotFoundError) and not Path(definition.command).exists():
         what = f"command {definition.target!r} was not found on the PATH of the caller"
         return f"{what}; its arguments belong into `args`" if " " in definition.command else what

@@ -6,7 +6,7 @@ import glob
 import os
 import shlex
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,12 +135,13 @@ def _missing(name: str, definition: ServerDefinition) -> Finding | None:
     """`command` is absolute where it was found on the PATH of the server."""
     command = definition.command
     if "/" not in command:
-        return _not_on_the_path(name, command)
+        return _not_on_the_path(name, command, definition.public)
     path = Path(definition.cwd, command)
+    shown = definition.public(str(path))
     if not path.is_file():
-        return Finding(BAD, f"server {name!r}: there is no file {path}", "correct its command in the config")
+        return Finding(BAD, f"server {name!r}: there is no file {shown}", "correct its command in the config")
     if not os.access(path, os.X_OK):
-        return Finding(BAD, f"server {name!r}: {path} cannot be run", f"chmod +x {shlex.quote(str(path))}")
+        return Finding(BAD, f"server {name!r}: {shown} cannot be run", f"chmod +x {shlex.quote(shown)}")
     return None
 
 
@@ -154,13 +155,13 @@ def _unexpanded(name: str, definition: ServerDefinition) -> Iterator[Finding]:
             yield Finding(NOTE, f"{text}: no shell is there to replace it", "write ${HOME} instead")
 
 
-def _not_on_the_path(name: str, command: str) -> Finding:
-    text = f"server {name!r}: its command {command!r} is not on the PATH"
+def _not_on_the_path(name: str, command: str, public: Callable[[str], str]) -> Finding:
+    text = f"server {name!r}: its command {public(command)!r} is not on the PATH"
     elsewhere = _found_elsewhere(command)
     if elsewhere:
-        folder = shlex.quote(str(elsewhere.parent))
-        return Finding(BAD, f"{text}; it is {elsewhere}", f"export PATH={folder}:$PATH")
-    general = f"write its absolute path into the config, or install {command}"
+        folder = shlex.quote(public(str(elsewhere.parent)))
+        return Finding(BAD, f"{text}; it is {public(str(elsewhere))}", f"export PATH={folder}:$PATH")
+    general = f"write its absolute path into the config, or install {public(command)}"
     return Finding(BAD, text, _INSTALL.get(command, general))
 
 
