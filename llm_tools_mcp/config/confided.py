@@ -17,7 +17,7 @@ from typing import Any
 
 from llm_tools_mcp.system import access
 
-from .variables import ENV_FILE, Confided
+from .variables import ENV_FILE, Confided, is_utf8
 
 # What stands in the braces is the key of what is sent.
 _MENTION = re.compile(r"\$\{((?:file|llm|keyring):[^{}]+)\}")
@@ -39,11 +39,19 @@ def confided(text: str, environ: Mapping[str, str], folder: str = "") -> Confide
     missing: dict[str, str] = {}
     for key in dict.fromkeys(_wanted(text, environ)):
         kind, _, rest = key.partition(":")
+        if not is_utf8(key):
+            continue  # the wire takes no such key, and its server is refused for it (model.py)
         try:
-            values[key] = _READERS[kind](rest, environ, folder)
+            values[key] = _sendable(_READERS[kind](rest, environ, folder))
         except _Missing as reason:
             missing[key] = str(reason)
     return Confided(values, missing)
+
+
+def _sendable(value: str) -> str:
+    if not is_utf8(value):
+        raise _Missing("what stands there is no text: it holds half of a \\ud800 pair")
+    return value
 
 
 def _wanted(text: str, environ: Mapping[str, str]) -> Iterator[str]:

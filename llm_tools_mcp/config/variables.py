@@ -103,14 +103,15 @@ def _wanted(text: str, environ: Mapping[str, str]) -> set[str]:
 
 def _sendable(name: str, value: str) -> str | None:
     """None for exported shell functions and for bytes that are not UTF-8, which the wire refuses."""
-    if value.startswith("()") or not _is_utf8(name):
+    if value.startswith("()") or not is_utf8(name):
         return None
     if name == "PATH":  # one odd folder must not cost the others
-        return ":".join(folder for folder in value.split(":") if _is_utf8(folder))
-    return value if _is_utf8(value) else None
+        return ":".join(folder for folder in value.split(":") if is_utf8(folder))
+    return value if is_utf8(value) else None
 
 
-def _is_utf8(value: str) -> bool:
+def is_utf8(value: str) -> bool:
+    """Not so with half of a surrogate pair, of which neither a path nor the wire can be made."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -151,3 +151,24 @@ def test_name_in_an_env_file_may_be_a_secret(environ: dict[str, str], tmp_path: 
     error = resolved({"command": "a", "envFile": "~/odd.env"}, environ).servers["x"]
     assert isinstance(error, ConfigError)
     assert token not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"command": "a", "args": ["${file:~/\ud800}"]},
+        {"command": "a", "args": ["${llm:\udfff}"]},
+        {"command": "a", "args": ["${llm:odd}"]},
+        {"command": "a", "envFile": "~/\ud800"},
+    ],
+)
+def test_half_characters_are_an_error(entry: dict[str, Any], environ: dict[str, str], tmp_path: Path) -> None:
+    """A lone surrogate, which neither a path nor the wire can hold: the server fails, and all can be sent."""
+    (tmp_path / "llm" / "keys.json").write_text(json.dumps({"odd": "\ud800"}))
+    found = confided(json.dumps({"mcpServers": {"x": entry}}), environ, "")
+    for text in (*found.values, *found.values.values(), *found.missing, *found.missing.values()):
+        assert text.encode()
+    error = resolved(entry, environ).servers["x"]
+    assert isinstance(error, ConfigError)
+    assert "half of a \\ud800 pair" in str(error)
+    assert str(error).encode()

@@ -227,7 +227,7 @@ def _argument_words(schema: str) -> tuple[list[str], list[str]]:
     details: list[str] = []
     try:
         parsed = json.loads(schema or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deeply: found by its name and description
         return names, details
     _walk(parsed, names, details, 0)
     return names[:200], details[:600]

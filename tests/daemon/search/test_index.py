@@ -123,3 +123,11 @@ def test_spelling_prefers_the_nearest() -> None:
     assert speller.corrections("mesage")[0] == "message"
     assert speller.corrections("cmd") == ["command"]
     assert speller.corrections("zzz") == []
+
+
+def test_schema_of_any_depth_is_taken() -> None:
+    """Its tool is found by its name."""
+    depth = 100_000
+    deep = '{"properties":{"a":' * depth + "{}" + "}}" * depth
+    index = Index([*TOOLS, Entry("s", "unfathomable", "", "", deep)])
+    assert index.search("unfathomable", 1)[0].tool == "unfathomable"
