@@ -14,6 +14,8 @@ from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.progress import Display
 from llm_tools_mcp.text import strict_json
+from llm_tools_mcp.text.media_type import UNKNOWN, media_type
+from llm_tools_mcp.text.plain import plain
 
 from .asking import Answerer
 from .caller import make_caller
@@ -158,7 +160,7 @@ def resource_of(server: str, item: Mapping[str, Any]) -> Resource:
         _text(item.get("uriTemplate" if is_template else "uri")),
         _text(item.get("title")) or _text(item.get("name")),
         _text(item.get("description")),
-        _text(item.get("mimeType")),
+        media_type(item.get("mimeType")),
         size if isinstance(size, int) else None,
         is_template,
     )
@@ -181,7 +183,7 @@ def contents_of(item: Mapping[str, Any]) -> Contents:
     if kind == "resource":
         inner = item.get("resource")
         return contents_of(inner if isinstance(inner, dict) else {})
-    uri, mime_type = _text(item.get("uri")), _text(item.get("mimeType"))
+    uri, mime_type = _text(item.get("uri")), media_type(item.get("mimeType"))
     if kind == "resource_link":
         return Contents("", "", f"{_text(item.get('title')) or _text(item.get('name')) or 'resource'}: {uri}")
     coded = item.get("blob") if "blob" in item else item.get("data")
@@ -190,7 +192,7 @@ def contents_of(item: Mapping[str, Any]) -> Contents:
     try:
         return Contents(
             uri,
-            mime_type or "application/octet-stream",
+            mime_type or UNKNOWN,
             data=base64.b64decode("".join(_text(coded).split()), validate=True),
         )
     except (binascii.Error, ValueError):
@@ -199,7 +201,8 @@ def contents_of(item: Mapping[str, Any]) -> Contents:
 
 def _message_of(item: Mapping[str, Any]) -> Message:
     content = item.get("content")
-    return Message(_text(item.get("role")), contents_of(content if isinstance(content, dict) else {}))
+    role = " ".join(plain(_text(item.get("role"))).split())
+    return Message(role, contents_of(content if isinstance(content, dict) else {}))
 
 
 def _text(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import llm
 
 from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.text.plain import plain
 
 from .results import DEFAULT_LIMIT
 
@@ -56,7 +57,8 @@ def load_fragment(address: str) -> list[Piece]:
 def piece_of(address: str, contents: Contents) -> Piece:
     """`address` is where it comes from, which `llm logs` shows."""
     if contents.text is not None:
-        return llm.Fragment(contents.text, f"{PREFIX}:{address}")  # type: ignore[no-untyped-call]
+        source = " ".join(plain(f"{PREFIX}:{address}").split())  # shown on terminals by `llm logs`
+        return llm.Fragment(contents.text, source)  # type: ignore[no-untyped-call]
     return llm.Attachment(type=contents.mime_type, content=contents.data)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import llm
 import pytest
 
 from llm_tools_mcp.client import templates
-from llm_tools_mcp.client.requests import Contents, contents_of, split_address
+from llm_tools_mcp.client.requests import Contents, _message_of, contents_of, resource_of, split_address
 from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.plugin.fragments import piece_of
 
 TEMPLATE = "weather://{city}/{+day}{?units}"
 
@@ -87,3 +89,25 @@ def test_bytes_that_are_none() -> None:
     """What cannot be decoded is an error, not an empty file."""
     with pytest.raises(McpError, match="not valid base64"):
         contents_of({"uri": "u", "blob": "***"})
+
+
+ODD = "x/\x1b]0;owned\x07\x1b[31m"
+
+
+@pytest.mark.parametrize("odd", [ODD, "image/png\nAuthorization: x", "image/png\u2028x", "png", 5, None])
+def test_type_that_is_none(odd: object) -> None:
+    """In its own errors llm shows it uncleaned: it counts as unknown, of contents and in listings."""
+    assert contents_of({"uri": "u", "blob": "AAAA", "mimeType": odd}).mime_type == "application/octet-stream"
+    assert contents_of({"uri": "u", "text": "x", "mimeType": odd}).mime_type == ""
+    assert resource_of("srv", {"uri": "u", "mimeType": odd}).mime_type == ""
+    assert contents_of({"blob": "", "mimeType": " image/svg+xml; charset=utf-8"}).mime_type.startswith(
+        "image/svg"
+    )
+
+
+def test_names_that_drive_terminals_on_their_way_to_llm() -> None:
+    """The source of a fragment, which `llm logs` shows, and the role of a message."""
+    piece = piece_of(f"srv/{ODD}", Contents("u", "", "text"))
+    assert isinstance(piece, llm.Fragment)
+    assert piece.source == "mcp:srv/x/"
+    assert _message_of({"role": "\x1b[31muser\n", "content": {"type": "text", "text": "x"}}).role == "user"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
 from llm_tools_mcp.text import strict_json
+from llm_tools_mcp.text.media_type import UNKNOWN, media_type
 from llm_tools_mcp.text.plain import plain
 
 from .saying import says_more
@@ -31,11 +32,6 @@ _ENVELOPE_BYTES = 100
 # Of a schema: what a model reads as words.
 _READ = frozenset({"description", "title", "$comment"})
 
-# RFC 2045, without quoted values: what else stands there is no type, and may be a line of its own.
-_MIME_TYPE = re.compile(
-    r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:;[ ]?[\w!#$&^.+-]{1,60}=[\w!#$&^.+-]{1,100}){0,5}", re.ASCII
-)
-_UNKNOWN_TYPE = "application/octet-stream"
 # RFC 2397, where a server has put the whole instead of the data alone.
 _DATA_URL = re.compile(r"\s*data:([^;,]{0,100})(?:;[^;,]{0,100}){0,5};base64,", re.IGNORECASE)
 _OF_URLS = str.maketrans("-_", "+/")
@@ -133,7 +129,7 @@ def _write_media(data: object, mime_type: object, uri: str, wire: v1.Content) ->
     except (binascii.Error, ValueError):
         wire.text = "[content that is not valid base64]"
         return
-    wire.media.mime_type = _mime_type(mime_type) or _mime_type(url and url[1]) or _UNKNOWN_TYPE
+    wire.media.mime_type = media_type(mime_type) or media_type(url and url[1]) or UNKNOWN
     wire.media.uri = uri
 
 
@@ -149,13 +145,7 @@ def _write_link(block: JsonObject, wire: v1.ResourceLink) -> None:
     wire.uri = _line(block.get("uri"))
     wire.name = _line(block.get("title")) or _line(block.get("name"))
     wire.description = _line(block.get("description"))
-    wire.mime_type = _mime_type(block.get("mimeType"))
-
-
-def _mime_type(value: object) -> str:
-    """Empty where it is none."""
-    text = value.strip() if isinstance(value, str) else ""
-    return text if _MIME_TYPE.fullmatch(text) else ""
+    wire.mime_type = media_type(block.get("mimeType"))
 
 
 def _line(value: object) -> str:
