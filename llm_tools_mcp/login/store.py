@@ -28,11 +28,14 @@ _NOTHING = Records()
 
 
 class Stamp(NamedTuple):
-    """Which version of the file this is."""
+    """Which version of the file this is, and whether it may be read: a repair by chmod or chown counts."""
 
     changed: int
     inode: int
     size: int
+    status_changed: int
+    mode: int
+    owner: int
 
 
 class LoginStore:
@@ -52,7 +55,14 @@ class LoginStore:
             status = os.stat(self.path)  # noqa: PTH116 - asked for each prompt and call
         except OSError:
             return None
-        return Stamp(status.st_mtime_ns, status.st_ino, status.st_size)
+        return Stamp(
+            status.st_mtime_ns,
+            status.st_ino,
+            status.st_size,
+            status.st_ctime_ns,
+            status.st_mode,
+            status.st_uid,
+        )
 
     def read(self) -> Records:
         """Raises LoginsUnusable."""

@@ -274,3 +274,14 @@ async def test_damaged_store_is_said_where_it_matters(live: Live, server: Guarde
     assert "needs a login: llm mcp login guarded; the store of logins" in failure.text
     assert "is damaged; to go on: mv" in failure.text
     assert live.logins.store.path.read_text() == "{"
+
+
+@with_login
+async def test_repair_counts_at_once(live: Live, server: Guarded) -> None:
+    """After the chmod that the message tells, the next call goes on: nothing else has to be touched."""
+    assert await live.call(known(live, server), "whoami") == "client-1"
+    live.logins.store.path.chmod(0o644)
+    failure = await failure_of(live.call(known(live, server), "whoami"))
+    assert "chmod 600" in failure.text
+    live.logins.store.path.chmod(0o600)
+    assert await live.call(known(live, server), "whoami") == "client-1"
