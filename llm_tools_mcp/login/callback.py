@@ -16,6 +16,8 @@ HOST = "127.0.0.1"
 PATH = "/callback"
 # Seconds, and bytes, that a request may take.
 _REQUEST_SECONDS, _MAX_LINE = 10.0, 16 * 1024
+# Seconds that the last page may take.
+_PAGE_SECONDS = 2.0
 _STYLE = "body{font:18px/1.5 system-ui,sans-serif;margin:18vh auto;max-width:34em;padding:0 1em}"
 
 
@@ -60,6 +62,7 @@ class Listener:
         self._redirect: asyncio.Future[Redirect] = loop.create_future()
         self._outcome: asyncio.Future[str] = loop.create_future()
         self._serving: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()  # of these, without a request so far
 
     async def start(self, port: int) -> None:
         """0 is any free one. Raises LoginError where the port is taken."""
@@ -82,8 +85,10 @@ class Listener:
         if not self._outcome.done():
             self._outcome.set_result(outcome)
         self._server.close()
+        for task in self._idle:
+            task.cancel()  # browsers open connections that they never use
         if self._serving:
-            await asyncio.wait(self._serving, timeout=2)
+            await asyncio.wait(self._serving, timeout=_PAGE_SECONDS)
         for task in self._serving:
             task.cancel()
         self._server = None
@@ -94,14 +99,19 @@ class Listener:
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
+        self._idle.add(task)
         try:
-            with suppress(OSError, ValueError, asyncio.TimeoutError, asyncio.IncompleteReadError):
+            # Whoever cancels it is `finish`, and asyncio would write a traceback.
+            quiet = (OSError, ValueError, asyncio.TimeoutError, asyncio.IncompleteReadError)
+            with suppress(*quiet, asyncio.CancelledError):
                 target = await asyncio.wait_for(_target(reader), _REQUEST_SECONDS)
+                self._idle.discard(task)
                 status, text = await self._answer(target)
                 writer.write(_page(status, text))
                 await writer.drain()
         finally:
             self._serving.discard(task)
+            self._idle.discard(task)
             writer.close()
 
     async def _answer(self, target: str | None) -> tuple[str, str]:
