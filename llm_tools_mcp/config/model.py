@@ -29,6 +29,7 @@ from llm_tools_mcp.errors import ConfigError
 from .approval import APPROVALS, NEVER
 from .definition import public_url
 from .document import decoded, is_disabled
+from .guards import misspelt_guards
 from .problems import Problem, config_error, nested_key
 from .secrecy import public_command
 
@@ -36,6 +37,7 @@ ALLOWED_TYPES = ("stdio", "http", "streamable-http", "sse")
 # As other clients call them. Of what is `remote` the url tells which kind it is.
 _STDIO_TYPES = frozenset({"stdio", "local"})
 _TYPES = _STDIO_TYPES | {*ALLOWED_TYPES, "streamableHttp", "streamable_http", "remote"}
+_TOP_KEYS = frozenset({"approve", "maxServers", "mcpServers", "search"})
 _URLS = ("url", "serverUrl", "httpUrl")
 
 _NOT_AN_OBJECT = "Input should be an object"
@@ -158,6 +160,8 @@ def enabled_servers(path: str, text: str) -> dict[str, Any]:
     servers = top["mcpServers"]
     if not isinstance(servers, dict):
         raise config_error(path, [Problem(_NOT_AN_OBJECT, key="mcpServers")])
+    if misspelt := list(misspelt_guards(top, _TOP_KEYS, ("approve",))):
+        raise config_error(path, misspelt)
     return {name: value for name, value in servers.items() if not is_disabled(value)}
 
 
@@ -200,6 +204,8 @@ def _validated_server(name: str, value: object) -> StdioEntry | RemoteEntry | li
     unclear = _unclear_type(name, value)
     if unclear:
         return [unclear]
+    if misspelt := list(misspelt_guards(value, KNOWN_KEYS, server=name)):
+        return misspelt
     try:
         return _model(value).model_validate(value)
     except ValidationError as error:

@@ -370,3 +370,14 @@ def test_protocol(written, asked):
     assert one({"command": "a", "protocol": written}, protocol=asked).protocol is (
         asked or Protocol(written or "auto")
     )
+
+
+@pytest.mark.parametrize("key", ["aprove", "excludeTool", "excludetools", "disable", "IncludeTools"])
+def test_misspelt_guard_is_a_mistake(key: str) -> None:
+    """A key that was to keep a model from something would else guard nothing, and nobody would know."""
+    assert f"key '{key}': is unknown; did you mean '" in failure({"command": "x", key: True})
+
+
+def test_misspelt_approve_beside_the_servers_is_a_mistake() -> None:
+    """It was meant for all of them: none is used without it."""
+    assert "key 'aprove': is unknown; did you mean 'approve'" in refused('{"mcpServers": {}, "aprove": ""}')

@@ -53,7 +53,8 @@ def test_faults_are_named_with_what_to_type(home: Home) -> None:
         {
             "gone": {"command": "uvx-that-is-not-there"},
             "unset": {"command": "sh", "env": {"A": "${NOT_SET_ANYWHERE}"}},
-            "key": {**entry(faulty_server("fine")), "includeTool": ["x"]},
+            "guard": {**entry(faulty_server("fine")), "includeTool": ["x"]},
+            "key": {**entry(faulty_server("fine")), "tmout": 5},
         }
     ).chmod(0o660)
     found = findings(home, code=1)
@@ -61,9 +62,8 @@ def test_faults_are_named_with_what_to_type(home: Home) -> None:
         "'gone': its command 'uvx-that-is-not-there' is not on the PATH" in text for text in found["bad"]
     )
     assert any("NOT_SET_ANYWHERE" in text for text in found["bad"])
-    assert any(
-        "'includeTool' is unknown and ignored; did you mean 'includeTools'?" in text for text in found["note"]
-    )
+    assert any("'includeTool': is unknown; did you mean 'includeTools'?" in text for text in found["bad"])
+    assert any("'tmout' is unknown and ignored; did you mean 'timeout'?" in text for text in found["note"])
     assert any("can be written by its group" in text for text in found["note"])
     shown = home.run_cli("doctor", "--no-connect", check=False).stdout
     assert f"→ chmod g-w {home.config}" in shown
