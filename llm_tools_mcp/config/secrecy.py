@@ -21,6 +21,10 @@ _BETWEEN_WORDS = re.compile(r"[-_./:,;@=\s]")
 _PASSWORD = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[A-Za-z\d]{6,}")
 _PARTS_OF_A_PASSWORD = 2
 _ODD_SIGNS = re.compile(r"[!$%^&*#]")
+# How tokens of well-known services begin: OpenAI, Stripe, GitHub, GitLab, Slack, Hugging Face, AWS, Google.
+_KNOWN_BEGINNING = re.compile(
+    r"(?:sk|pk|rk|gh[oprsu]|github_pat|glpat|xox[abeprs]|hf|pypi)[-_]\S{6}|(?:AKIA|ASIA|AIza|eyJ)\S{12}"
+)
 HIDDEN = "…"
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 
@@ -81,7 +85,7 @@ def _in_order(path: str) -> str:
 
 def is_announced(name: str, value: str) -> bool:
     """Whether ${NAME} puts a secret there: as its name says, or its form."""
-    is_told = TELLING.search(name) or _TELLING_PART.search(name)
+    is_told = TELLING.search(name) or _TELLING_PART.search(name) or _KNOWN_BEGINNING.match(value)
     return bool(is_told or holds_token(value) or _CREDENTIALS.search(value))
 
 
