@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import stat
@@ -14,6 +13,7 @@ from typing import Any
 
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.system import access
+from llm_tools_mcp.system.locking import LockHeld, exclusively
 
 _VERSION = 1
 _MAX_BYTES = 16 << 20
@@ -61,23 +61,14 @@ class ConsentStore:
         """What is agreed to, to be changed; on disk when the block has ended. Raises ConsentUnusable."""
         try:
             access.make_private_folder(self.path.parent)
-            with self._locked():
+            with exclusively(self.path.with_name(f"{self.path.name}.lock")):
                 agreed = self.read()
                 yield agreed
                 self._replace(json.dumps({"version": _VERSION, "agreed": agreed}, indent=1))
+        except LockHeld as error:
+            raise ConsentUnusable(f"{self.path} {error}; {error.repair}") from None
         except OSError as error:
             raise ConsentUnusable(f"{self.path} cannot be written: {error.strerror}") from None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Never unlinked: a lock on a removed file would exclude nobody."""
-        lock = self.path.with_name(f"{self.path.name}.lock")
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _replace(self, text: str) -> None:
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".new-")  # 0600

@@ -6,19 +6,19 @@ refused, and never overwritten.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shlex
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from llm_tools_mcp.errors import LoginsUnusable
 from llm_tools_mcp.system.access import make_private_folder, open_unwaiting
+from llm_tools_mcp.system.locking import LockHeld, exclusively
 
 from .records import Records
 
@@ -78,16 +78,18 @@ class LoginStore:
     def change(self, change: Callable[[Records], Records]) -> Records:
         """Replace what is stored by what `change` makes of it; on disk when this returns.
 
-        Raises LoginsUnusable, also where it cannot be written.
+        Raises LoginsUnusable, also where it cannot be written, or another process holds it for too long.
         """
         try:
             make_private_folder(self.path.parent)
-            with _locked(self.path.with_name(f"{self.path.name}.lock")):
+            with exclusively(self.path.with_name(f"{self.path.name}.lock")):
                 before = self._load() if self.path.exists() else _NOTHING
                 after = change(before)
                 if after != before:
                     _replace(Path(os.path.realpath(self.path)), _encoded(after))
                 return after
+        except LockHeld as error:
+            raise LoginsUnusable(str(self.path), str(error), error.repair) from None
         except OSError as error:
             repair = f"make room, or the folder writable: {shlex.quote(str(self.path.parent))}"
             raise LoginsUnusable(str(self.path), f"cannot be written: {error.strerror}", repair) from error
@@ -134,16 +136,6 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise LoginsUnusable(str(path), f"belongs to another user (uid {status.st_uid})", repair)
     if status.st_mode & 0o077:
         raise LoginsUnusable(str(path), "can be read by others", f"chmod 600 {word}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _replace(path: Path, content: bytes) -> None:
