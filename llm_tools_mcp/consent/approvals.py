@@ -16,6 +16,9 @@ from llm_tools_mcp import paths
 
 from .store import ConsentStore
 
+# Seconds since the epoch of a moment that can be shown: the year 5138.
+_LATEST = 1e11
+
 
 @dataclass(frozen=True, slots=True)
 class ToolText:
@@ -44,7 +47,7 @@ class Approvals:
     """By the server's consent key, then by the name of the tool."""
 
     def __init__(self) -> None:
-        self._store = ConsentStore(paths.data_folder() / "approvals.json")
+        self._store = ConsentStore(paths.data_folder() / "approvals.json", _is_sound)
 
     def is_approved(self, key: str, tool: ToolText) -> bool:
         known = self._known(key, tool.name)
@@ -59,9 +62,7 @@ class Approvals:
 
     def _known(self, key: str, tool: str) -> dict[str, Any] | None:
         server = self._store.read().get(key)
-        tools = server.get("tools") if isinstance(server, dict) else None
-        known = tools.get(tool) if isinstance(tools, dict) else None
-        return known if isinstance(known, dict) else None
+        return server["tools"].get(tool) if server is not None else None
 
     def approve(self, key: str, server: str, tools: Iterable[ToolText]) -> None:
         now = time.time()
@@ -81,7 +82,7 @@ class Approvals:
         found = [
             Approval(str(entry.get("server", "")), tool, float(known.get("since", 0)))
             for entry in self._store.read().values()
-            for tool, known in entry.get("tools", {}).items()
+            for tool, known in entry["tools"].items()
         ]
         return sorted(found, key=lambda approval: (approval.server, approval.tool))
 
@@ -99,3 +100,10 @@ class Approvals:
                 if not entry["tools"]:
                     del agreed[key]
         return count
+
+
+def _is_sound(entry: Any) -> bool:
+    """Of one server. What is of another form may raise, too."""
+    return isinstance(entry["server"], str) and all(
+        isinstance(tool["digest"], str) and 0 <= tool["since"] < _LATEST for tool in entry["tools"].values()
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from shlex import quote
+from typing import Any
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.config import ConfigSource, Project, find_project, read_config, read_project
@@ -19,22 +20,20 @@ class Projects:
     """By the path of the file: its hash, its text (to show what changed), and what was decided."""
 
     def __init__(self) -> None:
-        self._store = ConsentStore(paths.data_folder() / "projects.json")
+        self._store = ConsentStore(paths.data_folder() / "projects.json", _is_sound)
 
     def decision(self, project: Project) -> str:
         """TRUSTED, IGNORED, or nothing for one that was not decided on, or has changed since."""
         known = self._known(project.path)
-        return str(known.get("decision", "")) if known.get("digest") == project.digest else ""
+        return known["decision"] if known.get("digest") == project.digest else ""
 
     def former(self, project: Project) -> str | None:
         """The text that was trusted before; None where none was."""
         known = self._known(project.path)
-        text = known.get("text")
-        return text if known.get("decision") == TRUSTED and isinstance(text, str) else None
+        return known["text"] if known.get("decision") == TRUSTED else None
 
-    def _known(self, path: str) -> dict[str, object]:
-        known = self._store.read().get(path)
-        return known if isinstance(known, dict) else {}
+    def _known(self, path: str) -> dict[str, str]:
+        return dict(self._store.read().get(path, {}))
 
     def decide(self, project: Project, decision: str) -> None:
         with self._store.changed() as agreed:
@@ -48,6 +47,11 @@ class Projects:
         """Whether it was known."""
         with self._store.changed() as agreed:
             return agreed.pop(path, None) is not None
+
+
+def _is_sound(entry: Any) -> bool:
+    """Of one project. What is of another form may raise, too."""
+    return all(isinstance(entry[key], str) for key in ("digest", "decision", "text"))
 
 
 def read_config_here() -> ConfigSource:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ class ConsentUnusable(McpError):
 
 
 class ConsentStore:
-    """A JSON object below a version. `path` need not exist."""
+    """A JSON object below a version. `path` need not exist. `is_sound`: whether one entry can be used."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_sound: Callable[[Any], bool]) -> None:
         self.path = path
+        self._is_sound = is_sound
 
     def read(self) -> dict[str, Any]:
         """Raises ConsentUnusable."""
@@ -43,18 +45,23 @@ class ConsentStore:
 
     def _check(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
-            raise ConsentUnusable(f"{self.path} is no regular file; remove it")
+            raise self._unusable("is no regular file")
         if status.st_uid not in (os.geteuid(), 0) or status.st_mode & stat.S_IWOTH:
-            raise ConsentUnusable(f"{self.path} is refused: others may have written it; remove it")
+            raise self._unusable("is refused: others may have written it")
 
     def _decoded(self, content: bytes) -> dict[str, Any]:
         try:
             document = json.loads(content)
-            if document["version"] == _VERSION and isinstance(document["agreed"], dict):
-                return dict(document["agreed"])
-        except (ValueError, LookupError, TypeError, RecursionError):
+            agreed = document["agreed"]
+            if document["version"] == _VERSION and all(map(self._is_sound, agreed.values())):
+                return dict(agreed)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             pass
-        raise ConsentUnusable(f"{self.path} is damaged, or of another version of this program; remove it")
+        raise self._unusable("is damaged, or of another version of this program")
+
+    def _unusable(self, detail: str) -> ConsentUnusable:
+        word = shlex.quote(str(self.path))
+        return ConsentUnusable(f"{self.path} {detail}; to be asked anew: mv {word} {word}.old")
 
     @contextmanager
     def changed(self) -> Iterator[dict[str, Any]]:

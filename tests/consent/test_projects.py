@@ -124,7 +124,7 @@ def test_pipe_for_a_store_is_refused(tmp_path: Path, name: str) -> None:
     """Nobody waits for what will never be written to it."""
     path = tmp_path / f"{name}.json"
     os.mkfifo(path, 0o600)
-    store = LoginStore(path) if name == "logins" else ConsentStore(path)
+    store = LoginStore(path) if name == "logins" else ConsentStore(path, bool)
     with pytest.raises((ConsentUnusable, LoginsUnusable), match="regular file"):
         store.read()
 
@@ -193,7 +193,13 @@ def test_nothing_is_forged_or_left_out(home: Home) -> None:
     assert "mine    instead of your own server of this name" in shown
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 2, "agreed": {}}', '{"version": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", '{"version": 2, "agreed": {}}', '{"version": 1}', '{"version": 1, "agreed": []}'),
+        *('{"version": 1, "agreed": {"x": 1}}', '{"version": 1, "agreed": {"x": {"digest": 1}}}'),
+    ],
+)
 def test_damaged_consent(home: Home, content: str) -> None:
     """It counts as no consent, is said, and is not overwritten."""
     file = write(home.work, {"a": {"command": "true"}})
