@@ -28,7 +28,8 @@ def demand_in(headers: Iterable[str]) -> Demand:
     for value in headers:
         if begin := _BEARER.search(value):
             found = parameters(value[begin.end() :])
-            scopes = tuple(dict.fromkeys(found.get("scope", "").split()))
+            asked = filter(str.isprintable, found.get("scope", "").split())
+            scopes = tuple(dict.fromkeys(asked))
             return Demand(found.get("error", ""), scopes, found.get("resource_metadata", ""))
     return Demand()
 

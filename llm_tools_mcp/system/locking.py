@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # Seconds. Who holds such a lock writes one small file.
-_PATIENCE, _POLL = 10.0, 0.02
+_PATIENCE, _POLL = 5.0, 0.02
 
 
 class LockHeld(Exception):

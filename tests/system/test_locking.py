@@ -16,7 +16,7 @@ from llm_tools_mcp.system.locking import exclusively
 def test_held_lock_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who finds a store held for too long says so, with the lock, and changes nothing."""
     monkeypatch.setattr(locking, "_PATIENCE", 0.05)
-    logins, consents = LoginStore(tmp_path / "logins.json"), ConsentStore(tmp_path / "approvals.json")
+    logins, consents = LoginStore(tmp_path / "logins.json"), ConsentStore(tmp_path / "approvals.json", _any)
     uses = ((logins, lambda: logins.change(lambda records: records)), (consents, lambda: agree(consents)))
     for store, use in uses:
         lock = store.path.with_name(f"{store.path.name}.lock")
@@ -26,6 +26,10 @@ def test_held_lock_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert not store.path.exists()
     agree(consents)
     assert consents.read() == {"a": {}}
+
+
+def _any(_entry: object) -> bool:
+    return True
 
 
 def agree(store: ConsentStore) -> None:
