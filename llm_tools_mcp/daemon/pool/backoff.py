@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 # Seconds.
 _FIRST, _MOST = 0.5, 60.0
+# For what only has to be asked: a try costs a connect, and whoever calls wants to know if it is there now.
+REMOTE_MOST = 1.5
 # A connection that lived this long was a good one: its loss starts no pause.
 _PROVEN = 10.0
 # How long a start is waited for that failed a moment ago, or that was waited for at full length already.
@@ -14,10 +16,11 @@ _SECOND_PATIENCE, _LAST_PATIENCE = 5.0, 1.0
 
 
 class Backoff:
-    """0.5 s, doubling up to a minute, a little more or less."""
+    """0.5 s, doubling up to `most` seconds, a little more or less."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], most: float = _MOST) -> None:
         self._clock = clock
+        self._most = most
         self._failures = 0
         self._start_failed = False
         self._next_try = 0.0
@@ -46,7 +49,7 @@ class Backoff:
             self._wait(self._failures - 1)
 
     def _wait(self, failures: int) -> None:
-        pause = min(_MOST, _FIRST * 2.0 ** min(failures - 1, 10))
+        pause = min(self._most, _FIRST * 2.0 ** min(failures - 1, 10))
         self._next_try = self._clock() + pause * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries only
 
     def note_start(self) -> None:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import Protocol as McpProtocol
-from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.config import ServerDefinition, Transport
 from llm_tools_mcp.daemon.failure import HeaderMismatch, Kind, NotSent, ServerFailure
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import JsonObject
 from llm_tools_mcp.text.redaction import redactor
 from llm_tools_mcp.text.tokens import tokens_of
 
-from .backoff import Backoff
+from .backoff import REMOTE_MOST, Backoff
 from .calls import Call, Calls, OnEvent
 from .deadline import Deadline
 from .gate import Gate
@@ -77,7 +77,8 @@ class Session:
         self.tool_count = 0
         self.tool_tokens = 0
         self.instructions = ""
-        self.backoff = Backoff(clock)
+        is_remote = definition.transport is not Transport.STDIO
+        self.backoff = Backoff(clock, REMOTE_MOST) if is_remote else Backoff(clock)
         self.is_legacy = is_legacy
         self._schemas = schemas  # of the last known list, as JSON text, by tool
         self.in_use = 0
