@@ -19,7 +19,7 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
         cwd=paths.sendable(definition.public_cwd),
         pid=session.pid,
         memory_bytes=_memory(session.pid),
-        tools=session.tool_count,
+        tools=session.offer.tool_count,
         calls=statistics.calls,
         errors=statistics.errors,
         restarts=max(0, statistics.starts - statistics.evictions - 1),
@@ -29,10 +29,10 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
         latency_p50_seconds=statistics.quantile(0.5),
         latency_p95_seconds=statistics.quantile(0.95),
         idle_seconds=session.idle_seconds,
-        last_error=session.complaint,
+        last_error=session.trouble.complaint(session.connection),
         protocol_version=session.protocol_version,
         login=login,
-        tool_tokens=session.tool_tokens,
+        tool_tokens=session.offer.tool_tokens,
     )
 
 

@@ -43,7 +43,7 @@ class Lists:
         if entry is None or not entry.is_fresh(self._clock()):
             return None
         connected = [session for session in sessions if session.connection is not None]
-        return entry.result if all(session.vouches_for(method) for session in connected) else None
+        return entry.result if all(session.offer.vouches_for(method) for session in connected) else None
 
     def put(self, identity: str, method: str, result: JsonObject) -> None:
         entry = known.KnownList(dict(result), self._clock())

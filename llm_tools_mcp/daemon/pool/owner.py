@@ -151,6 +151,13 @@ class Owner:
                 self._scope.deadline = anyio.current_time() + _LEAVE_SECONDS
 
 
+def protocols_to_try(configured: Protocol, *, is_legacy: bool) -> tuple[Protocol, ...]:
+    """`is_legacy`: the server is known to need the older handshake."""
+    if configured is not Protocol.AUTO:
+        return (configured,)
+    return (Protocol.LEGACY,) if is_legacy else (Protocol.AUTO, Protocol.LEGACY)
+
+
 def _retrieve(ready: asyncio.Future[Any]) -> None:
     if not ready.cancelled():
         ready.exception()  # every waiter may have given up: that is no error of its own

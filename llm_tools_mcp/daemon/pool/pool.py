@@ -178,7 +178,7 @@ class Pool:
     def trouble_of(self, definition: ServerDefinition) -> str:
         """Why the server cannot be used just now; empty where nothing is known against it."""
         sessions = self._sessions.get(definition.identity, ())
-        return next((one.last_error for one in sessions if one.state is State.BACKING_OFF), "")
+        return next((one.trouble.last_error for one in sessions if one.state is State.BACKING_OFF), "")
 
     async def list_tools(self, definition: ServerDefinition) -> ToolList:
         """Ask the server for its tools, now. Raises ServerFailure."""
@@ -303,7 +303,8 @@ class Pool:
     def is_gone(self, session: Session) -> bool:
         """Whether nothing of it is left, and nobody wants it."""
         is_passing = session.definition.identity in self._passing
-        return session.is_over or (is_passing and session.state is State.STOPPED and not session.is_busy)
+        is_over = session.is_retired and not session.has_owner and not session.is_busy
+        return is_over or (is_passing and session.state is State.STOPPED and not session.is_busy)
 
     def claim(
         self, path: str, text: str, definitions: Iterable[ServerDefinition], max_servers: int | None = None
@@ -330,18 +331,20 @@ class Pool:
         """
         for session in self.sessions():
             login = session.definition.login
-            if login not in usable if login else session.refusal is not None:
+            if login not in usable if login else session.trouble.refusal is not None:
                 session.is_retired = True
                 self._end_if_retired(session)
 
     def sign_in_url(self, definition: ServerDefinition) -> str:
         """The page that the server waits for somebody at, while it starts."""
         group = self._sessions.get(definition.identity, ())
-        return next((s.sign_in.url for s in group if s.state is State.STARTING and s.sign_in.url), "")
+        return next((session.sign_in_url for session in group if session.sign_in_url), "")
 
     def is_refused(self, definition: ServerDefinition) -> bool:
         """Whether the server, when it was last asked, wanted a login that it was not given."""
-        return any(session.refusal is not None for session in self._sessions.get(definition.identity, ()))
+        return any(
+            session.trouble.refusal is not None for session in self._sessions.get(definition.identity, ())
+        )
 
     # --- making room --------------------------------------------------------------------------------
 
@@ -367,7 +370,7 @@ class Pool:
         excess = len(self._awake) - limit
         if excess <= 0:
             return
-        idle = [session for session in _eviction_order(self._awake) if session.may_be_evicted]
+        idle = [session for session in _eviction_order(self._awake) if _may_be_evicted(session)]
         for session in idle[:excess]:
             session.statistics.evictions += self._end(session, f"more than {limit} servers are live")
 
@@ -464,7 +467,7 @@ def _facts(session: Session) -> dict[str, Any]:
     return {
         "is_legacy": session.is_legacy,
         "asks": session.calls.asks,
-        "instructions": session.instructions,
+        "instructions": session.offer.instructions,
     }
 
 
@@ -476,6 +479,11 @@ def _note(server: str, method: str, params: JsonObject, seconds: float, outcome:
 
 def _reluctance(session: Session) -> tuple[bool, int, bool]:
     return (session.state is State.BACKING_OFF, session.in_use, session.state is not State.READY)
+
+
+def _may_be_evicted(session: Session) -> bool:
+    """Not while it is used, nor if it is never to be stopped for being unused."""
+    return not session.is_busy and session.definition.idle_timeout > 0
 
 
 def _eviction_order(live: Iterable[Session]) -> list[Session]:

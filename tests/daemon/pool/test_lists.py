@@ -34,7 +34,7 @@ async def test_whole_list_is_kept_until_it_changes(live: Live) -> None:
     assert await uris(live, library) == first
     assert await asked(live, library) == 3
     await live.call(library, "add")
-    await wait_until_async(lambda: not live.session(library).vouches_for(RESOURCES))
+    await wait_until_async(lambda: not live.session(library).offer.vouches_for(RESOURCES))
     assert len(await uris(live, library)) == 259
     assert await asked(live, library) == 6
     assert len(await uris(live, library, refresh=True)) == 259

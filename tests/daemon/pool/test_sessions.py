@@ -195,7 +195,7 @@ async def test_stop_before_the_start_has_begun(live: Live) -> None:
     """A start that is called off in the same moment leaves nothing, and the next one works."""
     server = live.faulty("fine")
     session = live.pool._take(server)
-    owner = session._start()
+    owner = session._owners.start()
     assert session.stop()
     assert (await failure_of(owner.ready)).kind == Kind.STOPPING
     await wait_until_async(lambda: not session.has_owner)

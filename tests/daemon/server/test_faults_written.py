@@ -190,7 +190,12 @@ async def test_secrets_are_told_to_nobody(live: Live) -> None:
     )
     server = live.define({"leaky": python(script) | {"env": {"TOKEN": secret}}})
     failure = await failure_of(live.names(server))
-    shown = [failure.text, str(failure.to_wire()), live.session(server).last_error, *live.logged["leaky"]]
+    shown = [
+        failure.text,
+        str(failure.to_wire()),
+        live.session(server).trouble.last_error,
+        *live.logged["leaky"],
+    ]
     assert "bad token" in failure.text
     for text in shown:
         assert "sk-secret" not in text
