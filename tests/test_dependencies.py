@@ -14,9 +14,9 @@ from h2.connection import H2Connection
 from packaging.requirements import Requirement
 
 from llm_tools_mcp import daemon, dependencies
-from llm_tools_mcp.daemon.__main__ import _load_connections
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.front.http2 import engine
+from llm_tools_mcp.daemon.loading import load_connections
 from llm_tools_mcp.daemon.server import private, sdk
 from tests.daemon.live import Live, with_live
 from tests.daemon.web import Legacy, serving
@@ -153,7 +153,7 @@ def test_sdk_that_cannot_be_loaded_fails_the_servers(monkeypatch: pytest.MonkeyP
     """The daemon serves, and each server says what is wrong."""
     monkeypatch.setitem(sys.modules, "llm_tools_mcp.daemon.server.entry", None)
     with pytest.raises(ServerFailure) as caught:
-        _load_connections()
+        load_connections()
     assert caught.value.kind == Kind.START_FAILED
     assert "llm-tools-mcp cannot be loaded" in caught.value.text
 

@@ -25,10 +25,10 @@ FLOORS = (
         "client",
         *(
             f"daemon.{name}"
-            for name in ("distribution", "failure", "limits", "lock", "log", "memory", "turn")
+            for name in ("distribution", "failure", "limits", "lock", "log", "memory", "pid_file", "turn")
         ),
     ),
-    ("cli.command", "plugin", "daemon.listeners", "daemon.search", "daemon.server"),
+    ("cli.command", "plugin", "daemon.listeners", "daemon.loading", "daemon.search", "daemon.server"),
     ("cli.rewriting", "cli.running", "daemon.pool"),
     ("cli.editing",),
     ("cli.known", "cli.schema", "cli.secrets", "daemon.front"),

@@ -17,16 +17,14 @@ dependencies.report_in_a_line()  # before anything of somebody else's is loaded
 
 import asyncio
 import functools
-import gc
 import getopt
-import importlib
 import logging
 import signal
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +40,6 @@ from llm_tools_mcp.system.peer import trusted_uids
 
 from . import limits
 from .distribution import Distribution
-from .failure import Kind, ServerFailure
 from .front import rpc
 from .front.acceptor import Acceptor
 from .front.http2 import Connection as ClientConnection
@@ -51,8 +48,10 @@ from .front.questions import Questions
 from .front.servicer import Servicer
 from .lifecycle import Lifecycle, Notifier, drain
 from .listeners import Listeners, Origin, listen
+from .loading import load_connections
 from .log import Logs
 from .memory import Trimmer
+from .pid_file import pid_file
 from .pool.lists import Lists
 from .pool.pool import Pool
 from .pool.session import Session
@@ -75,8 +74,6 @@ _EXIT_REFUSED = 1
 # Seconds after READY. The prompt that started us asks for its tools first, and what is loaded meanwhile would
 # keep it waiting; a call does not wait for these.
 _LOADING_PAUSE, _SWEEP_PAUSE = 0.15, 1.0
-# Seconds between two turns of threads while it is loaded: the event loop gets the interpreter soon.
-_SWITCH_INTERVAL = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +141,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         begin = loop.call_later(_LOADING_PAUSE, self._loading)
         sweep = loop.call_later(_SWEEP_PAUSE, self._sweeping)
-        with _pid_file(wanted=self._spawned):
+        with pid_file(wanted=self._spawned):
             try:
                 await self.lifecycle.run()
             finally:
@@ -157,7 +154,7 @@ class Daemon:
     def _loading(self) -> asyncio.Future[ModuleType]:
         """What connections are made of; begun when it is first asked for."""
         if self._connections is None:
-            self._connections = self._in_background(_load_connections)
+            self._connections = self._in_background(load_connections)
         return self._connections
 
     def _sweeping(self) -> None:
@@ -233,42 +230,6 @@ class Daemon:
         _log.info("reloading: configs are parsed anew")
         self.servicer.forget_configs()
         self._logs.reopen()
-
-
-def _load_connections() -> ModuleType:
-    """The MCP SDK's side of the house, after READY and in a thread: it costs 0.4 s."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_INTERVAL)
-    try:
-        module = importlib.import_module("llm_tools_mcp.daemon.server.entry")
-    except ImportError as error:
-        raise ServerFailure(Kind.START_FAILED, dependencies.explained(error)) from error
-    finally:
-        sys.setswitchinterval(usual)
-    # What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
-    return module
-
-
-class _pid_file:  # noqa: N801 - reads as a function
-    """daemon.pid beside the config, of a spawned daemon only: for people, not for liveness."""
-
-    def __init__(self, *, wanted: bool) -> None:
-        self._path = paths.pid_file() if wanted else None
-
-    def __enter__(self) -> None:
-        if self._path is None:
-            return
-        with suppress(OSError):  # a full disk keeps no prompt from its tools
-            access.make_private_folder(self._path.parent)
-            with os.fdopen(access.open_private(self._path, os.O_WRONLY | os.O_TRUNC), "w") as file:
-                file.write(f"{os.getpid()}\n")
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            if self._path is not None and self._path.read_text().strip() == str(os.getpid()):
-                self._path.unlink()
 
 
 def _check_proc() -> None:

@@ -24,17 +24,10 @@ from .engine import Engine
 from .intake import Intake
 from .outbox import WRITE_BUFFER, Outbox
 from .shutdown import Shutdown
+from .sips import READ_BUFFER, next_buffer
 from .stream import ClientGone, Handler, Headers, Stream
 
 _log = logging.getLogger(__name__)
-
-# Bytes read at a time, into a buffer that stays: asyncio's own 256 KiB are mapped and unmapped at each read.
-# One for all connections: a read is taken out of it in the same step that filled it.
-_READ_BUFFER = memoryview(bytearray(64 * 1024))
-# A flood of tiny frames makes 64 KiB a step of 0.1 s, in which nobody else is served: it is read in sips, for
-# as long as they are full of such frames. A hundred honest callers at once come to 300 events.
-_SIP = _READ_BUFFER[: 2 * 1024]
-_FLOOD, _FLOOD_OF_A_SIP = 512, 32  # events
 
 _ROOM = (WindowUpdated, RemoteSettingsChanged)
 
@@ -53,7 +46,7 @@ class Connection(asyncio.BufferedProtocol):
         self._intake = intake
         self._transport: asyncio.Transport | None = None
         self._outbox: Outbox | None = None  # from the client's first byte until the connection is lost
-        self._buffer = _READ_BUFFER
+        self._buffer = READ_BUFFER
         self._streams: dict[int, Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._shutdown = Shutdown(self)
@@ -105,7 +98,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, size: int) -> None:
-        data = bytes(_READ_BUFFER[:size])
+        data = bytes(READ_BUFFER[:size])
         if self._has_ended:
             return
         outbox = self._outbox or self._begin()
@@ -115,8 +108,7 @@ class Connection(asyncio.BufferedProtocol):
             _log.debug("a client does not speak HTTP/2: %s", error)
             self._close()
             return
-        is_flood = len(events) > (_FLOOD_OF_A_SIP if self._buffer is _SIP else _FLOOD)
-        self._buffer = _SIP if is_flood else _READ_BUFFER
+        self._buffer = next_buffer(self._buffer, len(events))
         for event in events:
             self._on_event(outbox.http, event)
         if any(isinstance(event, _ROOM) for event in events):

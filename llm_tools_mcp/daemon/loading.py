@@ -1,0 +1,31 @@
+"""What the daemon loads once it is ready: nobody waits for it but those who come to connect to a server."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+from types import ModuleType
+
+from llm_tools_mcp import dependencies
+
+from .failure import Kind, ServerFailure
+
+# Seconds between two turns of threads while it is loaded: the event loop gets the interpreter soon.
+_SWITCH_INTERVAL = 0.0005
+
+
+def load_connections() -> ModuleType:
+    """The MCP SDK's side of the house, after READY and in a thread: it costs 0.4 s. Raises ServerFailure."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    try:
+        module = importlib.import_module("llm_tools_mcp.daemon.server.entry")
+    except ImportError as error:
+        raise ServerFailure(Kind.START_FAILED, dependencies.explained(error)) from error
+    finally:
+        sys.setswitchinterval(usual)
+    # What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+    return module
