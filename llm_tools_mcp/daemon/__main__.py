@@ -217,14 +217,14 @@ class Daemon:
         return "spawned" if self._spawned else "foreground"
 
     def _is_idle(self) -> bool:
-        return self.acceptor.connections == 0 and not self.pool.is_busy
+        return self.acceptor.connections == 0 and not self.pool.sessions.is_busy
 
     def _describe(self) -> str:
-        live = sum(session.is_live for session in self.pool.sessions())
-        return f"{live} servers connected, {self.pool.in_use} calls in flight"
+        live = sum(session.is_live for session in self.pool.sessions.all())
+        return f"{live} servers connected, {self.pool.sessions.in_use} calls in flight"
 
     def _tidy(self) -> None:
-        self.pool.expire()
+        self.pool.sessions.expire()
 
     def _reload(self) -> None:
         _log.info("reloading: configs are parsed anew")

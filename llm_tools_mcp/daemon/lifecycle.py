@@ -172,4 +172,4 @@ async def drain(
         try:
             await asyncio.wait_for(acceptor.wait_closed(), grace)
         except asyncio.TimeoutError:
-            _log.warning("%d calls did not finish within %g s and are cancelled", pool.in_use, grace)
+            _log.warning("%d calls did not finish within %g s and are cancelled", pool.sessions.in_use, grace)

@@ -28,6 +28,7 @@ class AllTools:
 
     def __init__(self, pool: Pool, logins: Logins, parsed: Config, request: v1.GetAllToolsRequest) -> None:
         self._pool = pool
+        self._roster = pool.sessions.roster
         self._logins = logins
         self._servers = list(parsed.servers.items())
         self._wanted = set(request.servers)
@@ -109,13 +110,13 @@ class AllTools:
 
     def _new_sign_in(self, position: int) -> str:
         definition = self._servers[position][1]
-        url = "" if isinstance(definition, ConfigError) else self._pool.sign_in_url(definition)
+        url = "" if isinstance(definition, ConfigError) else self._roster.sign_in_url(definition)
         is_new = url != self._signing_in.get(position, "")
         self._signing_in[position] = url
         return url if is_new else ""
 
     def _needs_login(self, definition: ServerDefinition) -> bool:
-        return self._logins.has_ended(definition) or self._pool.is_refused(definition)
+        return self._logins.has_ended(definition) or self._roster.is_refused(definition)
 
     def _answer(self, position: int, task: asyncio.Task[ToolList]) -> v1.ServerTools:
         try:

@@ -64,7 +64,8 @@ class ToolSearch:
     def _trouble(self, definition: ServerDefinition | ConfigError, *, is_known: bool) -> str:
         if isinstance(definition, ConfigError):
             return definition.reason
-        return self._pool.trouble_of(definition) or ("" if is_known else "its tools are not known yet")
+        trouble = self._pool.sessions.roster.trouble_of(definition)
+        return trouble or ("" if is_known else "its tools are not known yet")
 
     def _begin(self, parsed: Config, known: dict[str, ToolList]) -> asyncio.Future[Index]:
         """The index of these lists, which may be under way."""

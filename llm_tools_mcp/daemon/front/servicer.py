@@ -91,9 +91,9 @@ class Servicer:
         ):
             if path:
                 own = [d for d in usable(parsed) if (d.name in parsed.of_project) is is_project]
-                self._pool.claim(path, text, own, None if is_project else parsed.max_servers)
+                self._pool.sessions.claim(path, text, own, None if is_project else parsed.max_servers)
         if not caller.config_path:
-            self._pool.let_pass(d for d in usable(parsed) if d.name not in parsed.of_project)
+            self._pool.sessions.roster.let_pass(d for d in usable(parsed) if d.name not in parsed.of_project)
 
     async def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
         self._notice_logins()
@@ -105,7 +105,7 @@ class Servicer:
     def _notice_logins(self) -> None:
         """A command has logged in or out since the last look."""
         if self._logins.notice_change():
-            self._pool.keep_logins(self._logins.usable_ids())
+            self._pool.sessions.keep_logins(self._logins.usable_ids())
 
     # --- calls --------------------------------------------------------------------------------------
 
@@ -177,11 +177,11 @@ class Servicer:
             health=self._health(),
             servers=[
                 server_status(session, login=self._issuer(session))
-                for session in self._pool.sessions()
-                if not self._pool.is_gone(session)
+                for session in self._pool.sessions.all()
+                if not self._pool.sessions.roster.is_gone(session)
             ],
             connections=self._connections(),
-            calls_in_flight=self._pool.in_use,
+            calls_in_flight=self._pool.sessions.in_use,
             memory_bytes=psutil.Process().memory_info().rss,
             socket=self._socket,
         )
@@ -193,7 +193,7 @@ class Servicer:
     async def RestartServer(self, request: v1.RestartServerRequest) -> v1.RestartServerResponse:
         """With a caller: of the connections of this name only the caller's own."""
         if request.forget:
-            return v1.RestartServerResponse(stopped=self._pool.forget(request.server))
+            return v1.RestartServerResponse(stopped=self._pool.sessions.forget(request.server))
         if not request.HasField("caller"):
             return v1.RestartServerResponse(stopped=self._pool.restart(request.server))
         parsed = await self._parsed(request.caller, v1.Protocol.PROTOCOL_UNSPECIFIED)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from llm_tools_mcp.config import ServerDefinition, Transport
+
 # Seconds.
 _FIRST, _MOST = 0.5, 60.0
 # For what only has to be asked: a try costs a connect, and whoever calls wants to know if it is there now.
-REMOTE_MOST = 1.5
+_REMOTE_MOST = 1.5
 # A connection that lived this long was a good one: its loss starts no pause.
 _PROVEN = 10.0
 # How long a start is waited for that failed a moment ago, or that was waited for at full length already.
@@ -69,3 +71,7 @@ class Backoff:
         if self._start_failed:
             seconds = min(seconds, _SECOND_PATIENCE)
         return max(seconds - waited, min(seconds, _LAST_PATIENCE))
+
+
+def backoff_of(definition: ServerDefinition, clock: Callable[[], float]) -> Backoff:
+    return Backoff(clock, _MOST if definition.transport is Transport.STDIO else _REMOTE_MOST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Lists:
         entry = self._entry(identity, method)
         return None if entry is None else entry.result
 
-    def current(self, identity: str, method: str, sessions: list[Session]) -> JsonObject | None:
+    def current(self, identity: str, method: str, sessions: Sequence[Session]) -> JsonObject | None:
         """The last known one, if it can still be true.
 
         Of a server that is connected it is when the server would have said that it is not; a server that

@@ -12,13 +12,13 @@ from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.config import Protocol, ServerDefinition, Transport
+from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.daemon.failure import HeaderMismatch, NotSent, ServerFailure
 from llm_tools_mcp.daemon.server.questions import Ask
 from llm_tools_mcp.daemon.server.results import JsonObject
 from llm_tools_mcp.text.redaction import redactor
 
-from .backoff import REMOTE_MOST, Backoff
+from .backoff import backoff_of
 from .calls import Calls, OnEvent
 from .gate import Gate
 from .listing import Listing
@@ -60,9 +60,7 @@ class Session:
         self.names = {definition.name: None}  # in the order of their first use
         self.cache_keys = {definition.cache_key}
         self.statistics = Statistics()
-        is_remote = definition.transport is not Transport.STDIO
-        backoff = Backoff(clock, REMOTE_MOST) if is_remote else Backoff(clock)
-        self.trouble = Trouble(backoff, redactor(definition.secrets))
+        self.trouble = Trouble(backoff_of(definition, clock), redactor(definition.secrets))
         self.offer = Offer(schemas)
         self.is_legacy = is_legacy
         self.in_use = 0

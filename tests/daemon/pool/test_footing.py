@@ -49,7 +49,7 @@ async def test_edited_program(live: Live) -> None:
     assert await live.names(old) == ["old"]
     program(live.folder, "old", "new")
     new = live.define({"x": entry(argv)})
-    live.pool.claim("/mcp.json", '{"mcpServers": {}}', [new])
+    live.pool.sessions.claim("/mcp.json", '{"mcpServers": {}}', [new])
     known = live.pool.known_tools(new)
     assert known is not None
     assert [tool.name for tool in known.tools] == ["old"]
@@ -66,14 +66,16 @@ async def test_known_list_is_asked_for_once_by_each_daemon_and_after_a_restart(l
     tool = (await live.pool.list_tools(definition)).tools[0]
     old = live.cache.listed([tool], is_legacy=True)
     live.pool.refresh_if_stale(definition, old)
-    assert live.pool._refreshing == {}
-    for doubt in (lambda: live.pool.restart("x"), live.pool._asked.clear):
+    assert not live.pool._refreshing.is_under_way
+    for doubt in (lambda: live.pool.restart("x"), live.pool._refreshing._asked.clear):
         live.cache.put(definition.cache_key, (), is_legacy=True)
         doubt()
         live.pool.refresh_if_stale(definition, old)
-        await wait_until_async(lambda: live.known(definition) == ["a"] and not live.pool._refreshing)
+        await wait_until_async(
+            lambda: live.known(definition) == ["a"] and not live.pool._refreshing.is_under_way
+        )
         live.pool.refresh_if_stale(definition, old)
-        assert live.pool._refreshing == {}
+        assert not live.pool._refreshing.is_under_way
 
 
 @with_live

@@ -39,11 +39,11 @@ async def test_turns_come_in_order(monkeypatch: Any) -> None:
 @with_live
 async def test_waiting_for_a_turn_costs_no_time(live: Live, monkeypatch: Any) -> None:
     """With slow servers in front of it a server still has its whole connectTimeout from its own start on."""
-    live.pool._gates[False] = gate.Gate(1)
+    live.pool.sessions._gates[False] = gate.Gate(1)
     monkeypatch.setattr(gate, "_COUNTED_SECONDS", 0.5)
     slow = [live.faulty("hang", name=f"slow{n}", env={"N": str(n)}, connectTimeout=0.2) for n in range(3)]
     failures = [asyncio.create_task(failure_of(live.names(server))) for server in slow]
-    await wait_until_async(lambda: len(live.pool.sessions()) == 3)
+    await wait_until_async(lambda: len(live.pool.sessions.all()) == 3)
     assert await live.names(live.faulty("fine", connectTimeout=30)) == ["echo", "pid"]
     for failure in failures:
         assert "still starting after 0 s" in (await failure).text
@@ -52,12 +52,12 @@ async def test_waiting_for_a_turn_costs_no_time(live: Live, monkeypatch: Any) ->
 @with_live
 async def test_start_that_nobody_waits_for_any_more_leaves_the_queue(live: Live) -> None:
     """Its caller has gone before its turn came."""
-    live.pool._gates[False] = gate.Gate(1)
+    live.pool.sessions._gates[False] = gate.Gate(1)
     held = asyncio.create_task(live.names(live.faulty("hang", name="held")))
     await wait_until_async(lambda: len(live.processes()) == 1)
     fine = live.faulty("fine")
     queued = asyncio.create_task(live.names(fine))
-    await wait_until_async(lambda: len(live.pool.sessions()) == 2)
+    await wait_until_async(lambda: len(live.pool.sessions.all()) == 2)
     await asyncio.sleep(0)
     queued.cancel()
     await asyncio.wait([queued])
@@ -81,7 +81,7 @@ async def test_thousands_of_entries_hurt_no_neighbour(live: Live, count: int) ->
 
     async def list_all() -> int:
         parsed = await ParsedConfigs().found(caller, v1.Protocol.PROTOCOL_AUTO)
-        live.pool.claim(caller.config_path, caller.config, usable(parsed))
+        live.pool.sessions.claim(caller.config_path, caller.config, usable(parsed))
         listing = AllTools(live.pool, live.logins, parsed, v1.GetAllToolsRequest(caller=caller))
         return len([answer async for answer in listing.answers()])
 
@@ -93,14 +93,14 @@ async def test_thousands_of_entries_hurt_no_neighbour(live: Live, count: int) ->
         await asyncio.sleep(0.01)
     assert listing.result() == 2 * count
     assert slowest < 1
-    live.pool.expire()
-    assert len(live.pool.sessions()) < 300
+    live.pool.sessions.expire()
+    assert len(live.pool.sessions.all()) < 300
 
 
 @with_live
 async def test_server_that_is_never_to_be_stopped_is_not_evicted(live: Live) -> None:
     """Over the limit of a config, which counts before the default: the others go, and are counted apart."""
-    live.pool.claim("/mcp.json", "{}", [], max_servers=1)
+    live.pool.sessions.claim("/mcp.json", "{}", [], max_servers=1)
     kept = live.faulty("fine", name="kept", idleTimeout=0)
     other = live.faulty("fine", name="other", env={"N": "1"})
     for server in (kept, other, kept):

@@ -29,7 +29,7 @@ def in_folder(live: Live, name: str, folder: str = "") -> ServerDefinition:
 
 
 def live_names(live: Live) -> list[str]:
-    return [session.definition.name for session in live.pool.sessions() if session.is_live]
+    return [session.definition.name for session in live.pool.sessions.all() if session.is_live]
 
 
 # --- limits -----------------------------------------------------------------------------------------
@@ -43,12 +43,12 @@ def test_limit_ends_copies_first_and_never_a_busy_one(tmp_path: Path) -> None:
             go = tmp_path / "go"
             busy = live.define({"blocking": blocking()})
             call = asyncio.create_task(live.call(busy, "pid", until=str(go)))
-            await wait_until_async(lambda: live_names(live) == ["blocking"] and live.pool.in_use)
+            await wait_until_async(lambda: live_names(live) == ["blocking"] and live.pool.sessions.in_use)
             await live.call(in_folder(live, "fs", "one"), "pid")
             await live.call(in_folder(live, "fs", "two"), "pid")
             await live.call(in_folder(live, "git"), "pid")
             assert live_names(live) == ["blocking", "fs", "git"]
-            (left,) = [s for s in live.pool.sessions() if s.is_live and s.definition.name == "fs"]
+            (left,) = [s for s in live.pool.sessions.all() if s.is_live and s.definition.name == "fs"]
             assert left.definition.cwd.endswith("two")
             await live.call(in_folder(live, "time"), "pid")
             assert live_names(live) == ["blocking", "git", "time"]
@@ -78,7 +78,7 @@ async def test_unused_server_is_stopped(live: Live) -> None:
     call = asyncio.create_task(live.call(server, "pid", until=str(go)))
     await wait_until_async(lambda: live.is_ready(server))
     live.forward += 100
-    live.pool.expire()
+    live.pool.sessions.expire()
     assert live.session(server).state is State.READY
     go.touch()
     await call
@@ -92,7 +92,7 @@ async def test_idle_timeout_of_zero_is_never(live: Live) -> None:
     server = live.faulty("fine", idleTimeout=0)
     await live.call(server, "pid")
     live.forward += 1e6
-    live.pool.expire()
+    live.pool.sessions.expire()
     assert live.session(server).state is State.READY
 
 
@@ -102,11 +102,11 @@ async def test_instances_share_the_calls(live: Live) -> None:
     go = live.folder / "go"
     server = live.define({"blocking": blocking(instances=2)})
     first = asyncio.create_task(live.call(server, "pid", until=str(go)))
-    await wait_until_async(lambda: live.pool.in_use)
+    await wait_until_async(lambda: live.pool.sessions.in_use)
     second = await live.call(server, "pid")
     third = asyncio.create_task(live.call(server, "pid", until=str(go)))
-    await wait_until_async(lambda: live.pool.in_use == 2)
-    assert len(live.pool.sessions()) == 2
+    await wait_until_async(lambda: live.pool.sessions.in_use == 2)
+    assert len(live.pool.sessions.all()) == 2
     go.touch()
     assert await first != second
     assert await third == second
@@ -154,7 +154,7 @@ async def test_old_list_is_refreshed_in_the_background(live: Live) -> None:
     server = live.faulty("fine")
     old = live.cache.put(server.cache_key, (), is_legacy=True)
     live.pool.refresh_if_stale(server, old)
-    assert live.pool.sessions() == []
+    assert live.pool.sessions.all() == []
     live.forward = 25 * 3600
     live.pool.refresh_if_stale(server, old)
     live.pool.refresh_if_stale(server, old)
@@ -194,7 +194,7 @@ async def test_changed_entry_is_replaced_and_nothing_else(live: Live) -> None:
 
     def prompt(servers: dict[str, Any]) -> list[ServerDefinition]:
         made = definitions(servers)
-        live.pool.claim("/mcp.json", json.dumps({"mcpServers": servers}), made)
+        live.pool.sessions.claim("/mcp.json", json.dumps({"mcpServers": servers}), made)
         return made
 
     old, other = prompt(config("1"))
@@ -218,11 +218,11 @@ async def test_start_that_nobody_wants_any_more_is_broken_off(live: Live) -> Non
     """A server that hangs at its start ends with its entry, though a start goes on without its prompt."""
     servers = {"hanging": entry(faulty_server("hang"), connectTimeout=0.1)}
     hanging = live.define(servers)
-    live.pool.claim("/mcp.json", json.dumps({"mcpServers": servers}), [hanging])
+    live.pool.sessions.claim("/mcp.json", json.dumps({"mcpServers": servers}), [hanging])
     assert (await failure_of(live.names(hanging))).kind == Kind.STILL_STARTING
-    live.pool.claim("/other.json", "{}", [])
+    live.pool.sessions.claim("/other.json", "{}", [])
     assert live.session(hanging).state is State.STARTING
-    live.pool.claim("/mcp.json", '{"mcpServers": {}}', [])
+    live.pool.sessions.claim("/mcp.json", '{"mcpServers": {}}', [])
     assert live.session(hanging).state is not State.STARTING
     await wait_until_async(lambda: live.processes() == [])
 
@@ -289,17 +289,17 @@ async def test_servers_that_ignore_sigterm_end_together(live: Live, monkeypatch:
 async def test_server_that_no_config_has_is_forgotten(live: Live) -> None:
     """One by its command or URL: when it has ended nothing of it is left; a config that has it keeps it."""
     passing = live.faulty("fine")
-    live.pool.let_pass([passing])
+    live.pool.sessions.roster.let_pass([passing])
     await live.call(passing, "echo", text="x")
     session = live.session(passing)
-    assert not live.pool.is_gone(session)
+    assert not live.pool.sessions.roster.is_gone(session)
     session.stop()
-    await wait_until_async(lambda: live.pool.is_gone(session))
-    live.pool.claim("mcp.json", '{"mcpServers": {}}', [passing])
-    assert not live.pool.is_gone(session)
-    live.pool.let_pass([passing])
-    live.pool.expire()
-    assert live.pool.sessions() == []
+    await wait_until_async(lambda: live.pool.sessions.roster.is_gone(session))
+    live.pool.sessions.claim("mcp.json", '{"mcpServers": {}}', [passing])
+    assert not live.pool.sessions.roster.is_gone(session)
+    live.pool.sessions.roster.let_pass([passing])
+    live.pool.sessions.expire()
+    assert live.pool.sessions.all() == []
 
 
 @with_live
@@ -322,8 +322,8 @@ async def test_servers_are_forgotten(live: Live) -> None:
     """By name, ended first; all that do not run; and by themselves an hour after no config names them."""
     for server in (live.faulty("fine", name="one"), live.define({"two": blocking(idleTimeout=1)})):
         await live.names(server)
-    assert live.pool.forget("one") == 1
-    assert live.pool.forget("nobody") == 0
+    assert live.pool.sessions.forget("one") == 1
+    assert live.pool.sessions.forget("nobody") == 0
     live.forward += 3601
-    live.pool.expire()
-    await wait_until_async(lambda: (live.pool.expire(), len(live.pool.sessions()))[1] == 0)
+    live.pool.sessions.expire()
+    await wait_until_async(lambda: (live.pool.sessions.expire(), len(live.pool.sessions.all()))[1] == 0)

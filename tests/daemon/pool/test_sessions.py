@@ -194,7 +194,7 @@ async def test_arguments_pass_as_they_came(live: Live) -> None:
 async def test_stop_before_the_start_has_begun(live: Live) -> None:
     """A start that is called off in the same moment leaves nothing, and the next one works."""
     server = live.faulty("fine")
-    session = live.pool._take(server)
+    session = live.pool.sessions.take(server)
     owner = session._owners.start()
     assert session.stop()
     assert (await failure_of(owner.ready)).kind == Kind.STOPPING

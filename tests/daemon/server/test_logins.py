@@ -179,7 +179,7 @@ async def test_logout_ends_what_it_opened(live: Live, server: Guarded) -> None:
     assert login is not None
     await live.logins.change(lambda records: records.with_changed_login(login.over(LOGGED_OUT)))
     assert live.logins.notice_change()
-    live.pool.keep_logins(live.logins.usable_ids())
+    live.pool.sessions.keep_logins(live.logins.usable_ids())
     assert (live.is_ready(guest), live.is_ready(second)) == (False, True)
 
 
