@@ -26,6 +26,8 @@ from __future__ import annotations
 
 # Between our words and the server's own, where a message has both.
 SERVER_SAID = "; it says: "
+# Begins what is said of the store of logins, also within a message.
+LOGINS = "the store of logins"
 
 
 class McpError(Exception):
@@ -177,7 +179,7 @@ class LoginsUnusable(LoginError):
         self.path, self.detail, self.repair = path, detail, repair
 
     def __str__(self) -> str:
-        return f"the store of logins {self.path} {self.detail}; to go on: {self.repair}"
+        return f"{LOGINS} {self.path} {self.detail}; to go on: {self.repair}"
 
 
 class ToolCallError(McpError):

@@ -11,7 +11,7 @@ from typing import Any
 from llm_tools_mcp import naming, paths, v1
 from llm_tools_mcp.config import ConfigSource, configured_names
 from llm_tools_mcp.config.approval import NEVER
-from llm_tools_mcp.errors import SERVER_SAID, McpError, UnknownTool
+from llm_tools_mcp.errors import LOGINS, SERVER_SAID, McpError, UnknownTool
 from llm_tools_mcp.text.tokens import tokens_of
 
 from .caller import make_call
@@ -83,7 +83,15 @@ class Failed:
     @property
     def line(self) -> str:
         """Of one that needs a login, all there is to say."""
+        if self.trouble:
+            return f"{self.server!r} needs a login, and {self.trouble}"
         return f"{self.server!r} needs a login: {self.login}"
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody could log in: what is wrong with the store of logins, and what to type."""
+        _, begin, rest = self.reason.partition(SERVER_SAID)[0].partition(f"; {LOGINS}")
+        return f"{begin[2:]}{rest}"
 
     @property
     def words(self) -> str:

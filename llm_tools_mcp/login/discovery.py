@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llm_tools_mcp.errors import LoginError
+from llm_tools_mcp.errors import LoginError, LoginUnreachable
 
+from .reach import check_reach
 from .records import place_of
 from .values import text, texts
 from .web import check_secure, get
@@ -21,6 +22,8 @@ from .web import check_secure, get
 if TYPE_CHECKING:
     import httpx2
 
+# Of the authorization servers that a server names, so many are tried.
+_MOST_ISSUERS = 4
 _RESOURCE = "the server's metadata"
 _SERVER = "the authorization server's metadata"
 
@@ -58,6 +61,9 @@ async def find_resource(client: httpx2.AsyncClient, url: str, metadata_url: str)
     """
     from mcp.client.auth.utils import build_protected_resource_metadata_discovery_urls
 
+    if metadata_url:
+        check_secure(metadata_url, _RESOURCE)
+        await check_reach(metadata_url, _RESOURCE, url)
     for place in build_protected_resource_metadata_discovery_urls(metadata_url or None, place_of(url)):
         answer = await get(client, place, _RESOURCE)
         if answer.status >= 500:
@@ -66,6 +72,14 @@ async def find_resource(client: httpx2.AsyncClient, url: str, metadata_url: str)
         if found.get("resource"):
             return _resource(found, url)
     return None
+
+
+async def publishes_nothing(client: httpx2.AsyncClient, url: str) -> bool:
+    """Whether nothing can be found out of how to log in, be it that nobody answers. Raises LoginError."""
+    try:
+        return await find_resource(client, url, "") is None
+    except LoginUnreachable:
+        return True
 
 
 def _resource(found: dict[str, Any], url: str) -> Resource:
@@ -87,19 +101,23 @@ def _resource(found: dict[str, Any], url: str) -> Resource:
 async def find_server(
     client: httpx2.AsyncClient, resource: Resource | None, url: str, wanted_issuer: str = ""
 ) -> AuthorizationServer:
-    """The first of the resource's that answers, `wanted_issuer` alone if that is given. Raises LoginError."""
+    """The first of the resource's that answers, `wanted_issuer` alone if that is given. Raises LoginError.
+
+    `wanted_issuer` is the person's word: it may be anywhere.
+    """
     if resource is None:
         return await _server_of_2025_03_26(client, url, wanted_issuer)
+    named_by = wanted_issuer or url
     issuers = resource.issuers
     if wanted_issuer:
         issuers = tuple(issuer for issuer in issuers if issuer == wanted_issuer)
         if not issuers:
             known = ", ".join(resource.issuers)
-            raise LoginError(f"`issuer` in the config is {wanted_issuer}, but the server names {known}")
+            raise LoginError(f"`issuer` in the config is {wanted_issuer}, but the server names {known[:300]}")
     failures: list[LoginError] = []
-    for issuer in issuers:
+    for issuer in issuers[:_MOST_ISSUERS]:
         try:
-            return await _described(client, issuer, url)
+            return await _described(client, issuer, named_by)
         except LoginError as error:
             failures.append(error)
     raise failures[0]
@@ -111,12 +129,13 @@ def _places(issuer: str | None, url: str) -> Sequence[str]:
     return build_oauth_authorization_server_metadata_discovery_urls(issuer, place_of(url))
 
 
-async def _described(client: httpx2.AsyncClient, issuer: str, url: str) -> AuthorizationServer:
+async def _described(client: httpx2.AsyncClient, issuer: str, named_by: str) -> AuthorizationServer:
     check_secure(issuer, "the authorization server")
-    for place in _places(issuer, url):
+    await check_reach(issuer, "the authorization server", named_by)
+    for place in _places(issuer, issuer):
         answer = await get(client, place, _SERVER)
         if answer.is_success and (found := answer.object()):
-            return _server(found, issuer)
+            return await _server(found, issuer, named_by)
         if answer.status >= 500:
             raise LoginError(f"{_SERVER} cannot be read: {place_of(place)} answered HTTP {answer.status}")
     raise LoginError(f"the authorization server {issuer} publishes no metadata")
@@ -128,27 +147,27 @@ async def _server_of_2025_03_26(
     parts = urlsplit(place_of(url))
     origin = f"{parts.scheme}://{parts.netloc}"
     if wanted_issuer and wanted_issuer != origin:
-        return await _described(client, wanted_issuer, url)
+        return await _described(client, wanted_issuer, wanted_issuer)
     for place in _places(None, url):
         answer = await get(client, place, _SERVER)
         if answer.is_success and (found := answer.object()):
-            return _server(found, origin)
+            return await _server(found, origin, url)
     return AuthorizationServer(
         origin, f"{origin}/authorize", f"{origin}/token", f"{origin}/register", has_metadata=False
     )
 
 
-def _server(found: dict[str, Any], issuer: str) -> AuthorizationServer:
+async def _server(found: dict[str, Any], issuer: str, named_by: str) -> AuthorizationServer:
     """Raises LoginError for another issuer: its answers would pass for those of the one that was asked."""
     if found.get("issuer") != issuer:
         named = text(found, "issuer")[:200] or "nobody"
         raise LoginError(f"the metadata of {issuer} says that it is {named}'s; refused")
     return AuthorizationServer(
         issuer,
-        _endpoint(found, "authorization_endpoint"),
-        _endpoint(found, "token_endpoint"),
-        _endpoint(found, "registration_endpoint"),
-        _endpoint(found, "revocation_endpoint"),
+        await _endpoint(found, "authorization_endpoint", named_by),
+        await _endpoint(found, "token_endpoint", named_by),
+        await _endpoint(found, "registration_endpoint", named_by),
+        await _endpoint(found, "revocation_endpoint", named_by),
         texts(found, "scopes_supported"),
         texts(found, "token_endpoint_auth_methods_supported"),
         texts(found, "code_challenge_methods_supported"),
@@ -157,6 +176,7 @@ def _server(found: dict[str, Any], issuer: str) -> AuthorizationServer:
     )
 
 
-def _endpoint(found: dict[str, Any], key: str) -> str:
+async def _endpoint(found: dict[str, Any], key: str, named_by: str) -> str:
+    what = f"`{key}` of the authorization server"
     url = text(found, key)
-    return check_secure(url, f"`{key}` of the authorization server") if url else ""
+    return await check_reach(check_secure(url, what), what, named_by) if url else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +14,14 @@ from urllib.parse import urlsplit
 import httpx2
 
 from llm_tools_mcp.errors import LoginError, LoginUnreachable
+from llm_tools_mcp.system.reasons import network_reason
 
 from .values import integer
 
 _SECONDS = 30.0
 _MAX_BYTES = 1 << 20
 _MAX_REDIRECTS = 3
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -57,9 +61,13 @@ def is_secure(url: str) -> bool:
 
 def check_secure(url: str, what: str) -> str:
     """Raises LoginError."""
-    if not is_secure(url):
+    if is_secure(url):
+        return url
+    scheme, colon, _ = url.partition(":")
+    if scheme.lower() == "http" or not colon or not _SCHEME.fullmatch(scheme.lower()):
         raise LoginError(f"{what} is not an https:// url; refused, since others could listen")
-    return url
+    named = "without a host, or with a name in it" if scheme.lower() == "https" else f"but {scheme[:20]}:"
+    raise LoginError(f"{what} is not an https:// url, {named}; refused")
 
 
 async def get(client: httpx2.AsyncClient, url: str, what: str) -> Answer:
@@ -91,20 +99,27 @@ async def _sent(
     """No cause is kept of an error: a traceback of it might show the request."""
     place = f"{request.url.scheme}://{request.url.netloc.decode()}"
     try:
-        response = await client.send(request, stream=True, auth=None, follow_redirects=False)
-        try:
-            body = await _body(response, what)
-        finally:
-            await response.aclose()
-    except httpx2.TimeoutException:
+        response, body = await asyncio.wait_for(_exchanged(client, request, what), _SECONDS)
+    except (httpx2.TimeoutException, asyncio.TimeoutError):
         reason = f"did not answer within {_SECONDS:g} s"
     except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL, ValueError) as error:
-        reason = f"cannot be reached: {error or type(error).__name__}"
+        reason = f"cannot be reached: {network_reason(error) or error or type(error).__name__}"
     else:
         following = response.next_request
         is_near = following is not None and _origin(following.url) == _origin(request.url)
         return Answer(response.status_code, body), following if is_near else None
     raise LoginUnreachable(f"{what} at {place} {reason}")
+
+
+async def _exchanged(
+    client: httpx2.AsyncClient, request: httpx2.Request, what: str
+) -> tuple[httpx2.Response, bytes]:
+    """In one bound of time: httpx bounds the time between two bytes alone."""
+    response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+    try:
+        return response, await _body(response, what)
+    finally:
+        await response.aclose()
 
 
 async def _body(response: httpx2.Response, what: str) -> bytes:

@@ -162,11 +162,11 @@ async def _flow(
 ) -> Login | None:
     """`refusal` is what the server said instead of asking for a login; empty where it did ask."""
     from llm_tools_mcp.login.authorize import log_in
-    from llm_tools_mcp.login.discovery import find_resource
+    from llm_tools_mcp.login.discovery import publishes_nothing
     from llm_tools_mcp.login.web import own_client
 
     async with own_client() as http:
-        if refusal and await find_resource(http, definition.url, "") is None:
+        if refusal and await publishes_nothing(http, definition.url):
             if refusal == "no refusal":
                 click.echo(f"{definition.name!r} answers without a login", err=True)
                 return None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from llm_tools_mcp.login.records import Login
 
 
+NEEDS_LOGIN = "needs login"
+
+
 def print_logins(server: str | None, *, as_json: bool) -> None:
     """All, or those of one server. Raises McpError."""
     logins = [login for login in stored_logins() if server in (None, login.server)]
@@ -54,7 +57,7 @@ def as_dict(login: Login) -> dict[str, Any]:
 
 def state(login: Login) -> str:
     is_over = bool(login.expires_at) and time.time() >= login.expires_at and not login.refresh_token
-    return "logged in" if login.is_usable and not is_over else "needs login"
+    return "logged in" if login.is_usable and not is_over else NEEDS_LOGIN
 
 
 def login_state(server: str, url: str) -> str:
@@ -64,6 +67,15 @@ def login_state(server: str, url: str) -> str:
     except LoginsUnusable:
         return ""
     return state(login) if login is not None else ""
+
+
+def store_trouble() -> str:
+    """Why the store cannot be used, and what to type; empty where it can."""
+    try:
+        stored_logins()
+    except LoginsUnusable as error:
+        return str(error)
+    return ""
 
 
 def rename_logins(old: str, new: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.editing import check_source, config_file
+from llm_tools_mcp.cli.login.table import NEEDS_LOGIN, login_state, store_trouble
 from llm_tools_mcp.cli.running import is_running
 from llm_tools_mcp.cli.tools.tools import read_source
 from llm_tools_mcp.config import ServerDefinition, named_entries
@@ -86,8 +87,10 @@ def _row(
 
         state, error = server_state(best), best.last_error
     login = _login(parsed)
-    if state == "stopped" and login == "needs login":
+    if state == "stopped" and login == NEEDS_LOGIN:
         state = login
+    if state == NEEDS_LOGIN and (trouble := store_trouble()):
+        error = f"needs a login, and {trouble}"
     is_live = best is not None and state == "ready"
     return {
         "name": name,
@@ -108,8 +111,6 @@ def _login(parsed: Any) -> str:
     """`logged in`, `needs login`, or nothing for a server that nobody has logged in to."""
     if not isinstance(parsed, ServerDefinition) or not parsed.can_log_in:
         return ""
-    from llm_tools_mcp.cli.login.table import login_state
-
     return login_state(parsed.name, parsed.url)
 
 

@@ -20,6 +20,9 @@ ADDED, LOGGED_IN = "added", "logged in"
 def tell_offer(name: str, listing: Listing, done: str) -> bool:
     """Whether it can be used. `done` says what came before."""
     for failed in listing.failed:
+        if failed.login and failed.trouble:
+            click.echo(f"{name!r} is {done}. {plain(failed.line)}", err=True)
+            return False
         if failed.login and done == LOGGED_IN:
             click.echo(f"{name!r} does not take that login; to try again: {failed.login}", err=True)
             return False

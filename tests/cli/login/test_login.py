@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -82,6 +83,10 @@ def test_from_refusal_to_tools_and_back(apart: Home, server: Guarded) -> None:
     status = apart.run_cli("status", "--json")
     (session,) = json.loads(status.stdout)["servers"]
     assert (session["login"], session["state"]) == (server.origin, "ready")
+    logins_of(apart).chmod(0o644)
+    store = f"'remote' needs a login, and the store of logins {logins_of(apart)} can be read by others"
+    assert store in apart.run_cli("call", "remote", "whoami", check=False).stderr
+    logins_of(apart).chmod(0o600)
     told = apart.run_cli("logout", "remote")
     assert told.stdout == "logged out of 'remote'\n"
     assert len(server.asked("/revoke")) == 2
@@ -188,18 +193,17 @@ def test_page_that_a_command_waits_at_is_shown(home: Home) -> None:
     """
     url = f"https://auth.example/authorize?client_id=x&state={'s' * 300}"
     signed_in = home.work / "signed-in"
+    os.mkfifo(signed_in)
     waiting = f"""
     def serve(self):
         print("Please authorize this client by visiting:", "{url}", sep="\\n", file=sys.stderr, flush=True)
-        while not pathlib.Path({str(signed_in)!r}).exists():
-            time.sleep(0.01)
+        pathlib.Path({str(signed_in)!r}).read_text()  # once somebody writes
         super().serve()
     """
     home.write_config({"remote": variant(waiting)})
     said, stdout = _heard_until_signed_in(home, signed_in, "tools", "remote")
     assert said == ["'remote' waits for you to sign in at:\n", f"{url}\n"]
     assert "echo" in stdout
-    signed_in.unlink()
     home.run_cli("restart", "remote")
     said, stdout = _heard_until_signed_in(home, signed_in, "call", "remote", "echo", "text=here")
     assert said == ["remote: alert: it waits for you to sign in at:\n", f"{url}\n"]
@@ -217,7 +221,7 @@ def _heard_until_signed_in(home: Home, signed_in: Path, *words: str) -> tuple[li
     ) as command:
         assert command.stderr is not None
         said = [command.stderr.readline(), command.stderr.readline()]
-        signed_in.touch()
+        signed_in.write_text("yes")
         stdout, stderr = command.communicate(timeout=30)
     assert stderr == ""
     return said, stdout

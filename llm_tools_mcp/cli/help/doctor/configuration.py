@@ -191,7 +191,11 @@ def _connections(
     yield from look_at_schemas(listing.offers)
     yield from look_at_tasks(listing.left_out)
     for failed in listing.failed:
-        if failed.login:
+        if failed.trouble:  # which stands above, with what to type
+            yield Finding(
+                BAD, f"{clean_line(failed.server)}: needs a login, and the store of logins is unusable"
+            )
+        elif failed.login:
             said = f" ({clean_line(failed.words)})" if failed.words else ""
             yield Finding(BAD, f"{clean_line(failed.server)}: needs a login{said}", failed.login)
         elif failed.server not in told:

@@ -13,6 +13,7 @@ import httpx2
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import TOO_MANY_FILES, Kind, ServerFailure, lacks_files
+from llm_tools_mcp.system.reasons import network_reason
 
 from .link import Link
 
@@ -66,7 +67,8 @@ def unreachable(target: str, error: BaseException, link: Link) -> str:
 def described(error: BaseException, link: Link) -> str:
     if lacks_files(error):
         return TOO_MANY_FILES
-    return f"{link.cleaned(str(error)) or type(error).__name__}{_tls_advice(str(error))}"
+    said = network_reason(error) or str(error)
+    return f"{link.cleaned(said) or type(error).__name__}{_tls_advice(str(error))}"
 
 
 def _tls_advice(error: str) -> str:
