@@ -199,7 +199,116 @@ extensions:
         {"jet": {"command": "npx", "args": ["-y", "a b"], "env": {"API_KEY": "s3cr3t"}, "disabled": True}},
         ("jet: is switched off there", "env.API_KEY is a literal token: better as ${API_KEY}"),
     ),
+    Sample(
+        "kilo",
+        "config/kilo/kilo.jsonc",
+        """{"mcp": {
+          "kilo-run": {"type": "local", "command": ["npx", "-y", "a"], "environment": {"K": "{env:KILO_KEY}"},
+            "timeout": 15000},
+          "kilo-web": {"type": "remote", "url": "https://h/mcp",
+            "oauth": {"clientId": "abc", "scope": "r w"}},
+        }}""",
+        {
+            "kilo-run": {
+                "command": "npx",
+                "args": ["-y", "a"],
+                "env": {"K": "${KILO_KEY}"},
+                "connectTimeout": 15.0,
+            },
+            "kilo-web": {"url": "https://h/mcp", "oauth": {"clientId": "abc", "scopes": "r w"}},
+        },
+        ("kilo-web: to log in: llm mcp login kilo-web",),
+    ),
+    Sample(
+        "librechat",
+        "work/librechat.yaml",
+        """
+version: 1.2.8
+mcpServers:
+  libre-web:
+    type: streamable-http
+    url: https://h/mcp
+    timeout: 60000
+    initTimeout: 15000
+    headers: {X-Key: "${LIBRE_KEY}", X-User: "{{LIBRECHAT_USER_ID}}"}
+    serverInstructions: true
+    chatMenu: false
+  libre-run: {command: npx, args: [-y, b], iconPath: /i.svg, startup: true, customUserVars: {K: {title: K}}}
+""",
+        {
+            "libre-web": {
+                "url": "https://h/mcp",
+                "timeout": 60.0,
+                "connectTimeout": 15.0,
+                "headers": {"X-Key": "${LIBRE_KEY}", "X-User": "{{LIBRECHAT_USER_ID}}"},
+            },
+            "libre-run": {"command": "npx", "args": ["-y", "b"]},
+        },
+        (
+            "libre-web: without serverInstructions; {{…}} has no counterpart here: replace it by hand",
+            "libre-run: without customUserVars",
+        ),
+    ),
+    Sample(
+        "fast-agent",
+        "work/fastagent.config.yaml",
+        """
+default_model: x
+mcp:
+  targets:
+    - {name: fast-one, target: "uvx mcp-server-fetch"}
+    - {name: fast-web, target: "https://h/mcp", load_on_start: false}
+  servers:
+    fast-two: {transport: sse, url: "https://h/events", read_timeout_seconds: 45}
+""",
+        {
+            "fast-two": {"url": "https://h/events", "type": "sse", "timeout": 45},
+            "fast-one": {"command": "uvx", "args": ["mcp-server-fetch"]},
+            "fast-web": {"url": "https://h/mcp"},
+        },
+    ),
 ]
+# Clients that write `mcpServers` as everybody does, and what they keep beside their users' files.
+PLACES = (
+    ".aws/amazonq/mcp.json",
+    ".aws/amazonq/cli-agents/helper.json",
+    ".augment/settings.json",
+    ".boltai/mcp.json",
+    ".cline/data/settings/cline_mcp_settings.json",
+    ".copilot/mcp-config.json",
+    ".factory/mcp.json",
+    ".gemini/antigravity/mcp_config.json",
+    ".gemini/extensions/maps/gemini-extension.json",
+    ".kilocode/cli/global/settings/mcp_settings.json",
+    ".kimi/mcp.json",
+    ".kiro/settings/mcp.json",
+    ".lmstudio/mcp.json",
+    ".qwen/settings.json",
+    ".rovodev/mcp.json",
+    ".warp/.mcp.json",
+    "config/Code/User/globalStorage/kilocode.kilo-code/settings/mcp_settings.json",
+    "config/Code/User/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
+    "config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
+    "config/Trae/User/mcp.json",
+    "config/anythingllm-desktop/storage/plugins/anythingllm_mcp_servers.json",
+    "config/mcphub/servers.json",
+    "work/.amazonq/mcp.json",
+    "work/.continue/mcpServers/one.json",
+    "work/.factory/mcp.json",
+    "work/.github/mcp.json",
+    "work/.kilocode/mcp.json",
+    "work/.kiro/settings/mcp.json",
+    "work/.qwen/settings.json",
+    "work/.roo/mcp.json",
+    "work/.trae/mcp.json",
+    "work/.warp/.mcp.json",
+)
+# Of VS Code, deep in files that are about other things.
+DEEP = {
+    "work/mine.code-workspace": ("settings", "mcp", "servers"),
+    "work/.devcontainer/devcontainer.json": ("customizations", "vscode", "mcp", "servers"),
+    "config/Code/User/settings.json": ("augment.advanced", "mcpServers"),
+}
 
 
 def put(home: Home, sample: Sample, place: str) -> str:
@@ -219,6 +328,59 @@ def test_servers_of_all_clients_where_they_keep_them(home: Home) -> None:
     assert imported == {name: entry for sample in SAMPLES for name, entry in sample.servers.items()}
     assert [said for sample in SAMPLES for said in sample.said if said not in shown] == []
     assert "s3cr3t" not in shown
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="places of Linux")
+def test_each_place_of_each_client_is_looked_at(home: Home) -> None:
+    """Also where servers stand deep in a file; what a project's servers name is below its folder."""
+    entry = {"command": "python", "args": ["./serve.py"]}
+    for number, place in enumerate(PLACES):
+        put(home, Sample("", place, json.dumps({"mcpServers": {f"plain-{number}": entry}}), {}), place)
+    for place, keys in DEEP.items():
+        nested: Any = {f"deep-{keys[-2]}": entry}
+        for key in reversed(keys):
+            nested = {key: nested}
+        put(home, Sample("", place, json.dumps(nested), {}), place)
+    home.run_cli("import", "--yes")
+    imported = json.loads(home.config.read_text())["mcpServers"]
+    missed = [place for number, place in enumerate(PLACES) if f"plain-{number}" not in imported]
+    assert missed == []
+    assert {"deep-augment.advanced", "deep-mcp"} <= imported.keys()
+    pinned = {f"plain-{number}" for number, place in enumerate(PLACES) if place.startswith("work/")}
+    assert {name for name, entry in imported.items() if entry.get("cwd") == str(home.work)} >= pinned
+
+
+def test_file_belongs_to_the_client_whose_place_is_the_longest(home: Home) -> None:
+    """`.warp/.mcp.json` is none of Claude Code's, and Visual Studio's .mcp.json has `servers`."""
+    run = {"command": "./serve", "timeout": 90}
+    warp = put(home, Sample("", "", json.dumps({"mcpServers": {"warp": run}}), {}), "other/.warp/.mcp.json")
+    studio = put(home, Sample("", "", json.dumps({"servers": {"studio": run}}), {}), "studio/.mcp.json")
+    home.run_cli("import", "--yes", warp, studio)
+    imported = json.loads(home.config.read_text())["mcpServers"]
+    assert imported["warp"] == {**run, "cwd": str(home.folder / "other")}
+    assert imported["studio"] == run
+
+
+def test_milliseconds_and_seconds(home: Home) -> None:
+    """Each client's own unit counts, however large or small the number is; names that are usual, too."""
+    put(
+        home,
+        Sample("", "", '{"mcpServers": {"a": {"command": "x", "timeout": 500}}}', {}),
+        ".kiro/settings/mcp.json",
+    )
+    put(
+        home,
+        Sample("", "", '{"mcpServers": {"b": {"command": "x", "timeout": 7200}}}', {}),
+        ".cline/data/settings/cline_mcp_settings.json",
+    )
+    put(home, Sample("", "", '{"mcpServers": {"c": {"command": "x"}}}', {}), ".copilot/mcp-config.json")
+    home.run_cli("import", "--yes", "kiro", "cline", "copilot")
+    imported = json.loads(home.config.read_text())["mcpServers"]
+    assert imported == {
+        "a": {"command": "x", "timeout": 0.5},
+        "b": {"command": "x", "timeout": 7200},
+        "c": {"command": "x"},
+    }
 
 
 def test_copies_are_known_by_their_looks(home: Home) -> None:

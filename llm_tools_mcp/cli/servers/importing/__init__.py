@@ -19,7 +19,7 @@ from llm_tools_mcp.config.secrecy import HIDDEN
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_remarks, styled
 
-from .catalogue import CLIENTS
+from .catalogue import ALSO_CALLED, CLIENTS
 from .clients import servers_of_client, servers_of_file
 from .translation import Found
 
@@ -50,10 +50,11 @@ def import_command(
 ) -> None:
     """Take over the servers of other MCP clients into mcp.json; shows them, and asks.
 
-    CLIENT is claude-desktop, claude-code, cursor, vscode, windsurf, gemini, codex, opencode, zed, crush,
-    amp, continue, mcphost, mcporter, goose or jetbrains; without any, all of them are looked for, also in
-    the current folder. FILE may be of any client, in JSON, TOML, YAML or XML. With a NAME only servers of
-    that name count.
+    CLIENT is claude-desktop, claude-code, cursor, vscode, windsurf, gemini, codex, opencode, kilo, zed,
+    crush, amp, continue, mcphost, mcporter, goose, jetbrains, librechat, fast-agent, cline, roo, qwen,
+    antigravity, kiro, amazon-q, lmstudio, warp, trae, augment, factory, boltai, anythingllm, rovodev, kimi
+    or mcphub; without any, all of them are looked for, also in the current folder. FILE may be of any
+    client, in JSON, TOML, YAML or XML. With a NAME only servers of that name count.
     """
     path = config_file(config_path)
     present = servers_of(path)
@@ -79,6 +80,7 @@ def import_command(
 def _found(sources: Sequence[str]) -> list[Found]:
     """Those of the clients and files, or of all there are; of them those that are named."""
     found: list[Found] = []
+    sources = [ALSO_CALLED.get(source, source) for source in sources]
     names = [source for source in sources if source not in CLIENTS and not _is_path(source)]
     for source in (source for source in sources if source not in names):
         if source in CLIENTS:

@@ -9,7 +9,8 @@ from typing import Any
 
 from llm_tools_mcp.errors import ConfigError
 
-from .catalogue import CLIENTS, Client
+from .catalogue import CLIENTS
+from .client import Client
 from .documents import Json, document_of
 from .placeholders import Origin
 from .places import matching, project_folders
@@ -29,9 +30,13 @@ def servers_of_file(path: Path) -> list[Found]:
     """Raises ConfigError where the file cannot be read, or does not look like a config."""
     document = document_of(path)
     client, folder = _owner(path, document)
-    if not any(key.partition("/")[0] in document for key in (*client.keys, "projects")):
+    if not _has_tables(document, client):
         document = {client.keys[0]: _bare(path, document)}
     return list(_servers(document, client, path, folder))
+
+
+def _has_tables(document: Json, client: Client) -> bool:
+    return any(key.partition("/")[0] in document for key in (*client.keys, "projects"))
 
 
 def _bare(path: Path, document: Json) -> Json:
@@ -55,17 +60,21 @@ def _owner(path: Path, document: Json) -> tuple[Client, Path | None]:
     for client in CLIENTS.values():
         if any(absolute == place.resolve() for pattern in client.user for place in matching(pattern)):
             return client, None
-        for place in client.project:
-            parts = Path(place).parts
-            if absolute.parts[-len(parts) :] == parts:
-                return client, absolute.parents[len(parts) - 1]
+    places = [(place, client) for client in CLIENTS.values() for place in client.project]
+    for place, client in sorted(places, key=lambda one: one[0].count("/"), reverse=True):
+        if absolute.match(place) and _has_tables(document, client):
+            return client, absolute.parents[place.count("/")]
+    return _by_its_keys(document), None
+
+
+def _by_its_keys(document: Json) -> Client:
     looking = [client for client in CLIENTS.values() if client.looks(document)]
     if looking:
-        return looking[0], None
+        return looking[0]
     section = document.get("mcp")
     keys = {*document, *(section if isinstance(section, dict) else ())}
     keys.update(key for table in _tables(document, _ANY) for key in _keys_of_all(table))
-    return next((client for client in CLIENTS.values() if client.signs & keys), _ANY), None
+    return next((client for client in CLIENTS.values() if client.signs & keys), _ANY)
 
 
 def _keys_of_all(table: Mapping[str, Any]) -> set[str]:

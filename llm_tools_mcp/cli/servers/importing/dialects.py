@@ -79,9 +79,36 @@ def goose(translation: Translation) -> None:
         translation.notes.append(f"set {', '.join(map(str, names))} in your environment: goose keeps them")
 
 
+def kilo(translation: Translation) -> None:
+    """The form of opencode, and in older files that of Roo Code, which it has grown out of."""
+    is_older = isinstance(translation.rest.get("command"), str) or "alwaysAllow" in translation.rest
+    (seconds if is_older else opencode)(translation)
+
+
+def librechat(translation: Translation) -> None:
+    """Milliseconds; `startup` false is a server that is started when a person wants it, as ours all are."""
+    milliseconds(translation)
+    translation.take_seconds("initTimeout", "connectTimeout", 1000)
+    translation.drop("chatMenu", "iconPath", "startup", "requiresOAuth")
+
+
+def fast_agent(translation: Translation) -> None:
+    """A `target` is a url or a command line."""
+    target = translation.rest.pop("target", None)
+    if isinstance(target, str):
+        translation.rest["url" if "://" in target.partition(" ")[0] else "command"] = target
+    translation.take_seconds("read_timeout_seconds", "timeout")
+    translation.drop("load_on_start")
+
+
 def seconds(translation: Translation) -> None:
-    """Crush, mcphost and Zed count in seconds."""
+    """Crush, mcphost, Zed, Cline and Roo Code count in seconds."""
     translation.take_seconds("timeout", "timeout")
+
+
+def milliseconds(translation: Translation) -> None:
+    """Kiro and Amazon Q do not."""
+    translation.take_seconds("timeout", "timeout", 1000)
 
 
 def _codex_headers(translation: Translation) -> None:

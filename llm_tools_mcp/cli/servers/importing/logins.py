@@ -20,6 +20,9 @@ _KEYS = {
     "clientMetadataUrl": "clientMetadataUrl",
     "grantType": "grantType",
     "issuer": "issuer",
+    # Of opencode and LibreChat
+    "scope": "scopes",
+    "redirect_uri": "redirectUri",
     # Cursor's
     "CLIENT_ID": "clientId",
     "CLIENT_SECRET": "clientSecret",

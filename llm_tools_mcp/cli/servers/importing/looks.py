@@ -57,6 +57,15 @@ def jetbrains(document: Json) -> bool:
     return "McpServerCommand" in document
 
 
+def fast_agent(document: Json) -> bool:
+    section = document.get("mcp")
+    servers = section.get("servers") if isinstance(section, dict) else None
+    has_targets = isinstance(section, dict) and isinstance(section.get("targets"), list)
+    return has_targets or any(
+        {"read_timeout_seconds", "load_on_start"} & entry.keys() for entry in _entries(servers)
+    )
+
+
 def _entries(table: Any) -> list[Json]:
     found = table.values() if isinstance(table, dict) else ()
     return [entry for entry in found if isinstance(entry, dict)]

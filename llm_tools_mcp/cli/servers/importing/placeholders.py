@@ -23,8 +23,12 @@ _OTHER_FORMS = (
     (re.compile(r"(?<!\$)\{file:([^{}]+)\}"), r"${file:\1}"),
 )
 _COMMAND = re.compile(r"\$\([^)]")
+# Of LibreChat and of templates: {{LIBRECHAT_USER_ID}}.
+_IN_DOUBLE_BRACES = re.compile(r"\{\{\s*[A-Za-z_][\w.]*\s*\}\}")
 _OURS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?::-.*)?", re.DOTALL)
 _WORKSPACE = ("workspaceFolder", "workspaceRoot", "cwd", "CLAUDE_PROJECT_DIR")
+# Extensions of Gemini CLI and Qwen Code, and plugins of Claude Code, name the folder that they lie in.
+_OWN_FOLDER = ("extensionPath", "CLAUDE_PLUGIN_ROOT")
 _PREDEFINED = {"userHome": "${HOME}", "/": "/", "pathSeparator": "/"}
 
 
@@ -63,6 +67,8 @@ class Placeholders:
             text = form.sub(ours, text)
         if self._origin.bare_variables and _COMMAND.search(text):
             self._notes.append("$(…) is not run here: put its output into a variable")
+        if _IN_DOUBLE_BRACES.search(text):
+            self._notes.append("{{…}} has no counterpart here: replace it by hand")
         return _VARIABLE.sub(self._replacement, text)
 
     def _replacement(self, found: re.Match[str]) -> str:
@@ -97,6 +103,8 @@ class Placeholders:
             return str(folder) if folder else "${PWD}" if "cwd" in self._entry else "."
         if name == "workspaceFolderBasename" and folder:
             return folder.name
+        if name in _OWN_FOLDER:
+            return str(self._origin.path.absolute().parent)
         return _PREDEFINED.get(name, "")
 
     def _unknown(self, text: str, name: str, kind: str) -> str:

@@ -42,14 +42,23 @@ _SETTINGS = ("settings.json", "settings.local.json")
 
 def gemini(document: Json, _origin: Origin) -> IsOff:
     """Lists in the settings, and a file of its own for `gemini mcp disable`; capitals do not matter."""
-    section = document.get("mcp")
-    section = section if isinstance(section, dict) else {}
-    excluded = {_plain(name) for name in _names(section.get("excluded"))}
-    allowed = {_plain(name) for name in _names(section.get("allowed"))}
     states = _document(expanded("{home}/.gemini/mcp-server-enablement.json"))
-    excluded |= {
+    off = {
         name for name, state in states.items() if isinstance(state, dict) and state.get("enabled") is False
     }
+    return _of_settings(document, off)
+
+
+def qwen(document: Json, _origin: Origin) -> IsOff:
+    """The same lists."""
+    return _of_settings(document, set())
+
+
+def _of_settings(document: Json, off: set[str]) -> IsOff:
+    section = document.get("mcp")
+    section = section if isinstance(section, dict) else {}
+    excluded = off | {_plain(name) for name in _names(section.get("excluded"))}
+    allowed = {_plain(name) for name in _names(section.get("allowed"))}
 
     def is_off(name: str) -> bool:
         return _plain(name) in excluded or (bool(allowed) and _plain(name) not in allowed)

@@ -92,6 +92,8 @@ _MEANINGLESS = (
     ),
     *("bundled", "source", "settings", "lifecycle", "clientName", "tokenCacheDir", "slug", "roots"),
     *("alwaysLoad", "required", "supports_parallel_tool_calls", "watchPaths"),
+    *("start_on_launch", "fromGalleryId", "anythingllm", "isBuiltin", "registryUrl", "tags", "logoUrl"),
+    *("providerUrl", "iconPath", "id"),
 )
 _NO_LOGIN = "this way to log in is not known here: try llm mcp login, or give a token in headers"
 _LOST = {
@@ -190,6 +192,7 @@ def _take_token(translation: Translation) -> None:
 
 def _take_timeout(translation: Translation) -> None:
     """Where the client is not known: Cline and Roo count up to an hour in seconds, others milliseconds."""
+    translation.take_seconds("networkTimeout", "timeout", 1000)
     value = translation.rest.get("timeout")
     if not isinstance(value, int | float):
         translation.take_seconds("timeout", "timeout")
