@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from . import calls, logins, prompts, search, stages
+from . import calls, logins, prompts, results, search, stages
 from .table import show_rows
 from .world import new_world, three_servers
 
@@ -38,6 +38,7 @@ def _targets(rounds: int) -> int:
         rows = prompts.measure(world, servers[tool.server], tool, rounds)
         rows.append(prompts.memory(world, tool))
         stages.show_stages(world, tool)
+        rows += results.measure(world, rounds)
         rows += calls.measure(world, rounds)
         rows += logins.measure(world)
     rows += search.measure()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import llm
 
+from llm_tools_mcp import paths, v1
 from llm_tools_mcp.errors import ToolFailed
-
-if TYPE_CHECKING:
-    from llm_tools_mcp import v1
-
-    from .kept import Kept
+from llm_tools_mcp.v1.texts import text_of
 
 # Characters, about 25,000 tokens.
 DEFAULT_LIMIT = 100_000
@@ -33,9 +31,17 @@ class Bound(NamedTuple):
     reader: str = "read_result"
 
 
+def bound_call(request: v1.CallToolRequest, bound: Bound) -> v1.CallToolRequest:
+    """The same: with it the daemon keeps what is too long, and sends its ends."""
+    if bound.limit:
+        request.keep.above = bound.limit
+        request.keep.folder = os.fsencode(paths.results_folder())
+    return request
+
+
 def output_of(result: v1.ToolResult, bound: Bound, remarks: str = "") -> str | llm.ToolOutput:
     """What the model sees. Raises ToolFailed for a result that is an error: llm logs it as one."""
-    text = bounded(_text(result), bound)
+    text = _text(result, bound)
     if result.is_error:
         raise ToolFailed((text or "the tool reported an error and said nothing about it") + remarks)
     text += remarks
@@ -52,25 +58,39 @@ def output_of(result: v1.ToolResult, bound: Bound, remarks: str = "") -> str | l
 # --- bounds -----------------------------------------------------------------------------------------
 
 
-def bounded(text: str, bound: Bound) -> str:
+def _text(result: v1.ToolResult, bound: Bound) -> str:
     """The text, or its head and tail with a line between them that says where the whole is."""
+    if result.HasField("kept"):
+        return _cut(result.kept, bound)
+    text = text_of(result)
     if not bound.limit or len(text) <= bound.limit:
         return text
-    from .kept import keep
-
-    kept = keep(text.encode("utf-8", "surrogatepass"))
-    room = max(0, bound.limit - len(_between(text, kept, bound, len(text), len(text))) - 24)
-    head = _to_line_end(text, int(room * _HEAD))
-    tail = _from_line_start(text, len(text) - (room - head))
-    return f"{text[:head]}\n{_between(text, kept, bound, head, tail)}\n{text[tail:]}"
+    return _cut(_kept(text), bound)  # of an older daemon, which sends all of it
 
 
-def _between(text: str, kept: Kept, bound: Bound, head: int, tail: int) -> str:
-    size = f"{tail - head:,} of {len(text):,} characters are left out here"
+def _kept(text: str) -> v1.KeptText:
+    from llm_tools_mcp.cache.kept import keep
+
+    file = keep(text.encode("utf-8", "surrogatepass"))
+    return v1.KeptText(id=file.id, problem=file.problem, length=len(text), head=text, tail=text)
+
+
+def _cut(kept: v1.KeptText, bound: Bound) -> str:
+    head, tail = kept.head, kept.tail
+    before = kept.length - len(tail)
+    room = max(0, bound.limit - len(_between(kept, bound, kept.length, 0)) - 24)
+    end = _to_line_end(head, int(room * _HEAD))
+    start = _from_line_start(tail, len(tail) - (room - end))
+    return f"{head[:end]}\n{_between(kept, bound, end, before + start)}\n{tail[start:]}"
+
+
+def _between(kept: v1.KeptText, bound: Bound, head: int, tail: int) -> str:
+    size = f"{tail - head:,} of {kept.length:,} characters are left out here"
     if kept.problem:
         return f"[… {size}; the whole could not be kept: {kept.problem} …]"
     call = f"{bound.reader}(id={kept.id!r}, offset={head})"
-    return f"[… {size}; to read on: {call}; the whole text, for a day: {kept.path} …]"
+    path = paths.results_folder() / f"{kept.id}.txt"
+    return f"[… {size}; to read on: {call}; the whole text, for a day: {path} …]"
 
 
 def _to_line_end(text: str, end: int) -> int:
@@ -89,38 +109,10 @@ def _bounded_media(media: Sequence[v1.Media]) -> tuple[list[v1.Media], str]:
     others = [one for one in media if not any(one is shown for shown in fitting)]
     if not others:
         return fitting, ""
-    from .kept import keep
+    from llm_tools_mcp.cache.kept import keep
 
     files = [keep(one.data, one.mime_type) for one in others]
     where = ", ".join(str(one.path) for one in files[:_MEDIA] if not one.problem) or files[0].problem
     more = f" and {len(files) - _MEDIA} more beside them" if len(files) > _MEDIA else ""
     count = f"{len(others)} of {len(media)} images or files are left out: too many, or too large"
     return fitting, f"[{count}; for a day they are {where}{more}]"
-
-
-# --- text -------------------------------------------------------------------------------------------
-
-
-def _text(result: v1.ToolResult) -> str:
-    lines = [line for content in result.content if (line := _line(content)) is not None]
-    if result.structured_says_more or (not lines and result.structured_content):
-        lines.append(result.structured_content)
-    return "\n".join(lines)
-
-
-# From a daemon of tomorrow.
-UNKNOWN_CONTENT = "[content of a kind that this version of llm-tools-mcp does not know]"
-
-
-def _line(content: v1.Content) -> str | None:
-    kind = content.WhichOneof("kind")
-    if kind == "text":
-        return content.text
-    if kind == "link":
-        return _link(content.link)
-    return UNKNOWN_CONTENT if kind is None else None
-
-
-def _link(link: v1.ResourceLink) -> str:
-    details = ", ".join(part for part in (link.mime_type, link.description) if part)
-    return f"{link.name or 'resource'}: {link.uri}" + (f" ({details})" if details else "")

@@ -241,24 +241,26 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         self, listing: Listing, offer: Offer, arguments: Mapping[str, Any], bound: Bound
     ) -> str | llm.ToolOutput:
         """For synchronous models: in the main thread, where Ctrl-C cancels the call at once."""
-        from .results import output_of
+        from .results import bound_call, output_of
 
         self._gate().pass_or_raise(listing, offer, arguments)
         person = LazyPerson(self._display())
         with self._display().call(offer.server, offer.tool) as on_event:
-            result = self._daemon().call(listing.call(offer, arguments), on_event, person)
+            request = bound_call(listing.call(offer, arguments), bound)
+            result = self._daemon().call(request, on_event, person)
         return output_of(result, bound, person.remarks)
 
     async def _call_async(
         self, listing: Listing, offer: Offer, arguments: Mapping[str, Any], bound: Bound
     ) -> str | llm.ToolOutput:
         """For asynchronous models: llm runs the calls of a turn concurrently."""
-        from .results import output_of
+        from .results import bound_call, output_of
 
         await self._gate().pass_or_raise_async(listing, offer, arguments)
         person = LazyPerson(self._display())
         with self._display().call(offer.server, offer.tool) as on_event:
-            result = await self._daemon().call_async(listing.call(offer, arguments), on_event, person)
+            request = bound_call(listing.call(offer, arguments), bound)
+            result = await self._daemon().call_async(request, on_event, person)
         return output_of(result, bound, person.remarks)
 
 

@@ -547,6 +547,7 @@ class CallToolRequest(google.protobuf.message.Message):
     TOOL_FIELD_NUMBER: builtins.int
     ARGUMENTS_FIELD_NUMBER: builtins.int
     PROTOCOL_FIELD_NUMBER: builtins.int
+    KEEP_FIELD_NUMBER: builtins.int
     server: builtins.str
     tool: builtins.str
     """The server's own name of the tool."""
@@ -555,6 +556,10 @@ class CallToolRequest(google.protobuf.message.Message):
     protocol: global___Protocol.ValueType
     @property
     def caller(self) -> global___Caller: ...
+    @property
+    def keep(self) -> global___Keep:
+        """Whether a text that is too long for the caller is to go to a file instead. Missing: all of it comes."""
+
     def __init__(
         self,
         *,
@@ -563,11 +568,32 @@ class CallToolRequest(google.protobuf.message.Message):
         tool: builtins.str = ...,
         arguments: builtins.str = ...,
         protocol: global___Protocol.ValueType = ...,
+        keep: global___Keep | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["caller", b"caller"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["arguments", b"arguments", "caller", b"caller", "protocol", b"protocol", "server", b"server", "tool", b"tool"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["caller", b"caller", "keep", b"keep"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["arguments", b"arguments", "caller", b"caller", "keep", b"keep", "protocol", b"protocol", "server", b"server", "tool", b"tool"]) -> None: ...
 
 global___CallToolRequest = CallToolRequest
+
+@typing.final
+class Keep(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ABOVE_FIELD_NUMBER: builtins.int
+    FOLDER_FIELD_NUMBER: builtins.int
+    above: builtins.int
+    """Characters: a longer text is kept."""
+    folder: builtins.bytes
+    """Absolute path, in the caller's own cache; made where it is missing."""
+    def __init__(
+        self,
+        *,
+        above: builtins.int = ...,
+        folder: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["above", b"above", "folder", b"folder"]) -> None: ...
+
+global___Keep = Keep
 
 @typing.final
 class CallToolEvent(google.protobuf.message.Message):
@@ -876,6 +902,7 @@ class ToolResult(google.protobuf.message.Message):
     CONTENT_FIELD_NUMBER: builtins.int
     STRUCTURED_CONTENT_FIELD_NUMBER: builtins.int
     STRUCTURED_SAYS_MORE_FIELD_NUMBER: builtins.int
+    KEPT_FIELD_NUMBER: builtins.int
     is_error: builtins.bool
     """The tool itself reports a failure, in `content`."""
     structured_content: builtins.str
@@ -884,6 +911,10 @@ class ToolResult(google.protobuf.message.Message):
     """The text in `content` does not say all that is in it."""
     @property
     def content(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Content]: ...
+    @property
+    def kept(self) -> global___KeptText:
+        """In the place of all that is text: `content` holds media alone, and `structured_content` nothing."""
+
     def __init__(
         self,
         *,
@@ -891,10 +922,45 @@ class ToolResult(google.protobuf.message.Message):
         content: collections.abc.Iterable[global___Content] | None = ...,
         structured_content: builtins.str = ...,
         structured_says_more: builtins.bool = ...,
+        kept: global___KeptText | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["content", b"content", "is_error", b"is_error", "structured_content", b"structured_content", "structured_says_more", b"structured_says_more"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["kept", b"kept"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["content", b"content", "is_error", b"is_error", "kept", b"kept", "structured_content", b"structured_content", "structured_says_more", b"structured_says_more"]) -> None: ...
 
 global___ToolResult = ToolResult
+
+@typing.final
+class KeptText(google.protobuf.message.Message):
+    """A text that was kept as a file, or was to be."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    PROBLEM_FIELD_NUMBER: builtins.int
+    LENGTH_FIELD_NUMBER: builtins.int
+    HEAD_FIELD_NUMBER: builtins.int
+    TAIL_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """The file is `id`.txt."""
+    problem: builtins.str
+    """Why there is no such file; empty where there is."""
+    length: builtins.int
+    """Characters of the whole."""
+    head: builtins.str
+    """Its first and last ones, as many as `Keep.above` each."""
+    tail: builtins.str
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        problem: builtins.str = ...,
+        length: builtins.int = ...,
+        head: builtins.str = ...,
+        tail: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["head", b"head", "id", b"id", "length", b"length", "problem", b"problem", "tail", b"tail"]) -> None: ...
+
+global___KeptText = KeptText
 
 @typing.final
 class Content(google.protobuf.message.Message):

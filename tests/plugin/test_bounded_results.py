@@ -14,8 +14,12 @@ from typing import Any
 import llm
 import pytest
 
-from llm_tools_mcp import MCP
-from llm_tools_mcp.plugin import kept
+from llm_tools_mcp import MCP, v1
+from llm_tools_mcp.cache import kept
+from llm_tools_mcp.client.caller import make_call, make_caller
+from llm_tools_mcp.client.channel import DaemonClient
+from llm_tools_mcp.config import ConfigSource
+from llm_tools_mcp.plugin.results import Bound, output_of
 from tests.home import Home
 from tests.prompting import all_tools_of, living_in, result_of, results_of, tools_of
 from tests.servers import entry, scripted_server
@@ -196,6 +200,36 @@ def test_kept_results_do_not_pile_up(tmp_path: Path) -> None:
         os.utime(path, (path.stat().st_mtime - age,) * 2)
     kept.prune(tmp_path, 2500)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2.txt", "3.txt"]
+
+
+def test_daemon_keeps_what_is_too_long(house: Home) -> None:
+    """Its answer has the ends alone, and media; what is short, and what nobody wants kept, comes whole."""
+    calls = {"long": (2000, "log"), "short": (2000, "brief"), "all": (0, "log"), "shots": (1, "shots")}
+    with DaemonClient(house.socket) as client:
+        caller = make_caller(ConfigSource(str(house.config), house.config.read_text()))
+        got = {}
+        for name, (above, tool) in calls.items():
+            request = make_call(caller, "s", tool, {})
+            request.keep.above, request.keep.folder = above, bytes(house.work / "kept")
+            got[name] = client.call(request, lambda _: None)
+    kept = got["long"].kept
+    assert (kept.head, kept.tail, kept.length) == (LINES[:2000], LINES[-2000:], len(LINES))
+    assert (house.work / "kept" / f"{kept.id}.txt").read_text() == LINES
+    assert not got["long"].content
+    assert got["short"].content[0].text == "short"
+    assert got["all"].content[0].text == LINES
+    assert len(got["shots"].content) == 50
+    assert not got["shots"].HasField("kept")
+
+
+def test_results_of_an_older_daemon_are_bounded(house: Home) -> None:
+    """It sends all of a text, which is then kept here."""
+    result = v1.ToolResult(content=[v1.Content(text=LINES), v1.Content(text="the end")])
+    text = output_of(result, Bound(2000))
+    assert isinstance(text, str)
+    assert len(text) <= 2000
+    assert text.endswith("\nthe end")
+    assert whole(text).read_text() == f"{LINES}\nthe end"
 
 
 def test_full_disk_is_said(house: Home, monkeypatch: pytest.MonkeyPatch) -> None:

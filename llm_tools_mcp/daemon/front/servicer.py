@@ -21,6 +21,7 @@ from llm_tools_mcp.text import strict_json
 
 from .all_tools import AllTools
 from .configs import ParsedConfigs, usable
+from .keeping import keep_long
 from .questions import Questions
 from .rpc import Code, RpcError, Write
 from .running import run
@@ -119,6 +120,7 @@ class Servicer:
                 raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
             result = await self._pool.call(definition, request.tool, arguments, forward, ask)
             write_result(result, last.result)
+            await keep_long(last.result, request.keep)
 
         await run(call, last, write, self._questions, request)
 

@@ -137,7 +137,7 @@ async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None
     is_skipped = False
     while chunk := await stdout.read(_CHUNK):
         link.received += len(chunk)
-        *ends, rest = chunk.split(b"\n")
+        *ends, rest = chunk.split(b"\n") if b"\n" in chunk else (chunk,)
         for end in ends:
             if is_skipped:
                 parts.clear()
@@ -146,7 +146,7 @@ async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None
             size, is_skipped = 0, False
         parts.append(rest)
         size += len(rest)
-        if not is_skipped and size > MAX_UNASKED and has_method(b"".join(parts[:_HEAD])[:_CHUNK]):
+        if size > MAX_UNASKED >= size - len(rest) and has_method(b"".join(parts[:_HEAD])[:_CHUNK]):
             link.log(f"a message that nobody has asked for has more than {MAX_UNASKED} bytes; skipped")
             is_skipped = True
         if is_skipped:

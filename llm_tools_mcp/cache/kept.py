@@ -29,12 +29,12 @@ class Kept(NamedTuple):
     problem: str = ""
 
 
-def keep(data: bytes, mime_type: str = "text/plain") -> Kept:
-    """On disk when this returns: 0600, in a folder of its own."""
+def keep(data: bytes, mime_type: str = "text/plain", folder: Path | None = None) -> Kept:
+    """On disk when this returns: 0600, in a folder of its own, which is that of this process by default."""
     from secrets import token_hex
 
     name = token_hex(6)
-    path = paths.results_folder() / f"{name}{_suffix(mime_type)}"
+    path = (folder or paths.results_folder()) / f"{name}{_suffix(mime_type)}"
     try:
         access.make_private_folder(path.parent)
         prune(path.parent, _MOST - len(data))
