@@ -66,7 +66,7 @@ HOMES = {
     "platformdirs": ("paths",),
     "prometheus_client": ("cli.daemon.metrics",),
     "pydantic": ("config", "daemon.server", DEMO_SERVER),  # server: the SDK speaks in it
-    "dotenv": ("config.stdio",),
+    "dotenv": ("config.env_file",),
     "rapidjson": ("config.document",),
     "rich": ("cli", "terminal"),
     "yaml": ("cli.servers.importing.documents",),

@@ -123,9 +123,8 @@ def check(path: Path, text: str) -> config.Config:
 
 def check_project(project: config.Project) -> config.Config:
     """The same for the servers of a project, which run in its folder."""
-    confided = config.confided(project.text, os.environ, project.folder)
     context = config.Context(
-        cwd=project.folder, environment=dict(os.environ), is_project=True, confided=confided
+        cwd=project.folder, environment=dict(os.environ), is_project=True, confided=project.confided
     )
     return config.parse(project.path, project.text, context)
 

@@ -16,10 +16,11 @@ def make_caller(source: ConfigSource) -> v1.Caller:
     """Who asks, and with which config: what the daemon needs to run servers as the caller would."""
     cwd, project = paths.current_folder(), source.project
     texts = [source.text, *([project.text] if project else [])]
-    found = [config.confided(source.text, os.environ)]
-    if project:
-        found.append(config.confided(project.text, os.environ, project.folder))
-    env_files = [value for one in found for key, value in one.values.items() if key.startswith("envFile:")]
+    own = config.confided(source.text, os.environ)
+    theirs = project.confided if project else config.NOTHING_CONFIDED
+    env_files = [
+        value for one in (own, theirs) for key, value in one.values.items() if key.startswith("envFile:")
+    ]
     environment: dict[str, str] = {}
     for text in (*texts, *env_files):
         environment |= config.caller_environment(text, os.environ)
@@ -29,12 +30,14 @@ def make_caller(source: ConfigSource) -> v1.Caller:
         cwd=paths.sendable(cwd),
         raw_cwd=b"" if paths.sendable(cwd) == cwd else os.fsencode(cwd),
         environment=environment,
-        confided={key: value for one in found for key, value in one.values.items()},
-        missing={key: reason for one in found for key, reason in one.missing.items()},
+        confided=own.values,
+        missing=own.missing,
         umask=_umask(),
         project_path=paths.sendable(project.path) if project else "",
         project_config=project.text if project else "",
         project_folder=os.fsencode(project.folder) if project else b"",
+        project_confided=theirs.values,
+        project_missing=theirs.missing,
         can_answer=True,
     )
 

@@ -17,7 +17,13 @@ from .names import configured_names, enabled_names
 from .project import Project
 from .project import find as find_project
 from .project import read as read_project
-from .variables import CALLER_VARIABLES, Confided, caller_environment, mentioned_variables
+from .variables import (
+    CALLER_VARIABLES,
+    NOTHING_CONFIDED,
+    Confided,
+    caller_environment,
+    mentioned_variables,
+)
 
 if TYPE_CHECKING:
     from .context import Context
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CALLER_VARIABLES",
+    "NOTHING_CONFIDED",
     "Confided",
     "Config",
     "ConfigSource",

@@ -17,7 +17,7 @@ from typing import Any
 
 from llm_tools_mcp.system import access
 
-from .variables import ENV_FILE, Confided, is_utf8
+from .variables import ENV_FILE, FILES, Confided, is_utf8
 
 # What stands in the braces is the key of what is sent.
 _MENTION = re.compile(r"\$\{((?:file|llm|keyring):[^{}]+)\}")
@@ -37,7 +37,7 @@ def confided(text: str, environ: Mapping[str, str], folder: str = "") -> Confide
     """
     values: dict[str, str] = {}
     missing: dict[str, str] = {}
-    for key in dict.fromkeys(_wanted(text, environ)):
+    for key in dict(_wanted(text, environ)):
         kind, _, rest = key.partition(":")
         if not is_utf8(key):
             continue  # the wire takes no such key, and its server is refused for it (model.py)
@@ -48,13 +48,20 @@ def confided(text: str, environ: Mapping[str, str], folder: str = "") -> Confide
     return Confided(values, missing)
 
 
+def named_files(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The files among what a config refers to, by the key of what is sent: as they are written there."""
+    wanted = dict(_wanted(text, environ))
+    return {key: written for key, written in wanted.items() if key.startswith(FILES) and is_utf8(key)}
+
+
 def _sendable(value: str) -> str:
     if not is_utf8(value):
         raise _Missing("what stands there is no text: it holds half of a \\ud800 pair")
     return value
 
 
-def _wanted(text: str, environ: Mapping[str, str]) -> Iterator[str]:
+def _wanted(text: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each with its place as it is written: variables in the name of an `envFile` may be secrets."""
     if not _IN_RAW_TEXT.search(text):
         return
     from .document import named_entries
@@ -62,10 +69,10 @@ def _wanted(text: str, environ: Mapping[str, str]) -> Iterator[str]:
 
     for name, entry in named_entries(text).items():
         for string in _strings(entry):
-            yield from _MENTION.findall(string)
+            yield from ((key, key.partition(":")[2]) for key in _MENTION.findall(string))
         env_file = entry.get("envFile") if isinstance(entry, dict) else None
         if isinstance(env_file, str):
-            yield ENV_FILE + Expansion(name, environ).text("envFile", env_file)
+            yield ENV_FILE + Expansion(name, environ).text("envFile", env_file), env_file
 
 
 def _strings(value: Any) -> Iterator[str]:

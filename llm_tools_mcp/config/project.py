@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llm_tools_mcp.errors import ConfigError
+
+from .confided import confided, named_files
+from .variables import NOTHING_CONFIDED, Confided
 
 NAME = ".mcp.json"
 _MAX_BYTES = 4 << 20
@@ -19,16 +23,33 @@ _MAX_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`path` is the file's, `text` what stood in it, `digest` the sha256 of its bytes in hex."""
+    """`path` is the file's, `text` what stood in it, `digest` the sha256 of its bytes in hex.
+
+    `confided` is what stood in the files that it names, and what else it refers to; `files` are the names of
+    those files as they are written, by their keys in there.
+    """
 
     path: str
     text: str = field(repr=False)
     digest: str
+    confided: Confided = field(default=NOTHING_CONFIDED, repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def folder(self) -> str:
         """Where its servers run."""
         return str(Path(self.path).parent)
+
+    @property
+    def file_digests(self) -> dict[str, str]:
+        """sha256 in hex of what stood in each file, by key; empty for one that could not be read."""
+        texts = {key: self.confided.values.get(key) for key in self.files}
+        return {key: "" if text is None else _digest(text.encode()) for key, text in texts.items()}
+
+    def looked_up(self, environ: Mapping[str, str]) -> Project:
+        """With what its text refers to, each read once: what is judged of it is what is used."""
+        found = confided(self.text, environ, self.folder)
+        return replace(self, confided=found, files=named_files(self.text, environ))
 
 
 def find(folder: str, home: str) -> str | None:
@@ -83,10 +104,14 @@ def _refusal(status: os.stat_result) -> str:
 
 
 def _project(path: str, content: bytes) -> Project:
-    from hashlib import sha256  # loads OpenSSL: only where there is such a file
-
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(path, f"is not used: it is not UTF-8 text (byte {error.start})") from None
-    return Project(path, text, sha256(content).hexdigest())
+    return Project(path, text, _digest(content))
+
+
+def _digest(content: bytes) -> str:
+    from hashlib import sha256  # loads OpenSSL: only where there is such a file
+
+    return sha256(content).hexdigest()

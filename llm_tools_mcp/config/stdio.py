@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .context import Context, below
 from .definition import ServerDefinition, Transport
+from .env_file import variables_of
 from .expansion import Expansion
 from .footing import program_files, stamped
 from .problems import nested_key
@@ -52,14 +53,10 @@ def _env_of_file(entry: StdioEntry, context: Context, expansion: Expansion) -> d
     if not entry.env_file:
         return {}
     content = expansion.confided("envFile", ENV_FILE + expansion.text("envFile", entry.env_file))
-    from io import StringIO
-
-    from dotenv import dotenv_values
-
     env: dict[str, str] = {}
-    for name, value in dotenv_values(stream=StringIO(content), interpolate=False).items():
+    for name, value in variables_of(content).items():
         inner = expansion.within({**context.environment, **env})
-        env[name] = inner.text(nested_key("envFile", name), value or "")
+        env[name] = inner.text(nested_key("envFile", name), value)
     return env
 
 

@@ -42,6 +42,8 @@ _MENTION = rf"\$\{{(?:env:)?({NAME})(?=:-|\}})"
 
 # In front of the path of an `envFile`, where it stands among what was looked up for the caller.
 ENV_FILE = "envFile:"
+# What is read from files.
+FILES = ("file:", ENV_FILE)
 
 
 class Confided(NamedTuple):

@@ -96,6 +96,38 @@ class Caller(google.protobuf.message.Message):
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class ProjectConfidedEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    @typing.final
+    class ProjectMissingEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     CONFIG_PATH_FIELD_NUMBER: builtins.int
     CONFIG_FIELD_NUMBER: builtins.int
     CWD_FIELD_NUMBER: builtins.int
@@ -108,6 +140,8 @@ class Caller(google.protobuf.message.Message):
     PROJECT_CONFIG_FIELD_NUMBER: builtins.int
     PROJECT_FOLDER_FIELD_NUMBER: builtins.int
     CAN_ANSWER_FIELD_NUMBER: builtins.int
+    PROJECT_CONFIDED_FIELD_NUMBER: builtins.int
+    PROJECT_MISSING_FIELD_NUMBER: builtins.int
     config_path: builtins.str
     """Where the config was read from, for messages; empty for a config that is no file."""
     config: builtins.str
@@ -137,6 +171,12 @@ class Caller(google.protobuf.message.Message):
     def missing(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Why there is nothing, by the same."""
 
+    @property
+    def project_confided(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """As `confided` and `missing`, of the project: the same name may be another file there."""
+
+    @property
+    def project_missing(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
     def __init__(
         self,
         *,
@@ -152,9 +192,11 @@ class Caller(google.protobuf.message.Message):
         project_config: builtins.str = ...,
         project_folder: builtins.bytes = ...,
         can_answer: builtins.bool = ...,
+        project_confided: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        project_missing: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_umask", b"_umask", "umask", b"umask"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "can_answer", b"can_answer", "confided", b"confided", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "missing", b"missing", "project_config", b"project_config", "project_folder", b"project_folder", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "can_answer", b"can_answer", "confided", b"confided", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "missing", b"missing", "project_confided", b"project_confided", "project_config", b"project_config", "project_folder", b"project_folder", "project_missing", b"project_missing", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_umask", b"_umask"]) -> typing.Literal["umask"] | None: ...
 
 global___Caller = Caller

@@ -97,6 +97,8 @@ def test_project_without_a_config_of_ones_own(home: Home) -> None:
     with living_in(home):
         with pytest.raises(ConfigNotFound, match="llm mcp trust"):
             read_config_here()
+        assert "llm mcp trust" in invoke("mcp", "list").stderr
+        assert "llm mcp trust" in invoke("mcp", "doctor").stdout
         invoke("mcp", "trust", "--yes", str(home.work))
         assert read_config_here().project == read_project(str(file))
 

@@ -55,9 +55,11 @@ def rows(config_path: str | None) -> list[dict[str, Any]]:
     """A row for each server of a config, in its order. Raises ConfigError, DaemonError."""
     try:
         source = read_source(config_path)
-    except ConfigNotFound:
+    except ConfigNotFound as error:
         if config_path:
             raise
+        if error.note:
+            click.echo(f"Warning: {error.note.rstrip()}", err=True)
         return []
     parsed = check_source(source).servers
     live, known = _live(), _known(config_path)

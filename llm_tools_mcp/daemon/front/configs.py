@@ -62,7 +62,8 @@ class ParsedConfigs:
         if not caller.project_config:
             return own
         folder = os.fsdecode(caller.project_folder)
-        there = replace(context, cwd=folder, approve=own.approve, is_project=True)
+        confided = config.Confided(dict(caller.project_confided), dict(caller.project_missing))
+        there = replace(context, cwd=folder, approve=own.approve, is_project=True, confided=confided)
         return own.joined(config.parse(caller.project_path, caller.project_config, there, era))
 
 

@@ -53,6 +53,8 @@ def look_at_config(config_path: str | None, *, connect: bool) -> Iterator[Findin
     except ConfigNotFound as error:
         beginning = "llm mcp add NAME -- COMMAND ARGS…\nllm mcp import    # what other clients have"
         yield Finding(NOTE, f"there is no config at {error.path}", beginning)
+        if error.note:
+            yield Finding(NOTE, error.note.rstrip())
         return
     except ConfigError as error:
         yield Finding(BAD, str(error), error.repair or _edit(error.path))
