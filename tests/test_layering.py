@@ -60,6 +60,7 @@ HOMES = {
     "hpack": ("daemon.front.http2",),
     "cryptography": ("login.token",),
     "httpx2": (*MCP_HOMES, "login"),
+    "jsonschema": ("daemon.pool.conformity",),
     "llm": ("plugin",),
     "mcp": (*MCP_HOMES, "login"),
     "mcp_types": MCP_HOMES,
@@ -68,6 +69,7 @@ HOMES = {
     "pydantic": ("config", "daemon.server", DEMO_SERVER),  # server: the SDK speaks in it
     "dotenv": ("config.env_file",),
     "rapidjson": ("config.document",),
+    "referencing": ("daemon.pool.conformity",),
     "rich": ("cli", "terminal"),
     "yaml": ("cli.servers.importing.documents",),
     "sdnotify": ("daemon.lifecycle",),
