@@ -109,6 +109,10 @@ class OAuthEntry(BaseModel):
     private_key: str | None = _spelled("privateKey", "private_key")
     algorithm: str | None = None
     issuer: str | None = None
+    idp_issuer: str | None = _spelled("idpIssuer", "idp_issuer")
+    idp_client_id: str | None = _spelled("idpClientId", "idp_client_id")
+    idp_client_secret: str | None = _spelled("idpClientSecret", "idp_client_secret")
+    id_token: str | None = _spelled("idToken", "id_token")
 
 
 # `"oauth": false`: this server is never logged in to.

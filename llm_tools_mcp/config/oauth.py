@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 AUTHORIZATION_CODE = "authorization_code"
 CLIENT_CREDENTIALS = "client_credentials"
@@ -12,7 +12,8 @@ CLIENT_CREDENTIALS = "client_credentials"
 class OAuth:
     """Empty is what the entry does not say: then it is found out. `private_key` is PEM text.
 
-    `redirect_uri` and `callback_port` are for clients that were registered by hand.
+    `redirect_uri` and `callback_port` are for clients that were registered by hand. `idp_…` are of an
+    employer's identity provider, which decides who may use the server; `id_token` is what it says who one is.
     """
 
     client_id: str = ""
@@ -25,15 +26,40 @@ class OAuth:
     private_key: str = field(default="", repr=False)
     algorithm: str = ""
     issuer: str = ""
+    idp_issuer: str = ""
+    idp_client_id: str = ""
+    idp_client_secret: str = field(default="", repr=False)
+    id_token: str = field(default="", repr=False)
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether an identity provider decides (enterprise-managed authorization)."""
+        return bool(self.idp_issuer)
 
     @property
     def is_for_machines(self) -> bool:
         """Whether the daemon gets its tokens without a person."""
-        return self.grant_type == CLIENT_CREDENTIALS
+        return self.grant_type == CLIENT_CREDENTIALS or bool(self.id_token)
+
+    @property
+    def for_person(self) -> OAuth:
+        """How a person logs in: at the identity provider, if there is one."""
+        if not self.is_managed:
+            return self
+        return replace(
+            self,
+            client_id=self.idp_client_id,
+            client_secret=self.idp_client_secret,
+            issuer=self.idp_issuer,
+            client_metadata_url="",
+            private_key="",
+            scopes=(),
+        )
 
     @property
     def secrets(self) -> frozenset[str]:
-        return frozenset({self.client_secret, self.private_key}) - {""}
+        given = {self.client_secret, self.private_key, self.idp_client_secret, self.id_token}
+        return frozenset(given) - {""}
 
     def as_list(self) -> list[object]:
         """For an identity."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .context import Context
 from .definition import ServerDefinition, Transport
 from .expansion import Expansion
-from .oauth import OAuth
+from .oauth import CLIENT_CREDENTIALS, OAuth
 from .problems import nested_key
 from .variables import PROXY_VARIABLES, is_indifferent, is_inherited
 
@@ -84,6 +84,10 @@ def _oauth(entry: OAuthEntry | None, expansion: Expansion) -> OAuth | None:
         "private_key": ("privateKey", entry.private_key),
         "algorithm": ("algorithm", entry.algorithm),
         "issuer": ("issuer", entry.issuer),
+        "idp_issuer": ("idpIssuer", entry.idp_issuer),
+        "idp_client_id": ("idpClientId", entry.idp_client_id),
+        "idp_client_secret": ("idpClientSecret", entry.idp_client_secret),
+        "id_token": ("idToken", entry.id_token),
     }
     resolved = OAuth(
         scopes=expansion.texts(nested_key(key, "scopes"), scopes),
@@ -100,16 +104,31 @@ def _oauth(entry: OAuthEntry | None, expansion: Expansion) -> OAuth | None:
 
 def _check_oauth(expansion: Expansion, oauth: OAuth) -> None:
     """What contradicts itself or cannot be sent; the rest shows when somebody logs in."""
-    if oauth.is_for_machines and not (oauth.client_id and (oauth.client_secret or oauth.private_key)):
+    is_machine = oauth.grant_type == CLIENT_CREDENTIALS
+    if is_machine and not (oauth.client_id and (oauth.client_secret or oauth.private_key)):
         reason = "client_credentials needs `clientId`, and `clientSecret` or `privateKey`"
         expansion.complain("oauth.grantType", reason)
-    if oauth.private_key and not oauth.is_for_machines:
+    if oauth.private_key and not is_machine and not oauth.is_managed:
         expansion.complain("oauth.privateKey", 'is for `"grantType": "client_credentials"`')
+    if (oauth.id_token or oauth.idp_client_id or oauth.idp_client_secret) and not oauth.is_managed:
+        expansion.complain("oauth.idpIssuer", "is missing: the url of the identity provider")
+    if oauth.is_managed:
+        _check_managed(expansion, oauth)
     if oauth.client_metadata_url and not _is_document_url(oauth.client_metadata_url):
         expansion.complain("oauth.clientMetadataUrl", "should be an https:// url with a path")
     if oauth.redirect_uri and not _is_loopback_url(oauth.redirect_uri):
         reason = "should be http:// on localhost or 127.0.0.1, with a port: the browser comes back to it"
         expansion.complain("oauth.redirectUri", reason)
+
+
+def _check_managed(expansion: Expansion, oauth: OAuth) -> None:
+    if not (oauth.client_id and oauth.idp_client_id):
+        reason = "needs `idpClientId`, and `clientId`: this program at the provider, and at the server's own"
+        expansion.complain("oauth.idpIssuer", reason)
+    if oauth.grant_type == CLIENT_CREDENTIALS:
+        expansion.complain("oauth.grantType", "client_credentials has no identity provider (`idpIssuer`)")
+    if not _is_http_url(oauth.idp_issuer):
+        expansion.complain("oauth.idpIssuer", "should be an https:// url")
 
 
 def _is_http_url(url: str) -> bool:

@@ -6,24 +6,22 @@ Runs in the command's process, which has the person's terminal and browser. The 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.config.oauth import OAuth
 from llm_tools_mcp.errors import LoginError, LoginRefused
 
 from .callback import HOST, PATH, Listener, Redirect
-from .discovery import AuthorizationServer, Resource, find_resource, find_server
+from .discovery import AuthorizationServer
+from .identity import lifetime_of
 from .pins import pinned
-from .records import LOGGED_OUT, Challenge, Login, Records, Registration, place_of
+from .records import Login, Records, Registration, place_of
 from .registration import client_of, configured_client, document_client, known_registrations, register
+from .request import Request, find_target
 from .store import LoginStore
 from .token import Client, Grant, describe, request_token
 
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 # Seconds that a person may take.
 PATIENCE = 900.0
-_OFFLINE = "offline_access"
 
 
 class Person(Protocol):
@@ -47,48 +44,6 @@ class Person(Protocol):
         """The url of the page that the browser came back to; waits for ever where nobody can paste."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is asked of the authorization server. `verifier` and `state` are made up for this time alone."""
-
-    server: AuthorizationServer
-    client: Client
-    resource: str
-    redirect_uri: str
-    scopes: tuple[str, ...]
-    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
-    state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-
-    @property
-    def url(self) -> str:
-        digest = hashlib.sha256(self.verifier.encode()).digest()
-        parameters = {
-            "response_type": "code",
-            "client_id": self.client.id,
-            "redirect_uri": self.redirect_uri,
-            "state": self.state,
-            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
-            "code_challenge_method": "S256",
-            "resource": self.resource,
-        }
-        if self.scopes:
-            parameters["scope"] = " ".join(self.scopes)
-        if _OFFLINE in self.scopes:
-            parameters["prompt"] = "consent"  # OpenID gives no refresh token without it
-        parts = urlsplit(self.server.authorization_endpoint)
-        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *parameters.items()])
-        return urlunsplit(parts._replace(query=query, fragment=""))
-
-    def form(self, code: str) -> dict[str, str]:
-        return {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self.redirect_uri,
-            "code_verifier": self.verifier,
-            "resource": self.resource,
-        }
-
-
 async def log_in(
     http: httpx2.AsyncClient,
     store: LoginStore,
@@ -100,20 +55,13 @@ async def log_in(
 
     Raises LoginError, with what to do.
     """
-    oauth, url = definition.oauth or OAuth(), definition.url
+    oauth = (definition.oauth or OAuth()).for_person
     records = store.read()
-    challenge = records.challenge(definition.name, url) or Challenge(definition.name, place_of(url))
-    resource = await find_resource(http, url, challenge.metadata_url)
-    server = await find_server(http, resource, url, oauth.issuer)
-    _check(server)
-    pinned(records, oauth, url, server.issuer)
-    previous = records.login(definition.name, url)
-    wanted = _wanted_scopes(oauth, scopes, challenge, previous, resource, server)
+    server, resource, wanted = await find_target(http, records, definition, oauth, scopes)
     listener = Listener(urlsplit(oauth.redirect_uri).path or PATH if oauth.redirect_uri else PATH, person.say)
     try:
         client, redirect_uri = await _client(http, store, records, oauth, server, listener, wanted)
-        identifier = resource.identifier if resource is not None else place_of(url)
-        request = _Request(server, client, identifier, redirect_uri, wanted)
+        request = Request(server, client, resource, redirect_uri, wanted)
         redirect = await _answer(listener, person, request)
         login = await _login(http, store, definition, request, _code(redirect, request))
     except LoginError as error:
@@ -124,38 +72,6 @@ async def log_in(
         raise
     await listener.finish(f"You are logged in to {definition.name!r}. You can close this page.")
     return login
-
-
-def _check(server: AuthorizationServer) -> None:
-    if not server.authorization_endpoint or not server.token_endpoint:
-        raise LoginError(
-            f"{server.issuer} offers no login for people: an endpoint is missing in its metadata"
-        )
-    if server.has_metadata and "S256" not in (server.challenge_methods or ()):
-        reason = "does not announce PKCE (`code_challenge_methods_supported` without S256)"
-        raise LoginError(f"{server.issuer} {reason}; refused, since the code could be stolen on its way")
-
-
-def _wanted_scopes(
-    oauth: OAuth,
-    given: Sequence[str],
-    challenge: Challenge,
-    previous: Login | None,
-    resource: Resource | None,
-    server: AuthorizationServer,
-) -> tuple[str, ...]:
-    """What the server asked for, else what it lists; and nothing that is held already is lost."""
-    from mcp.client.auth.utils import union_scopes
-
-    due = oauth.scopes or challenge.scopes or (resource.scopes if resource is not None else ())
-    held: tuple[str, ...] = ()
-    if previous is not None and previous.issuer == server.issuer and previous.ended != LOGGED_OUT:
-        held = previous.scopes
-    found = union_scopes(union_scopes(" ".join(held), " ".join(due)), " ".join(given)) or ""
-    wanted = tuple(found.split())
-    if wanted and _OFFLINE in (server.scopes or ()) and _OFFLINE not in wanted:
-        return (*wanted, _OFFLINE)
-    return wanted
 
 
 # --- who asks ---------------------------------------------------------------------------------------
@@ -210,7 +126,7 @@ def _redirect_uri(port: int) -> str:
 # --- the person's part ------------------------------------------------------------------------------
 
 
-async def _answer(listener: Listener, person: Person, request: _Request) -> Redirect:
+async def _answer(listener: Listener, person: Person, request: Request) -> Redirect:
     """What came back: through the listener, or by hand. Raises LoginError after a long silence."""
     coming = asyncio.ensure_future(listener.redirect(request.state))
     person.send_to(request.url)
@@ -238,7 +154,7 @@ async def _pasted(person: Person, state: str) -> Redirect:
             )
 
 
-def _code(redirect: Redirect, request: _Request) -> str:
+def _code(redirect: Redirect, request: Request) -> str:
     """The code, from whom it was asked for and from nobody else (RFC 9207). Raises LoginError."""
     server = request.server
     if redirect.issuer is None and server.announces_issuer:
@@ -258,9 +174,9 @@ def _code(redirect: Redirect, request: _Request) -> str:
 
 
 async def _login(
-    http: httpx2.AsyncClient, store: LoginStore, definition: ServerDefinition, request: _Request, code: str
+    http: httpx2.AsyncClient, store: LoginStore, definition: ServerDefinition, request: Request, code: str
 ) -> Login:
-    server, client, oauth = request.server, request.client, definition.oauth or OAuth()
+    server, client, oauth = request.server, request.client, (definition.oauth or OAuth()).for_person
     store.change(lambda records: pinned(records, oauth, definition.url, server.issuer))
     try:
         grant = await request_token(http, server.token_endpoint, client, request.form(code))
@@ -268,29 +184,31 @@ async def _login(
         if error.code in ("invalid_client", "unauthorized_client"):  # it has forgotten the registration
             store.change(lambda records: records.without_client(server.issuer, client.id))
         raise LoginRefused(f"{server.issuer} refused: {error}", error.code) from None
-    login = _made(definition, request, grant)
+    if oauth.is_managed and not grant.id_token:
+        raise LoginRefused(f"{server.issuer} did not say who you are: its answer has no ID token")
+    login = _made(definition, oauth, request, grant)
     store.change(lambda records: records.with_login(login))
     return login
 
 
-def _made(definition: ServerDefinition, request: _Request, grant: Grant) -> Login:
+def _made(definition: ServerDefinition, oauth: OAuth, request: Request, grant: Grant) -> Login:
     server, client, now = request.server, request.client, time.time()
-    is_configured = definition.oauth is not None and client.id == definition.oauth.client_id
-    lifetime = grant.expires_in or 0.0
+    lifetime = lifetime_of(grant) if oauth.is_managed else grant.expires_in or 0.0
     return Login(
         server=definition.name,
         url=place_of(definition.url),
         issuer=server.issuer,
         resource=request.resource,
         client_id=client.id,
-        client_secret="" if is_configured else client.secret,
+        client_secret="" if client.id == oauth.client_id else client.secret,
         auth_method=client.auth_method,
         token_endpoint=server.token_endpoint,
         revocation_endpoint=server.revocation_endpoint,
         scopes=grant.scopes if grant.scopes is not None else request.scopes,
         requested=request.scopes,
-        access_token=grant.access_token,
+        access_token="" if oauth.is_managed else grant.access_token,
         refresh_token=grant.refresh_token,
+        id_token=grant.id_token if oauth.is_managed else "",
         lifetime=lifetime,
         expires_at=now + lifetime if lifetime else 0.0,
         since=now,

@@ -123,6 +123,11 @@ async def find_server(
     raise failures[0]
 
 
+async def find_provider(client: httpx2.AsyncClient, issuer: str) -> AuthorizationServer:
+    """The identity provider that the config names. Raises LoginError."""
+    return await _described(client, issuer, issuer)
+
+
 def _places(issuer: str | None, url: str) -> Sequence[str]:
     from mcp.client.auth.utils import build_oauth_authorization_server_metadata_discovery_urls
 

@@ -20,7 +20,8 @@ class Login:
     """One server's. Times are seconds since the epoch, and 0 is unknown. `ended` says why it is over.
 
     `id` is random: sessions are told apart by it. `client_secret` is of a client that registered itself; one
-    that stands in the config is never copied.
+    that stands in the config is never copied. `id_token` is there where the login is at an identity provider:
+    then the times are its own.
     """
 
     server: str
@@ -36,6 +37,7 @@ class Login:
     requested: tuple[str, ...] = ()
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
+    id_token: str = field(default="", repr=False)
     lifetime: float = 0.0
     expires_at: float = 0.0
     since: float = 0.0
@@ -44,11 +46,11 @@ class Login:
 
     @property
     def is_usable(self) -> bool:
-        return not self.ended and bool(self.access_token or self.refresh_token)
+        return not self.ended and bool(self.access_token or self.refresh_token or self.id_token)
 
     def over(self, why: str) -> Login:
         """The same without its tokens."""
-        return replace(self, access_token="", refresh_token="", expires_at=0.0, ended=why)
+        return replace(self, access_token="", refresh_token="", id_token="", expires_at=0.0, ended=why)
 
 
 @dataclass(frozen=True, slots=True)

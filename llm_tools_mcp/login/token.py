@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 BASIC, POST, NONE, PRIVATE_KEY_JWT = "client_secret_basic", "client_secret_post", "none", "private_key_jwt"
 
 _ENDPOINT, _REVOCATION = "the token endpoint", "the revocation endpoint"
-_SECRET_FIELDS = ("code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion")
+_SECRET_FIELDS = (
+    *("code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion"),
+    *("assertion", "subject_token"),
+)
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _MAX_WORDS = 300
 _CODE = re.compile(r"[a-z0-9_.-]{1,60}")
@@ -47,6 +50,7 @@ class Grant:
     refresh_token: str = field(default="", repr=False)
     expires_in: float | None = None
     scopes: tuple[str, ...] | None = None
+    id_token: str = field(default="", repr=False)
 
 
 async def request_token(
@@ -60,11 +64,22 @@ async def request_token(
 
     Raises LoginRefused for a no, LoginUnreachable where trying again may help.
     """
+    return _grant(await asked(http, endpoint, client, form, secrets))
+
+
+async def asked(
+    http: httpx2.AsyncClient,
+    endpoint: str,
+    client: Client,
+    form: Mapping[str, str],
+    secrets: Iterable[str] = (),
+) -> dict[str, Any]:
+    """What a token endpoint answers; parameters and errors as above."""
     headers, credentials = await _authenticated(client)
     whole = {**form, **credentials}
     answer = await post(http, endpoint, _ENDPOINT, headers, data=whole)
     if answer.is_success:
-        return _grant(answer.object())
+        return answer.object()
     raise _refused(answer, _ENDPOINT, {*_secrets_in(client, headers, whole), *secrets})
 
 
@@ -147,6 +162,7 @@ def _grant(found: dict[str, Any]) -> Grant:
         values.text(found, "refresh_token"),
         values.seconds(found.get("expires_in")),
         values.words(found, "scope"),
+        values.text(found, "id_token"),
     )
 
 

@@ -112,6 +112,9 @@ def _oauth(scenario: str, context: dict[str, Any]) -> dict[str, Any]:
         "issuer": "issuer",
         "private_key_pem": "privateKey",
         "signing_algorithm": "algorithm",
+        "idp_issuer": "idpIssuer",
+        "idp_client_id": "idpClientId",
+        "idp_id_token": "idToken",
     }
     oauth = {ours: context[theirs] for theirs, ours in names.items() if theirs in context}
     if scenario.startswith("auth/client-credentials"):

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlencode
 
+import jwt
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -63,6 +64,8 @@ class Guarded:
     tokens: dict[str, Access] = field(default_factory=dict)
     refreshes: dict[str, Refresh] = field(default_factory=dict)
     clients: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)  # public ones of clients, PEM
+    grants: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # issuer, resource, client
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     revoked: set[int] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)  # all that must never be seen elsewhere
@@ -157,11 +160,24 @@ class Guarded:
             return self._for_code(form)
         if kind == "refresh_token":
             return self._for_refresh(form)
+        client = self._client_of(form)
+        if not client:
+            return error("invalid_client", 401)
         if kind == "client_credentials":
-            client, _, secret = base64.b64decode(form["authorization"].split(" ")[-1]).decode().partition(":")
-            if self.clients.get(unquote(client)) == unquote(secret) != "":
-                return self._given(Access(client, form.get("scope", "").split(), 0, next(_families)), "")
-        return error("invalid_client", 401)
+            return self._given(Access(client, form.get("scope", "").split(), 0, next(_families)), "")
+        if (grant := self.grants.pop(form.get("assertion", ""), None)) == (self.origin, self.url, client):
+            return self._given(Access(client, self.needs, 0, next(_families)), "")
+        return error("invalid_grant" if grant is None else "invalid_target")
+
+    def _client_of(self, form: dict[str, str]) -> str:
+        """By basic, post or a signed assertion; empty for a stranger."""
+        if assertion := form.get("client_assertion"):
+            claims = jwt.decode(assertion, self.keys[form["client_id"]], ["ES256"], audience=self.origin)
+            return str(claims["sub"])
+        given = base64.b64decode(form["authorization"].removeprefix("Basic ")).decode()
+        client, _, secret = map(unquote, given.partition(":"))
+        client, secret = client or form["client_id"], secret or form.get("client_secret", "")
+        return client if self.clients.get(client, "") == secret != "" else ""
 
     def _for_code(self, form: dict[str, str]) -> Response:
         asked = self.codes.pop(form.get("code", ""), None)
@@ -169,7 +185,7 @@ class Guarded:
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         if asked is None or asked["code_challenge"] != challenge or form["client_id"] not in self.clients:
             return error("invalid_grant")
-        if asked["resource"] != form.get("resource") or asked["redirect_uri"] != form["redirect_uri"]:
+        if asked.get("resource") != form.get("resource") or asked["redirect_uri"] != form["redirect_uri"]:
             return error("invalid_target")
         access = Access(form["client_id"], asked.get("scope", "").split(), 0, next(_families))
         return self._given(access, self._secret("refresh"))
@@ -278,9 +294,9 @@ def _answer(message: dict[str, Any], access: Access, token: str) -> dict[str, An
 
 
 @contextmanager
-def guarded(**settings: Any) -> Iterator[Guarded]:
+def guarded(kind: Callable[..., Guarded] = Guarded, **settings: Any) -> Iterator[Any]:
     """Runs in a thread, so that tests with and without an event loop can use it."""
-    made = Guarded(**settings)
+    made = kind(**settings)
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     made.port = listener.getsockname()[1]
     config = uvicorn.Config(made.app(), log_level="error", timeout_graceful_shutdown=1, lifespan="off")

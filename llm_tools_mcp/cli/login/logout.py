@@ -79,7 +79,7 @@ async def _revoked(login: Login, definition: ServerDefinition | None) -> None:
     if not login.revocation_endpoint:
         return
     oauth = definition.oauth if definition is not None else None
-    secret = login.client_secret or (oauth.client_secret if oauth is not None else "")
+    secret = login.client_secret or (oauth.for_person.client_secret if oauth is not None else "")
     client = Client(login.client_id, login.auth_method, login.issuer, secret)
     tokens = {"refresh_token": login.refresh_token, "access_token": login.access_token}
     async with own_client() as http:

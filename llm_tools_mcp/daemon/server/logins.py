@@ -103,7 +103,7 @@ def login_command(name: str) -> str:
 
 
 def _fits(login: Login, definition: ServerDefinition) -> bool:
-    oauth = definition.oauth
-    if oauth is None:
+    if definition.oauth is None or definition.oauth.is_managed == bool(login.resource):
         return False
+    oauth = definition.oauth.for_person
     return oauth.client_id in ("", login.client_id) and oauth.issuer in ("", login.issuer)

@@ -14,11 +14,15 @@ import logging
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llm_tools_mcp.errors import LoginError, LoginUnreachable
+
+if TYPE_CHECKING:
+    import httpx2
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +32,10 @@ _SHARE, _MOST_EARLY = 0.1, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 # Seconds for which another daemon may be at it; its request is bounded by less.
 _OTHERS_SECONDS, _POLL_SECONDS = 60.0, 0.05
+
+
+# Makes a client for requests to an authorization server at this url, in this environment.
+ClientFor = Callable[[str, dict[str, str]], "AbstractAsyncContextManager[httpx2.AsyncClient]"]
 
 
 class LoginNeeded(LoginError):

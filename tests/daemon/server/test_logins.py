@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from starlette.responses import JSONResponse
 
 from llm_tools_mcp.config import ServerDefinition
@@ -22,6 +24,8 @@ from llm_tools_mcp.login.records import LOGGED_OUT
 from tests.daemon.live import Live, failure_of, living
 from tests.login.browsing import definition, expired, logged_in
 from tests.servers.guarded import RESOURCE_METADATA, Guarded, error, guarded, repeating
+
+PEM = Encoding.PEM
 
 
 def with_login(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -215,6 +219,26 @@ async def test_machine_logs_in_by_itself(live: Live, server: Guarded) -> None:
     server.clients.clear()
     server.tokens.clear()
     assert "invalid_client" in (await failure_of(live.call(robot, "whoami"))).text
+
+
+@with_login
+async def test_machine_proves_itself_as_the_server_takes_it(live: Live, server: Guarded) -> None:
+    """By its secret in the form where only that is offered; by a key, which signs for this server alone."""
+    server.clients["robot"] = "s3cr3t-of-robot"
+    server.announces["token_endpoint_auth_methods_supported"] = ["client_secret_post"]
+    oauth = {"grantType": "client_credentials", "clientId": "robot", "clientSecret": "s3cr3t-of-robot"}
+    assert await live.call(definition(server.url, oauth=oauth), "whoami") == "robot"
+    assert server.asked("/token")[-1]["client_secret"] == "s3cr3t-of-robot"
+    key = ec.generate_private_key(ec.SECP256R1())
+    server.keys["signer"] = key.public_key().public_bytes(PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    pem = key.private_bytes(PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    signer = {"grantType": "client_credentials", "clientId": "signer", "privateKey": pem}
+    guest = definition(server.url, oauth=signer)
+    assert await live.call(guest, "whoami") == "signer"
+    assert pem.splitlines()[1] not in repr(guest)
+    wrong = definition(server.url, oauth={**signer, "privateKey": pem[:60]})
+    text = (await failure_of(live.call(wrong, "whoami"))).text
+    assert ("`privateKey` cannot sign" in text, pem[30:60] in text) == (True, False)
 
 
 @with_login

@@ -15,8 +15,9 @@ import httpx2
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import ServerFailure
 from llm_tools_mcp.daemon.server.logins import login_command
+from llm_tools_mcp.daemon.server.machine_tokens import MachineTokens
 from llm_tools_mcp.daemon.server.renewal import LoginNeeded
-from llm_tools_mcp.daemon.server.tokens import MachineTokens, Renewals
+from llm_tools_mcp.daemon.server.tokens import Renewals
 from llm_tools_mcp.errors import LoginError, LoginsUnusable
 from llm_tools_mcp.login.challenge import Demand, demand_in
 from llm_tools_mcp.login.records import Challenge, place_of
