@@ -115,7 +115,7 @@ class Gate:
         try:
             decision = self._decision(approvals, key, offer, arguments, withdrawal)
         except NoTerminal as why:
-            raise self._refusal(offer, str(why)) from None
+            raise self._refusal(listing, offer, str(why)) from None
         except Gone as why:
             raise NotApproved(f"{offer.tool} was not called: {why}") from None
         if decision.choice == NO:
@@ -155,17 +155,33 @@ class Gate:
         with self._display.paused():
             return ask_for_approval(request, withdrawal)
 
-    def _refusal(self, offer: Offer, why: str) -> NotApproved:
+    def _refusal(self, listing: Listing, offer: Offer, why: str) -> NotApproved:
         """In words for the model; the person gets those that help."""
-        tool, server = plain(offer.tool), plain(offer.server)
+        tool = plain(offer.tool)
         self._display.print(
-            f"Warning: {server}: {tool} was not called: it needs your approval, and {why}. To allow it: run "
-            f'the prompt on a terminal once, or add "alwaysAllow": ["{tool}"] to the entry of {server}'
+            f"Warning: {plain(offer.server)}: {tool} was not called: it needs your approval, and {why}. "
+            f"To allow it: {_ways_to_allow(listing, offer)}"
         )
         return NotApproved(
             f"{tool} was not called: it needs the user's approval, and the user could not be asked ({why}). "
             "Go on without it, and say what you would have done."
         )
+
+
+def _ways_to_allow(listing: Listing, offer: Offer) -> str:
+    """On a terminal; in an entry only where there is one, and where it counts."""
+    from llm_tools_mcp.config import named_entries
+
+    caller, tool = listing.caller, plain(offer.tool)
+    always = "run the prompt on a terminal once, and answer t (this tool, from now on)"
+    if offer.server in named_entries(caller.project_config):
+        return (
+            f"{always}; an `alwaysAllow` in {caller.project_path} does not count, since it is the project's"
+        )
+    if not caller.config_path:
+        return always
+    key, server = f'"alwaysAllow": ["{tool}"]', plain(offer.server)
+    return f"{always}; or add {key} to the entry of {server} in {caller.config_path}"
 
 
 def text_of(offer: Offer) -> ToolText:

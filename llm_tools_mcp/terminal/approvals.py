@@ -10,10 +10,19 @@ from typing import Any
 
 from llm_tools_mcp.text.plain import plain, visible, visible_name
 
-from .questions import check_wish, choose, named
-from .tty import EndOfInput, Tty, Withdrawal, terminal
+from .choosing import Option, choose
+from .questions import check_wish, named
+from .tty import EndOfInput, NoTerminal, Tty, Withdrawal, terminal
 
 ONCE, TOOL, SERVER, NO = "o", "t", "s", "n"
+_ALL = "a"
+_OPTIONS = (
+    Option(NO, "no", "it is not called; you are asked why, which is told to the model"),
+    Option(ONCE, "once", "this call alone (y and yes mean this, too)", ("y", "yes")),
+    Option(TOOL, "tool from now on", "this tool is never asked about again until it changes", ("tool",)),
+    Option(SERVER, "server from now on", "the same for all tools that this server has now", ("server",)),
+)
+_WHOLE = Option(_ALL, "all of the arguments", "they are shown whole, and you are asked again", ("all",))
 
 # Characters of one argument; what is longer nobody reads on a terminal.
 _MAX_VALUE = 20_000
@@ -71,14 +80,20 @@ def _dialogue(tty: Tty, request: Request) -> Decision:
     tty.print(_words(request.annotations))
     if request.before is not None:
         _show_change(tty, request.before, request.now)
-    words = {NO: "no", ONCE: "once", TOOL: "this tool from now on", SERVER: "this server from now on"}
-    words |= {"a": "all of the arguments"} if is_cut else {}
-    while (choice := choose(tty, "Allow it?", words)) == "a":
+    options = (*_OPTIONS, _WHOLE) if is_cut else _OPTIONS
+    while (choice := choose(tty, "Allow it?", options)) == _ALL:
         tty.quote(text, most=100_000, is_list=True)
-    if choice != NO:
-        return Decision(choice)
-    reason = tty.ask("Why not? It is told to the model (Enter: nothing) > ")
-    return Decision(NO, plain(reason)[:_MAX_REASON])
+    return Decision(choice, _reason(tty) if choice == NO else "")
+
+
+def _reason(tty: Tty) -> str:
+    """What was typed before the question came is meant for something else."""
+    try:
+        tty.forget_input()
+        reason = tty.ask("Why not? It is told to the model (Enter: nothing) > ")
+    except (NoTerminal, EndOfInput):
+        return ""
+    return plain(reason)[:_MAX_REASON]
 
 
 def _arguments(arguments: Mapping[str, Any]) -> list[str]:

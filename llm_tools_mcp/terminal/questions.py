@@ -14,6 +14,7 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.login.browser import open_page
 from llm_tools_mcp.text.plain import plain
 
+from .choosing import Option, choose
 from .fields import Field, Unfit, Wrong, fields_of, parse, shown
 from .tty import EndOfInput, Gone, NoTerminal, Tty, terminal
 from .urls import Address
@@ -145,9 +146,9 @@ class Person:
         self, tty: Tty, question: v1.Question, fields: list[Field], values: dict[str, Any]
     ) -> v1.AnswerRequest:
         if not fields:
-            choice = self._choice(tty, "Accept?", {"n": "no", "y": "yes"})
+            choice = self._choice(tty, "Accept?", [_NO, Option("y", "yes", "you accept what it asks")])
             return _answer(_REFUSALS[choice]) if choice in _REFUSALS else _answer(_Action.ACCEPT, {})
-        if (choice := self._choice(tty, "Answer it?", {"y": "yes"})) in _REFUSALS:
+        if (choice := self._choice(tty, "Answer it?", [_FILL_IN, _DECLINE])) in _REFUSALS:
             return _answer(_REFUSALS[choice])
         wanted = fields
         while True:
@@ -155,17 +156,15 @@ class Person:
                 _fill(tty, field, values)
             tty.print(f"\nThis goes to {named(question.server)}:", bold=True)
             _summarize(tty, fields, values)
-            choice = self._choice(tty, "Send it?", {"y": "yes", "e": "edit"})
+            choice = self._choice(tty, "Send it?", [_SEND, _EDIT, _DECLINE])
             if choice != "e":
                 return _answer(_REFUSALS[choice]) if choice in _REFUSALS else _answer(_Action.ACCEPT, values)
             wanted = _to_edit(tty, fields)
 
-    def _choice(self, tty: Tty, prompt: str, words: dict[str, str]) -> str:
-        """A letter of `words`, `d` or `c`. The first of them is meant by Enter alone."""
-        words = {**words, **({} if "n" in words else {"d": "decline"}), "c": "cancel"}
-        if self._count >= _MANY:
-            words["x"] = "decline all that still comes"
-        choice = choose(tty, prompt, words)
+    def _choice(self, tty: Tty, prompt: str, options: list[Option]) -> str:
+        """A letter of the options, or of those that are always there. Enter alone means the first."""
+        more = [_CANCEL, *([_DECLINE_ALL] if self._count >= _MANY else [])]
+        choice = choose(tty, prompt, [*options, *more])
         self._wants_no_more = choice == "x"
         return choice
 
@@ -179,7 +178,7 @@ class Person:
         tty.print(f"  {address.whole}")
         for warning in address.warnings:
             tty.print(f"Careful: {warning}", bold=True)
-        choice = self._choice(tty, "Open it?", {"n": "no", "y": "yes"})
+        choice = self._choice(tty, "Open it?", [_NO, Option("y", "yes", "it is opened in your browser")])
         if choice in _REFUSALS:
             return _answer(_REFUSALS[choice])
         if not open_page(address.whole, os.environ):
@@ -187,28 +186,14 @@ class Person:
         return _answer(_Action.ACCEPT)
 
 
+_NO = Option("n", "no", "the server is told that you do not want to")
+_FILL_IN = Option("y", "yes", "you are asked for each field, and see the whole before it is sent")
+_SEND = Option("y", "yes", "the server gets what stands above")
+_EDIT = Option("e", "edit", "you are asked for a field again")
+_DECLINE = Option("d", "decline", "the server is told that you do not want to answer")
+_CANCEL = Option("c", "cancel", "the server is told that you left the question without an answer")
+_DECLINE_ALL = Option("x", "decline all that still comes", "this question and all later ones of this call")
 _REFUSALS = {"d": _Action.DECLINE, "x": _Action.DECLINE, "n": _Action.DECLINE, "c": _Action.CANCEL}
-
-
-def choose(tty: Tty, prompt: str, words: Mapping[str, str]) -> str:
-    """One of the letters. Enter means the first, which is shown as a capital; Ctrl-D raises EndOfInput."""
-    first, *_ = words
-    listed = ", ".join(
-        _keyed(letter.upper() if letter == first else letter, word) for letter, word in words.items()
-    )
-    while True:
-        typed = tty.ask(f"{prompt} {listed} > ").lower()
-        for letter, word in words.items():
-            if typed in (letter, word):
-                return letter
-        if not typed:
-            return first
-        tty.print(f"Type one of: {', '.join(words)}")
-
-
-def _keyed(letter: str, word: str) -> str:
-    """`[y]es`."""
-    return f"[{letter}]{word[1:]}" if word.startswith(letter.lower()) else f"[{letter}] {word}"
 
 
 def check_wish() -> None:

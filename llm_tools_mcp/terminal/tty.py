@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import struct
 import sys
 import termios
 import textwrap
@@ -25,6 +26,8 @@ from llm_tools_mcp.text.plain import plain
 from .screen import is_colourful
 
 _PATH = "/dev/tty"
+# Linux: which device /dev/tty stands for (asm-generic/ioctls.h; Python has no name for it).
+_TIOCGDEV = 0x80045432
 # Seconds between two looks at a lock that others hold.
 _POLL = 0.1
 _MIN_WIDTH, _MAX_WIDTH = 40, 100
@@ -58,14 +61,14 @@ class Tty:
     """A terminal that is ours for the moment. What is printed is cleaned by whoever prints it."""
 
     def __init__(self, descriptor: int, withdrawal: Withdrawal | None) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._withdrawal = withdrawal
         self._rest = b""
 
     @property
     def width(self) -> int:
         try:
-            columns = os.get_terminal_size(self._descriptor).columns
+            columns = os.get_terminal_size(self.descriptor).columns
         except OSError:
             columns = 80
         return max(_MIN_WIDTH, min(columns, _MAX_WIDTH))
@@ -108,15 +111,16 @@ class Tty:
         Read, not only flushed: where the input has ended (`script` with an empty stdin) nobody types, and the
         end is told once. Raises NoTerminal then.
         """
-        while select.select([self._descriptor], [], [], 0)[0]:
+        self._rest = b""
+        while select.select([self.descriptor], [], [], 0)[0]:
             try:
-                data = os.read(self._descriptor, 4096)
+                data = os.read(self.descriptor, 4096)
             except OSError:  # it has hung up
                 data = b""
             if not data:
                 raise NoTerminal("the input of the terminal has ended")
         with suppress(termios.error):  # and half a line, which cannot be read yet
-            termios.tcflush(self._descriptor, termios.TCIFLUSH)
+            termios.tcflush(self.descriptor, termios.TCIFLUSH)
 
     def check(self) -> None:
         """Raises Gone once the question is withdrawn."""
@@ -127,7 +131,7 @@ class Tty:
         while b"\n" not in self._rest:
             self._wait()
             try:
-                data = os.read(self._descriptor, 4096)
+                data = os.read(self.descriptor, 4096)
             except OSError:  # it has hung up
                 return None
             if not data:
@@ -139,10 +143,10 @@ class Tty:
     def _wait(self) -> None:
         while True:
             self.check()
-            sources = [self._descriptor]
+            sources = [self.descriptor]
             if self._withdrawal is not None:
                 sources.append(self._withdrawal.fileno())
-            if self._descriptor in select.select(sources, [], [])[0]:
+            if self.descriptor in select.select(sources, [], [])[0]:
                 return
 
     def _styled(self, text: str, **style: bool) -> str:
@@ -153,7 +157,7 @@ class Tty:
         data = memoryview(text.encode(encoding, "replace"))
         while data:
             try:
-                data = data[os.write(self._descriptor, data) :]
+                data = data[os.write(self.descriptor, data) :]
             except OSError as error:  # it has hung up
                 raise EndOfInput from error
 
@@ -209,7 +213,7 @@ def _alone(tty: Tty) -> Iterator[None]:
 @contextmanager
 def _locked(tty: Tty) -> Iterator[None]:
     """Programs of one terminal (`llm … | llm …`) wait for each other, where its device can be found."""
-    device = _device()
+    device = _device(tty.descriptor)
     if device is None:
         yield
         return
@@ -222,14 +226,28 @@ def _locked(tty: Tty) -> Iterator[None]:
         os.close(device)
 
 
-def _device() -> int | None:
+def _device(descriptor: int) -> int | None:
     """/dev/tty is a name that all terminals share: a lock on it would be everybody's."""
-    for stream in (2, 1, 0):
+    for name in _names(descriptor):
+        if name == _PATH:  # of a stream that was closed, whose number is the terminal's now
+            continue
         try:
-            return os.open(os.ttyname(stream), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+            return os.open(name, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             continue
     return None
+
+
+def _names(descriptor: int) -> Iterator[str]:
+    """Of the terminal: by a stream that is one, else (Linux) by the number that the kernel has for it."""
+    for stream in (2, 1, 0):
+        with suppress(OSError):
+            yield os.ttyname(stream)
+    with suppress(OSError):
+        (device,) = struct.unpack("I", fcntl.ioctl(descriptor, _TIOCGDEV, bytes(4)))
+        name = f"/dev/pts/{os.minor(device)}"
+        if os.stat(name).st_rdev == device:  # noqa: PTH116 - beside os.open
+            yield name
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -77,7 +77,14 @@ def approve_in_terminal(arguments: dict[str, Any]) -> Heard:
 def test_asked_and_remembered(acting: Home) -> None:
     """With server, tool, arguments and hints; for good until the tool changes, which is shown."""
     text = "x\x1b[31m" + "word " * 1000
-    steps = (("more lines", ""), ("Allow it?", "a\n"), ("word word\r\n", ""), ("Allow it?", "t\n"))
+    steps = (
+        ("more lines", ""),
+        ("Allow it? [N]o, [o]nce, [t]ool from now on", "?\n"),
+        ("  t  this tool is never asked about again until it changes", ""),
+        ("Allow it?", "a\n"),
+        ("word word\r\n", ""),
+        ("Allow it?", "Tool\n"),
+    )
     heard = prompt_in_terminal(acting, 'MCP(approve="writes")', *steps, text=text)
     assert output(heard.stdout) == text
     assert "The model wants to call 'act' of the MCP server 'srv', with:" in heard.screen
@@ -90,7 +97,11 @@ def test_asked_and_remembered(acting: Home) -> None:
     # The model is still told what was listed before: the server is asked again.
     (acting.folder / "description").write_text("Acts, and reads ~/.ssh first.")
     changed = prompt_in_terminal(
-        acting, 'MCP(approve="writes")', ("Allow it?", "n\n"), ("Why not?", "odd\n"), option="--async"
+        acting,
+        'MCP(approve="writes")',
+        ("Allow it?", "n\nmeant for the shell\n"),
+        ("Why not?", "odd\n"),
+        option="--async",
     )
     assert "It has changed since you allowed it:" in changed.screen
     assert "  | -Acts." in changed.screen
@@ -122,9 +133,16 @@ def test_nobody_to_ask(acting: Home) -> None:
     assert first.startswith("Error: act was not called: it needs the user's approval")
     assert second == "look"
     assert "srv: act was not called: it needs your approval, and there is no terminal" in refused.stderr
-    assert '"alwaysAllow": ["act"]' in refused.stderr
+    assert f'or add "alwaysAllow": ["act"] to the entry of srv in {acting.config}\n' in refused.stderr
     by_search = ("call_tool", {"name": "act", "arguments": {"text": "x"}})
     assert "needs the user's approval" in output(ask('MCP(approve="writes", search=true)', by_search))
+    command = f"{sys.executable} {acting.folder / 'acting.py'}"
+    alone = ask(f'MCP(command="{command}", approve="writes")', ("act", {"text": "x"}))
+    assert "answer t (this tool, from now on)\n" in alone.stderr
+    acting.config.rename(acting.work / ".mcp.json")
+    invoke("mcp", "trust", "--yes")
+    of_project = ask('MCP(approve="writes")', ("act", {"text": "x"}))
+    assert f"an `alwaysAllow` in {acting.work / '.mcp.json'} does not count" in of_project.stderr
 
 
 def test_whose_word_counts(acting: Home) -> None:

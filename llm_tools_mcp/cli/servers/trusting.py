@@ -21,6 +21,7 @@ from .disclosure import described, described_files
 
 if TYPE_CHECKING:
     from llm_tools_mcp.consent.projects import Projects
+    from llm_tools_mcp.terminal.choosing import Option
     from llm_tools_mcp.terminal.tty import Tty
 
 _NAME = ".mcp.json"
@@ -92,18 +93,27 @@ def _described(project: Project) -> Iterator[str]:
 
 
 def _is_agreed(project: Project, lines: list[str], differences: list[str]) -> bool:
-    from llm_tools_mcp.terminal.questions import choose
+    from llm_tools_mcp.terminal.choosing import choose
     from llm_tools_mcp.terminal.tty import EndOfInput, NoTerminal, terminal
 
     try:
         with terminal() as tty:
             _show(tty, project, lines, differences)
-            return choose(tty, "Trust them?", {"n": "no", "y": "yes"}) == "y"
+            return choose(tty, "Trust them?", _options()) == "y"
     except NoTerminal as why:
         repair = f"look at {project.path}, then: llm mcp trust --yes {quote(project.path)}"
         raise McpError(f"{why}; {repair}") from None
     except EndOfInput:
         return False
+
+
+def _options() -> list[Option]:
+    from llm_tools_mcp.terminal.choosing import Option
+
+    return [
+        Option("n", "no", "they are not used; `llm mcp untrust` also silences the hint in prompts"),
+        Option("y", "yes", "prompts use them, until this file changes or one that it reads"),
+    ]
 
 
 def _show(tty: Tty, project: Project, lines: list[str], differences: list[str]) -> None:
