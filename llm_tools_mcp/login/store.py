@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import stat
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -83,16 +82,45 @@ class LoginStore:
         try:
             make_private_folder(self.path.parent)
             with exclusively(self.path.with_name(f"{self.path.name}.lock")):
-                before = self._load() if self.path.exists() else _NOTHING
+                before = self._settled()
                 after = change(before)
                 if after != before:
-                    _replace(Path(os.path.realpath(self.path)), _encoded(after))
+                    _replace(self._real, self._pending, _encoded(after))
                 return after
         except LockHeld as error:
             raise LoginsUnusable(str(self.path), str(error), error.repair) from None
         except OSError as error:
             repair = f"make room, or the folder writable: {shlex.quote(str(self.path.parent))}"
             raise LoginsUnusable(str(self.path), f"cannot be written: {error.strerror}", repair) from error
+
+    def recover(self) -> None:
+        """Finish what a process had begun to write when it was killed. Raises LoginsUnusable."""
+        if self._pending.exists():
+            self.change(lambda records: records)
+
+    @property
+    def _real(self) -> Path:
+        """Where it lies: the path may be a link."""
+        return Path(os.path.realpath(self.path))
+
+    @property
+    def _pending(self) -> Path:
+        """Written whole before it takes the place of the old one, by whoever holds the lock."""
+        return self._real.with_name(f".{self.path.name}.new")
+
+    def _settled(self) -> Records:
+        """With the lock held: what is left is of a writer that was killed, and nobody has written since."""
+        before = self._load()
+        if not self._pending.exists():
+            return before
+        try:
+            LoginStore(self._pending)._load()  # noqa: SLF001 - of the same kind
+        except LoginsUnusable:
+            self._pending.unlink()  # half of it
+            return before
+        self._pending.replace(self._real)
+        _sync_folder(self._real.parent)
+        return self._load()
 
     def _load(self) -> Records:
         try:
@@ -138,19 +166,19 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise LoginsUnusable(str(path), "can be read by others", f"chmod 600 {word}")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, pending: Path, content: bytes) -> None:
     """On disk before it takes the old one's place: a token that was rotated is nowhere else."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".logins-")  # 0600
+    descriptor = os.open(pending, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        pending.replace(path)
         _sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink()
+            pending.unlink()
         raise
 
 

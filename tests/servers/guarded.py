@@ -58,6 +58,7 @@ class Guarded:
     faults: dict[str, Callable[[], Response]] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)  # seconds, by path
     held: dict[str, threading.Event] = field(default_factory=dict)  # answered once it is set
+    late: dict[str, threading.Event] = field(default_factory=dict)  # so, after what was asked is done
     deny: bool = False
     iss: str | None = ""  # "" is the right one, None none
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -112,7 +113,10 @@ class Guarded:
             if path in self.faults:
                 return self.faults[path]()
             body = await request.body() if path in ("/mcp", "/register") else b""
-            return handler(request, form | {"body": body.decode()})
+            answer = handler(request, form | {"body": body.decode()})
+            while (late := self.late.get(path)) and not late.is_set():  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+            return answer
 
         return handle
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import time
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from llm_tools_mcp.login.token import Grant
 
 _log = logging.getLogger(__name__)
+
+# Its answer was lost: only a server that takes the old token once more, as many do for a while, could go on.
+_CUT_OFF = "; an earlier renewal was cut off, when the daemon was killed or the network lost"
 
 
 class LoginTokens(Tokens):
@@ -53,24 +57,26 @@ class LoginTokens(Tokens):
 
     async def _renew(self, stale: Token) -> Token:
         login = self._login()
-        async with alone(self._logins.store.refresh_lock(login.id)):
+        async with alone(self._logins.store.refresh_lock(login.id)) as was_cut_off:
+            await asyncio.to_thread(self._logins.store.recover)
             if (now := self._current()).text != stale.text:
                 return now  # another daemon did it: one that drains, say, while this one starts
             login = self._login()
             # A full disk must not cost the login: what was given and could not be stored is not asked again.
-            grant = self._unstored or await self._granted(login)
+            grant = self._unstored or await self._granted(login, was_cut_off)
             self._unstored = grant
             token = await self._stored(login, grant)
             self._unstored = None
             return token
 
-    async def _granted(self, login: Login) -> Grant:
+    async def _granted(self, login: Login, was_cut_off: bool) -> Grant:  # noqa: FBT001 - as alone() says it
         try:
             return await self._asked(login)
         except LoginRefused as error:
             if not error.code:  # no authorization server speaks so: something before it
                 raise
-            await self.end(error)
+            note = _CUT_OFF if was_cut_off else ""
+            await self.end(LoginRefused(f"{error}{note}", error.code))
             raise LoginNeeded from None
 
     async def _asked(self, login: Login) -> Grant:

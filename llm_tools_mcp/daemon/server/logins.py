@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from llm_tools_mcp.config import Config, ServerDefinition
@@ -25,6 +26,8 @@ class Logins:
         self._noticed: Stamp | None = None
         self._by_place: dict[tuple[str, str], Login] = {}
         self._applied: dict[tuple[str, str, str], ServerDefinition] = {}
+        with suppress(LoginsUnusable):  # which is told when somebody needs it
+            store.recover()
 
     def notice_change(self) -> bool:
         """Whether the file is another one than at the last look. Costs one look at it."""

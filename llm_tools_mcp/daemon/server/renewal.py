@@ -32,6 +32,8 @@ _SHARE, _MOST_EARLY = 0.1, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 # Seconds for which another daemon may be at it; its request is bounded by less.
 _OTHERS_SECONDS, _POLL_SECONDS = 60.0, 0.05
+# In the lock of a login while it is renewed.
+_MARK = b"renewing"
 
 
 # Makes a client for requests to an authorization server at this url, in this environment.
@@ -133,8 +135,11 @@ def _retrieve(task: asyncio.Task[Token]) -> None:
 
 
 @asynccontextmanager
-async def alone(path: Path) -> AsyncIterator[None]:
-    """Among all daemons of this user: with rotation, two requests with one token end the login."""
+async def alone(path: Path) -> AsyncIterator[bool]:
+    """Among all daemons of this user: with rotation, two requests with one token end the login.
+
+    Says whether the last attempt was cut off, so that the token may be used up: its mark is still there.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -148,6 +153,10 @@ async def alone(path: Path) -> AsyncIterator[None]:
             await asyncio.sleep(_POLL_SECONDS)
         else:
             raise LoginUnreachable("another daemon has been at it for too long")
-        yield
+        was_cut_off = os.fstat(descriptor).st_size > 0
+        with contextlib.suppress(OSError):  # a full disk
+            os.pwrite(descriptor, _MARK, 0)
+        yield was_cut_off
+        os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)

@@ -28,6 +28,7 @@ from tests.servers.guarded import Guarded, guarded
 from tests.waiting import wait_until
 
 BROWSER = f"{sys.executable} {Path(__file__).parents[2] / 'conformance' / 'browser.py'} %s"
+MARK = b"renewing"
 LINE = "'remote' needs a login: llm mcp login remote"
 
 
@@ -105,25 +106,31 @@ def logins_of(home: Home) -> Path:
 
 
 def test_killed_while_a_token_rotates(apart: Home, server: Guarded) -> None:
-    """A daemon that is killed in the middle of a renewal loses no login: the next one goes on with it."""
+    """A daemon that is killed in the middle of a renewal loses no login: the next one goes on with it,
+
+    also where the server has replaced the token already; its mark tells the next one that this may be so.
+    """
     apart.run_cli("login", "remote")
     before = logins_of(apart).read_bytes()
     daemon = psutil.Process(daemon_of(apart))
     server.tokens.clear()
-    server.held["/token"] = threading.Event()
-    asked = len(server.asked("/token"))
+    server.late["/token"] = threading.Event()
+    (refresh,) = server.refreshes.values()
     with subprocess.Popen(
         [str(BIN / "llm-mcp"), "call", "remote", "whoami"],
         env=apart.env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as call:
-        wait_until(lambda: len(server.asked("/token")) > asked)
+        wait_until(lambda: refresh.successor)
         daemon.send_signal(signal.SIGKILL)
         call.wait(20)
     assert logins_of(apart).read_bytes() == before
-    server.held.clear()
+    (lock,) = logins_of(apart).parent.glob(".refresh-*.lock")
+    assert lock.read_bytes() == MARK
+    server.late.clear()
     assert apart.run_cli("call", "remote", "whoami").stdout == "client-1\n"
+    assert lock.read_bytes() == b""
 
 
 def test_without_a_browser(home: Home, server: Guarded) -> None:

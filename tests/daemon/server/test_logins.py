@@ -129,6 +129,17 @@ async def test_refused_renewal_ends_the_login(live: Live, server: Guarded) -> No
 
 
 @with_login
+async def test_renewal_after_one_that_was_cut_off(live: Live, server: Guarded) -> None:
+    """Where a daemon was killed meanwhile and the server takes the old token no more, the reason says so."""
+    guest = known(live, server)
+    live.logins.store.refresh_lock(guest.login).write_bytes(b"renewing")
+    server.refreshes.clear()
+    await expired(live.folder)
+    assert (await failure_of(live.call(guest, "echo"))).kind == Kind.NEEDS_LOGIN
+    assert "an earlier renewal was cut off" in live.logins.store.read().logins[0].ended
+
+
+@with_login
 async def test_no_word_of_a_renewal_tells_a_token(live: Live, server: Guarded) -> None:
     """A server that repeats what it was sent tells it neither to the caller nor to the store."""
     guest = known(live, server)
