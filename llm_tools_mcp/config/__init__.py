@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .confided import confided
 from .document import decoded, is_disabled, named_entries, wants_search
-from .file import ConfigSource, config_for_command, config_for_url, read_config
+from .file import ConfigSource, config_for_command, config_for_url, read_config, read_text
 from .footing import Footing
 from .names import configured_names, enabled_names
 from .project import Project
@@ -57,6 +57,7 @@ __all__ = [
     "parse",
     "read_config",
     "read_project",
+    "read_text",
     "wants_search",
 ]
 

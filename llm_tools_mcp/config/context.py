@@ -24,6 +24,18 @@ class Context:
     is_project: bool = False
 
 
+def editor_variables(context: Context) -> dict[str, str]:
+    """What VS Code, Cursor and Claude Code call the folder and the home, which others' configs mention."""
+    folders = dict.fromkeys(("workspaceFolder", "workspaceRoot", "cwd", "CLAUDE_PROJECT_DIR"), context.cwd)
+    home = context.environment.get("HOME")
+    return {
+        **folders,
+        "workspaceFolderBasename": os.path.basename(context.cwd),  # noqa: PTH119 - of a path that is absolute
+        "pathSeparator": os.sep,
+        **({"userHome": home} if home else {}),
+    }
+
+
 def with_absolute_certificates(context: Context) -> Context:
     """The certificates that the caller's environment names are below its folder, wherever a server runs."""
     given = {name: context.environment.get(name, "") for name in CERTIFICATE_VARIABLES}

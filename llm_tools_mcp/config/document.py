@@ -22,18 +22,28 @@ def decoded(path: str, text: str) -> Any:
 
     The reader's own error is let go before: it holds the text, and with it the tokens in `env`.
     """
+    if not text.strip():
+        raise _refusal(path, "it is empty (line 1, column 1)")
+    if "\0" in text:  # of which rapidjson would read what stands before it
+        raise _refusal(path, "it holds NUL characters; if it is UTF-16, save it as UTF-8")
     line = 0
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        line, reason = error.lineno, f"{error.msg} (line {error.lineno}, column {error.colno})"
+        line, reason = error.lineno, _placed(error.msg, error.lineno, error.colno, text[error.pos :])
     except RecursionError:
         reason = "nested too deeply"
     except ValueError as error:  # NaN and its kin, or a number of thousands of digits
-        reason = str(error)
+        reason = "a number has too many digits" if "digits" in str(error) else str(error)
     if line:
         return _decoded_with_comments(path, text, line, reason)
-    raise ConfigError(path, f"not valid JSON: {reason}")
+    raise _refusal(path, reason)
+
+
+def _refusal(path: str, reason: str) -> ConfigError:
+    from .advice import about_language
+
+    return ConfigError(path, f"not valid JSON: {reason}{about_language(path)}")
 
 
 def named_entries(text: str) -> dict[str, Any]:
@@ -76,7 +86,7 @@ def _decoded_with_comments(path: str, text: str, line: int, complaint: str) -> A
         reason = "nested too deeply"
     except ValueError as error:
         reason = _described(text, str(error), line) or complaint
-    raise ConfigError(path, f"not valid JSON: {reason}")
+    raise _refusal(path, reason)
 
 
 def _described(text: str, message: str, strict_line: int) -> str:
@@ -87,4 +97,14 @@ def _described(text: str, message: str, strict_line: int) -> str:
     before = text.encode("utf-8", "surrogatepass")[: int(offset)].decode("utf-8", "ignore")
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     words = _WORDS.get(complaint.rstrip("."), complaint.rstrip("."))
-    return f"{words} (line {line}, column {column})" if line > strict_line else ""
+    rest = text[len(before) :]
+    return _placed(words, line, column, rest) if line > strict_line else ""
+
+
+def _placed(complaint: str, line: int, column: int, rest: str) -> str:
+    """With the place, and what looks like a quotation mark or a space there, and is none."""
+    import unicodedata
+
+    odd = unicodedata.name(rest[0], "") if rest[:1] > "\x7f" else ""
+    seen = f": there is a {odd}" if odd else ""
+    return f"{complaint}{seen} (line {line}, column {column})"

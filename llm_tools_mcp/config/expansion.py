@@ -1,8 +1,9 @@
 """${VAR} and its kin in the strings of a server, replaced by what the caller has.
 
-`${VAR}`, `${env:VAR}`, each with `:-default`, which may hold others; `${file:PATH}` and what else is confided
-(confided.py); `$${…}` stands for `${…}` itself. What looks like a placeholder of another client fails its
-server: it must never be sent as it stands. What only a shell understands (`${1}`, `${A-b}`) is left to it.
+`${VAR}`, `${env:VAR}`, each with `:-default`, which may hold others; `${workspaceFolder}` and its kin
+(context.py); `${file:PATH}` and what else is confided (confided.py); `$${…}` stands for `${…}` itself. What
+looks like another client's fails its server: it must never be sent as it stands. What only a shell
+understands (`${1}`, `${A-b}`) is left to it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .variables import NAME, NOTHING_CONFIDED, Confided, is_inherited
 _VARIABLE = re.compile(rf"(?:env:)?({NAME})(?::-(.*))?", re.DOTALL)
 # ${input:x}, ${vault:shop/token}, ${secrets.X}, ${{ secrets.X }}; not ${A:+b}, ${A:0:3} and so on of shells.
 _FOREIGN = re.compile(rf"{NAME}:(?![-+=?\d])|{NAME}(?:\.\w+)+\s*$|\{{")
+_SPACED = re.compile(rf"\s*{NAME}\s*")
 _KIND = re.compile(rf"{NAME}(?=[:.])")
 # As opencode writes them.
 _BARE = re.compile(rf"(?<!\$)\{{(env:{NAME}|file:[^{{}}]+)\}}")
@@ -97,10 +99,12 @@ class Expansion:
             return self._variable(key, found[1], found[2])
         if inner.startswith(_CONFIDED):
             return self.confided(key, inner)
-        if _FOREIGN.match(inner):
+        if inner == "/":  # ${pathSeparator}, in short
+            return inner
+        is_refused = _FOREIGN.match(inner) or _SPACED.fullmatch(inner)
+        if is_refused:
             self._refuse(key, inner)
-            return ""
-        return None
+        return "" if is_refused else None
 
     def confided(self, key: str, inner: str) -> str:
         """What was looked up for the caller."""
@@ -126,6 +130,9 @@ class Expansion:
     def _refuse(self, key: str, inner: str) -> None:
         """Names its kind alone: what follows may be a default, and that a secret."""
         kind = _KIND.match(inner)
+        if _SPACED.fullmatch(inner):
+            self.complain(key, f"the placeholder ${{{inner.strip()}}} is written without spaces")
+            return
         shown = f"{inner[: kind.end() + 1]}…" if kind else "{…"
         self.complain(
             key,

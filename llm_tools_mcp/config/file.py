@@ -6,10 +6,13 @@ can change between the look and the read.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import select
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -46,21 +49,38 @@ def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:
     default = paths.default_config()
     file_path = default if path is None else _absolute(path)
     given = str(file_path)
-    try:
+    with _opened(file_path) as file:
         is_default = os.path.realpath(file_path) == os.path.realpath(default)
-        with open(file_path, "rb", opener=access.open_unwaiting) as file:
-            complaints = [*_complaints(given, file), *_folder_complaints(given, file)]
-            if complaints and is_default:
-                raise _refusal(given, complaints)
-            content = _read(given, file)
+        complaints = [*_complaints(given, file), *_folder_complaints(given, file)]
+        if complaints and is_default:
+            raise _refusal(given, complaints)
+        text = _decoded(given, _read(given, file))
+    return ConfigSource(given, text, tuple(f"{given} {line}" for line in complaints))
+
+
+def read_text(path: Path) -> str:
+    """What stands in a file of another program, or comes out of a pipe. Raises ConfigError."""
+    try:
+        with _opened(path) as file:
+            return _decoded(str(path), _read(str(path), file))
+    except ConfigNotFound:
+        raise ConfigError(str(path), "cannot be read: there is no such file") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Raises ConfigNotFound, and ConfigError for what keeps the file from being read."""
+    try:
+        with open(path, "rb", opener=access.open_unwaiting) as file:
+            yield file
     except FileNotFoundError:
-        raise ConfigNotFound(given, paths.config_option(given)) from None
+        raise ConfigNotFound(str(path), paths.config_option(str(path))) from None
     except OSError as error:
-        why = access.obstacle(error, file_path)
-        raise ConfigError(given, f"cannot be read: {why}", why.repair) from error
+        why = access.obstacle(error, path)
+        reason = str(why).removeprefix(f"{path}: ")
+        raise ConfigError(str(path), f"cannot be read: {reason}", why.repair) from error
     except ValueError:  # a path that holds a NUL character
-        raise ConfigError(given, "is not a possible path") from None
-    return ConfigSource(given, _decoded(given, content), tuple(f"{given} {line}" for line in complaints))
+        raise ConfigError(str(path), "is not a possible path") from None
 
 
 def _await_writer(path: str, file: BinaryIO) -> None:
@@ -188,6 +208,8 @@ def _refusal(path: str, complaints: list[_Complaint]) -> ConfigError:
 
 
 def _decoded(path: str, content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigError(path, "is not UTF-8 text, but UTF-16: save it as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -26,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from llm_tools_mcp.errors import ConfigError
 
+from . import advice
 from .approval import APPROVALS, NEVER
 from .definition import public_url
 from .document import decoded, is_disabled
@@ -159,11 +159,13 @@ def enabled_servers(path: str, text: str) -> dict[str, Any]:
     if not isinstance(top, dict):
         raise ConfigError(path, _NOT_AN_OBJECT)
     if "mcpServers" not in top:
-        problem = Problem(f"Field required{_other_spelling(path, top)}", key="mcpServers")
-        raise config_error(path, [problem], _import_command(path) if "servers" in top else "")
+        hint = advice.about_top(path, top)
+        repair = advice.import_command(path) if "llm mcp import" in hint else ""
+        raise config_error(path, [Problem(f"Field required{hint}", key="mcpServers")], repair)
     servers = top["mcpServers"]
     if not isinstance(servers, dict):
-        raise config_error(path, [Problem(_NOT_AN_OBJECT, key="mcpServers")])
+        hint = advice.about_servers(path, servers)
+        raise config_error(path, [Problem(f"{_NOT_AN_OBJECT}{hint}", key="mcpServers")])
     if misspelt := list(misspelt_guards(top, _TOP_KEYS, ("approve",))):
         raise config_error(path, misspelt)
     return {name: value for name, value in servers.items() if not is_disabled(value)}
@@ -189,34 +191,44 @@ def max_servers(path: str, text: str) -> int | None:
     raise config_error(path, [Problem("Input should be a whole number, 1 or more", key="maxServers")])
 
 
-def _other_spelling(path: str, top: Mapping[str, object]) -> str:
-    if "servers" in top:
-        return f"; 'servers' is how VS Code spells it: rename that key, or type: {_import_command(path)}"
-    near = [key for key in top if re.sub("[^a-z]", "", key.lower()) in ("mcpservers", "mcpserver")]
-    return f"; it is spelled {near[0]!r} there" if near else ""
-
-
-def _import_command(path: str) -> str:
-    return f"llm mcp import {shlex.quote(path)}" if path else "llm mcp import FILE"
-
-
 def _validated_server(name: str, value: object) -> StdioEntry | RemoteEntry | list[Problem]:
     if not _is_unicode([name, value]):
         return [Problem("not valid Unicode: half of a \\ud800 pair", name)]
     if not isinstance(value, dict):
         return [Problem(_NOT_AN_OBJECT, name)]
-    unclear = _unclear_type(name, value)
+    given = _without_the_other(value)
+    unclear = _unclear_type(name, given)
     if unclear:
         return [unclear]
-    if misspelt := list(misspelt_guards(value, KNOWN_KEYS, server=name)):
+    if misspelt := list(misspelt_guards(given, KNOWN_KEYS, server=name)):
         return misspelt
     try:
-        return _model(value).model_validate(value)
+        return _model(given).model_validate(given)
     except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
         return [
-            Problem(_JSON_WORDS.get(item["type"], item["msg"]), name, _key(item["loc"]))
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
+            _problem(name, item["type"], item["msg"], item["loc"], _at(given, item["loc"])) for item in found
         ]
+
+
+def _without_the_other(entry: dict[str, Any]) -> dict[str, Any]:
+    """Some programs write both command and url, and null for the one that is none."""
+    given = {key for key in ("command", *_URLS) if entry.get(key) is not None}
+    return {key: value for key, value in entry.items() if value is not None or key == "type" or not given}
+
+
+def _problem(name: str, kind: str, message: str, loc: tuple[int | str, ...], value: Any) -> Problem:
+    hint = advice.about_value(kind, str(loc[0]), value)
+    return Problem(f"{_JSON_WORDS.get(kind, message)}{hint}", name, _key(loc))
+
+
+def _at(value: Any, loc: tuple[int | str, ...]) -> Any:
+    for step in loc:
+        try:
+            value = value[step]
+        except (LookupError, TypeError):  # of a wrong name the last step is "[key]"
+            return None
+    return value
 
 
 def _is_unicode(value: object) -> bool:
@@ -248,18 +260,9 @@ def _unclear_type(name: str, value: Mapping[str, object]) -> Problem | None:
         return None
     return Problem(
         "Could not deduce MCP server type. Provide 'url' or 'command'. "
-        f"You can explicitly specify the type with 'type' field.{_meant(value)}",
+        f"You can explicitly specify the type with 'type' field.{advice.about_keys(value)}",
         name,
     )
-
-
-def _meant(keys: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    for key in keys:
-        if near := get_close_matches(key, ("command", "url"), n=1, cutoff=0.75):
-            return f" Did you mean {near[0]!r} by {key!r}?"
-    return ""
 
 
 def _wrong_type(name: str, given: object) -> Problem | None:
@@ -268,10 +271,13 @@ def _wrong_type(name: str, given: object) -> Problem | None:
     if given in _TYPES:
         return None
     allowed = list(ALLOWED_TYPES)
+    hint = advice.about_type(given, ALLOWED_TYPES)
     shown = (
         given if re.fullmatch(r"[A-Za-z-]{1,20}", given) else "(no word)"
     )  # it may stand in the wrong place
-    return Problem(f"Unknown server 'type'. Provided 'type': {shown}. Allowed types: {allowed}", name, "type")
+    return Problem(
+        f"Unknown server 'type'. Provided 'type': {shown}. Allowed types: {allowed}{hint}", name, "type"
+    )
 
 
 def _public(value: object, shown: Any) -> str:

@@ -6,6 +6,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from .advice import about_url
 from .context import Context
 from .definition import ServerDefinition, Transport
 from .expansion import Expansion
@@ -58,7 +59,8 @@ def _helper_env(context: Context) -> dict[str, str]:
 
 def _check_request(expansion: Expansion, url: str, headers: dict[str, str]) -> None:
     if not expansion.problems and not _is_http_url(url):
-        expansion.complain("url", "should be an http:// or https:// url with a host, without spaces")
+        what = "should be an http:// or https:// url with a host, without spaces"
+        expansion.complain("url", f"{what}{about_url(url)}")
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             expansion.complain("headers", "the name of a header is empty or holds a character it may not")

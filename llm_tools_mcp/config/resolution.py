@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llm_tools_mcp.errors import ConfigError
 
 from .approval import NEVER, strictest
-from .context import Context, with_absolute_certificates
+from .context import Context, editor_variables, with_absolute_certificates
 from .definition import Protocol, ServerDefinition
 from .expansion import Expansion, Unresolvable
 from .problems import config_error
@@ -41,16 +41,15 @@ class UnknownKey(NamedTuple):
     @property
     def suggestion(self) -> str:
         """The known key that was probably meant, or ''."""
-        from difflib import get_close_matches
-
+        from .advice import meant_key
         from .model import KNOWN_KEYS, KNOWN_OAUTH_KEYS
 
         if self.reason:
             return ""
         section = _IN_OAUTH if self.key.startswith(_IN_OAUTH) else ""
         known = KNOWN_OAUTH_KEYS if section else KNOWN_KEYS
-        near = get_close_matches(self.key.removeprefix(section), sorted(known), n=1, cutoff=0.75)
-        return f"{section}{near[0]}" if near else ""
+        near = meant_key(self.key.removeprefix(section), known)
+        return f"{section}{near}" if near else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,8 @@ def _unknown_keys(name: str, entry: Entry, raw: Mapping[str, object]) -> list[Un
 
     reason = "is for a url alone" if isinstance(entry, StdioEntry) else "is for a command alone"
     meant = spellings(type(entry))
-    unknown = [UnknownKey(name, key, reason if key in KNOWN_KEYS else "") for key in raw if key not in meant]
+    given = [key for key, value in raw.items() if value is not None and key not in meant]
+    unknown = [UnknownKey(name, key, reason if key in KNOWN_KEYS else "") for key in given]
     within = [] if isinstance(entry, StdioEntry) else _unknown_oauth_keys(name, raw.get(_OAUTH))
     return [*unknown, *within]
 
@@ -144,7 +144,8 @@ def _resolved(
 ) -> ServerDefinition | ConfigError:
     from .model import StdioEntry
 
-    expansion = Expansion(name, context.environment, context.confided)
+    variables = {**editor_variables(context), **context.environment}
+    expansion = Expansion(name, variables, context.confided)
     common = _common(name, entry, expansion, protocol) | _approval(entry, context)
     try:
         if isinstance(entry, StdioEntry):

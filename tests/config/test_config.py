@@ -45,6 +45,14 @@ def failure(entry: object, environment: dict[str, str] | None = None) -> str:
         ('"text"', ["Input should be an object"]),
         ('{"mcpServers": []}', ["'mcpServers'", "Input should be an object"]),
         ('{"mcpServers": null}', ["'mcpServers'", "Input should be an object"]),
+        ('{"mcpServers": [{"name": "a"}]}', ["a list is how Continue writes it", "llm mcp import"]),
+        ('{"mcp": {"a": {}}}', ["'mcp' is how another client spells it", "llm mcp import"]),
+        ('{"fs": {"command": "x"}}', ['servers stand in there: {"mcpServers": {…}}']),
+        ('{"url": "http://h"}', ["a server stands in there, under its name"]),
+        ("{“mcpServers”: {}}", ["there is a LEFT DOUBLE QUOTATION MARK (line 1, column 2)"]),
+        ('{\u00a0"mcpServers": {}}', ["there is a NO-BREAK SPACE"]),
+        ('{"mcpServers": {}}\0', ["NUL characters", "save it as UTF-8"]),
+        ('{"mcpServers": ' + "9" * 10_000 + "}", ["too many digits"]),
     ],
 )
 def test_malformed_file(text, parts):
@@ -212,6 +220,12 @@ def test_malformed_server(entry, parts):
     assert "\n" not in message
 
 
+def test_null_stands_for_what_is_not_given():
+    """Some programs write both command and url, and null for the other."""
+    assert one({"command": "a", "url": None, "headers": None}).command_as_written == "a"
+    assert one({"command": None, "args": None, "url": "http://h"}).url == "http://h"
+
+
 def test_wrong_entry_costs_itself_alone():
     """Each has its own error, in the config's order; what is wrong for every caller is told apart."""
     entries = {
@@ -255,6 +269,22 @@ def test_unknown_keys_are_ignored_and_reported():
     config = parsed({"a": {"command": "a", "timout": 1, "gallery": []}, "b": {"url": "http://h"}})
     assert [found[:2] for found in config.unknown_keys] == [("a", "timout"), ("a", "gallery")]
     assert [found.suggestion for found in config.unknown_keys] == ["timeout", ""]
+
+
+def test_keys_of_other_clients_are_told_in_our_words():
+    """Though no letters are alike."""
+    keys = (
+        "environment",
+        "workingDirectory",
+        "arguments",
+        "transport",
+        "isActive",
+        "Args",
+        "tool_timeout_sec",
+    )
+    config = parsed({"a": {"command": "a", **dict.fromkeys(keys, "x")}})
+    meant = ["env", "cwd", "args", "type", "enabled", "args", "timeout"]
+    assert [found.suggestion for found in config.unknown_keys] == meant
 
 
 def test_keys_of_the_other_transport_are_ignored():

@@ -94,7 +94,7 @@ def test_missing_file_says_how_to_make_one(tmp_path):
     [
         (lambda path: path.mkdir(), "directory"),
         (lambda path: write(path, b'{"a": "\xff"}'), r"not UTF-8 text \(byte 7\)"),
-        (lambda path: write(path, '{"a"}'.encode("utf-16")), "not UTF-8"),
+        (lambda path: write(path, '{"a"}'.encode("utf-16")), "not UTF-8 text, but UTF-16: save"),
         (lambda path: path.symlink_to(path), "symbolic links"),
     ],
 )

@@ -44,6 +44,17 @@ def test_expansion(written, expanded):
     assert (http.headers["A"], http.include) == (expanded, (expanded,))
 
 
+def test_folders_by_their_names_in_editors():
+    """Configs of VS Code, Cursor and Claude Code mean the caller's folder and home; variables go first."""
+    args = [
+        *("${workspaceFolder}/x", "${workspaceFolderBasename}", "${cwd}", "${CLAUDE_PROJECT_DIR:-.}"),
+        *("${userHome}", "${pathSeparator}", "a${/}b"),
+    ]
+    found = one({"command": "a", "args": args}, {"HOME": "/home/u", "cwd": "mine"}, cwd="/work/shop")
+    assert found.args == ("/work/shop/x", "shop", "mine", "/work/shop", "/home/u", "/", "a/b")
+    assert one({"url": "http://h/${workspaceFolder}"}).url == "http://h//work"
+
+
 def test_expansion_in_cwd_and_url():
     """The remaining strings."""
     environment = {"DIR": "/d", "HOST": "h"}

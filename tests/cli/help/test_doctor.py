@@ -92,6 +92,32 @@ def test_what_is_missing_of_a_server_that_connects(home: Home) -> None:
     assert "\nodd: left out of its tools: 'bad'" in home.run_cli("list").stdout
 
 
+def test_values_that_mean_nothing_to_a_server(home: Home) -> None:
+    """What a shell would replace, what a page left open, milliseconds; no value is shown."""
+    home.write_config(
+        {
+            "a": {
+                "command": "sh",
+                "args": ["$HOME/x", "--key=$API_KEY", "-c", "echo $HOME", "p$ssw0rd"],
+                "env": {"A": "%APPDATA%", "B": "YOUR_API_KEY", "C": "$s3cr3t", "D": "~/x"},
+                "timeout": 60000,
+            },
+            "b": {"url": "http://127.0.0.1:9/mcp", "headers": {"Authorization": "Bearer <your-token>"}},
+        }
+    )
+    shown = home.run_cli("doctor", "--no-connect", check=False).stdout
+    found = [line for line in shown.splitlines() if "'a'" in line or "'b'" in line]
+    for key in ("args[0]", "args[1]", "env.A"):
+        assert f"the variable in key '{key}' is passed as it stands" in shown
+    for key in ("env.B", "headers.Authorization"):
+        assert f"key '{key}' holds what stands on a page" in shown
+    assert "the ~ in key 'env.D'" in shown
+    assert "'timeout' is 60000 seconds (16.7 hours)" in shown
+    assert "if milliseconds were meant, write 60" in shown
+    assert len(found) == 7
+    assert "s3cr3t" not in shown
+
+
 def test_config_that_everyone_can_write(home: Home) -> None:
     """It is refused: what to type is what makes it acceptable."""
     home.write_config({}).chmod(0o666)

@@ -20,6 +20,7 @@ from llm_tools_mcp.terminal.screen import clean_line
 
 from .finding import BAD, NOTE, OK, Finding
 from .schemas import look_at_schemas, look_at_tasks
+from .values import look_at_values
 
 if TYPE_CHECKING:
     from llm_tools_mcp.config import Config, ConfigSource, ServerDefinition
@@ -128,7 +129,7 @@ def _servers(source: ConfigSource, parsed: Config, *, connect: bool) -> Iterator
             told.add(name)
             yield missing
         else:
-            yield from _unexpanded(name, definition)
+            yield from look_at_values(name, definition)
     if connect and parsed.servers:
         yield from _connections(source, parsed.servers, told)
 
@@ -145,16 +146,6 @@ def _missing(name: str, definition: ServerDefinition) -> Finding | None:
     if not os.access(path, os.X_OK):
         return Finding(BAD, f"server {name!r}: {shown} cannot be run", f"chmod +x {shlex.quote(shown)}")
     return None
-
-
-def _unexpanded(name: str, definition: ServerDefinition) -> Iterator[Finding]:
-    """A ~ that a shell would replace: in `args` and `env` there is none."""
-    places = {f"args[{index}]": arg for index, arg in enumerate(definition.args)}
-    places |= {f"env.{variable}": definition.env[variable] for variable in sorted(definition.own_env)}
-    for key, value in places.items():
-        if value == "~" or value.startswith("~/"):
-            text = f"server {clean_line(name)!r}: the ~ in key {key!r} is passed as it stands"
-            yield Finding(NOTE, f"{text}: no shell is there to replace it", "write ${HOME} instead")
 
 
 def _not_on_the_path(name: str, command: str, public: Callable[[str], str]) -> Finding:

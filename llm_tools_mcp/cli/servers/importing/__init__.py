@@ -127,6 +127,9 @@ def _checked(server: Found) -> Found:
     parsed = check(server.source, json.dumps({"mcpServers": {server.name: enabled}}))
     if error := parsed.mistakes.get(server.name):
         return replace(server, entry=None, notes=(error.reason,))
+    outcome = parsed.servers.get(server.name)
+    if isinstance(outcome, ConfigError) and not outcome.repair:  # a variable that is not set can be set later
+        return replace(server, notes=(*server.notes, outcome.reason))
     return server
 
 

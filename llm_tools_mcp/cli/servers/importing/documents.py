@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from llm_tools_mcp.config import decoded
+from llm_tools_mcp.config import decoded, read_text
 from llm_tools_mcp.errors import ConfigError
 
 Json = dict[str, Any]
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 def document_of(path: Path) -> Json:
     """What the file holds; nothing where it is empty, as editors leave it. Raises ConfigError."""
-    text = _text(path)
+    text = read_text(path)
     if not text.strip():
         return {}
     document = _READERS[_form(path, text)](path, text)
@@ -25,18 +25,6 @@ def document_of(path: Path) -> Json:
     if not isinstance(document, dict):
         raise ConfigError(str(path), "Input should be an object")
     return document
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        position = error.start
-    except ValueError:  # a path that holds a NUL character
-        raise ConfigError(str(path), "is not a possible path") from None
-    raise ConfigError(str(path), f"is not UTF-8 text (byte {position})")
 
 
 def _form(path: Path, text: str) -> str:
@@ -90,7 +78,7 @@ def _xml(path: Path, text: str) -> Any:
     except ET.ParseError as error:
         raise ConfigError(str(path), f"not valid XML: {error}") from None
     found = [element for element in root.iter() if element.tag in ("McpServerCommand", "McpServerConfig")]
-    return {"McpServerCommand": [_xml_entry(element) for element in found]}
+    return {"McpServerCommand": [_xml_entry(element) for element in found]} if found else {}
 
 
 def _xml_entry(element: Any) -> Json:

@@ -37,7 +37,10 @@ class Translation:
     """One entry on its way: what is taken from `rest` goes to `entry`, which is ours."""
 
     def __init__(self, raw: Mapping[str, Any], origin: Origin) -> None:
-        self.rest: Json = {key: value for key, value in raw.items() if value is not None}
+        unsaid = {key for key in ("command", "url") if raw.get(key) == ""}
+        self.rest: Json = {
+            key: value for key, value in raw.items() if value is not None and key not in unsaid
+        }
         self.origin = origin
         self.entry: Json = {}
         self.notes: list[str] = []
