@@ -36,8 +36,11 @@ class ToolText:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One that is remembered. `since` in seconds since the epoch."""
+    """One that is remembered. `key` is the server's consent key, `server` what it was called then; `since` in
+    seconds since the epoch.
+    """
 
+    key: str
     server: str
     tool: str
     since: float
@@ -80,26 +83,19 @@ class Approvals:
     def listed(self) -> list[Approval]:
         """All, by server, then by tool."""
         found = [
-            Approval(str(entry.get("server", "")), tool, float(known.get("since", 0)))
-            for entry in self._store.read().values()
+            Approval(key, str(entry.get("server", "")), tool, float(known.get("since", 0)))
+            for key, entry in self._store.read().items()
             for tool, known in entry["tools"].items()
         ]
         return sorted(found, key=lambda approval: (approval.server, approval.tool))
 
-    def forget(self, server: str | None = None, tool: str | None = None) -> int:
-        """Returns how many are forgotten; without a server all are."""
-        count = 0
+    def forget(self, approvals: Iterable[Approval]) -> None:
         with self._store.changed() as agreed:
-            for key, entry in list(agreed.items()):
-                if server not in (None, entry.get("server")):
-                    continue
-                wanted = [name for name in entry["tools"] if tool in (None, name)]
-                for name in wanted:
-                    del entry["tools"][name]
-                count += len(wanted)
-                if not entry["tools"]:
-                    del agreed[key]
-        return count
+            for approval in approvals:
+                tools = agreed.get(approval.key, {"tools": {}})["tools"]
+                tools.pop(approval.tool, None)
+                if not tools:
+                    agreed.pop(approval.key, None)
 
 
 def _is_sound(entry: Any) -> bool:

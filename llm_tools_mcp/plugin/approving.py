@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.client.tools import Listing, Offer
     from llm_tools_mcp.consent.approvals import Approvals, ToolText
+    from llm_tools_mcp.consent.store import ConsentUnusable
     from llm_tools_mcp.terminal.approvals import Decision
     from llm_tools_mcp.terminal.progress import Display
     from llm_tools_mcp.terminal.tty import Withdrawal
@@ -82,6 +83,7 @@ class Gate:
         withdrawal: Withdrawal | None,
     ) -> None:
         from llm_tools_mcp.consent.approvals import Approvals
+        from llm_tools_mcp.consent.store import ConsentUnusable
 
         approvals = Approvals()
         key = listing.policies[offer.server].consent_key if offer.server in listing.policies else ""
@@ -91,14 +93,18 @@ class Gate:
                 return True
             return bool(key) and approvals.is_approved(key, text_of(offer))
 
-        if self._readonly or is_let(offer):
-            # What the model was told may be a day old: what the tool is now decides.
-            offer = self._now(listing, offer)
-            if self._readonly and not offer.is_read_only:
-                raise NotApproved(f"{offer.tool} was not called: it does not say any more that it only reads")
-            if is_let(offer):
-                return
-        self._ask(approvals, key, listing, offer, arguments, withdrawal)
+        try:
+            if self._readonly or is_let(offer):
+                # What the model was told may be a day old: what the tool is now decides.
+                offer = self._now(listing, offer)
+                if self._readonly and not offer.is_read_only:
+                    what = "it does not say any more that it only reads"
+                    raise NotApproved(f"{offer.tool} was not called: {what}")
+                if is_let(offer):
+                    return
+            self._ask(approvals, key, listing, offer, arguments, withdrawal)
+        except ConsentUnusable as why:
+            raise self._unreadable(offer, why) from None
 
     def _ask(
         self,
@@ -123,7 +129,16 @@ class Gate:
             raise NotApproved(f"the user did not allow this call of {offer.tool}{reason}")
         if decision.choice != ONCE and key:
             others = [text_of(other) for other in listing.offers if other.server == offer.server]
-            approvals.approve(key, offer.server, others if decision.choice == SERVER else [text_of(offer)])
+            self._remember(approvals, key, offer, others if decision.choice == SERVER else [text_of(offer)])
+
+    def _remember(self, approvals: Approvals, key: str, offer: Offer, tools: list[ToolText]) -> None:
+        """What cannot be written down is allowed all the same, this time."""
+        from llm_tools_mcp.consent.store import ConsentUnusable
+
+        try:
+            approvals.approve(key, offer.server, tools)
+        except ConsentUnusable as why:
+            self._display.print(f"Warning: you will be asked again, since this cannot be remembered: {why}")
 
     def _now(self, listing: Listing, offer: Offer) -> Offer:
         """As its server lists it at this moment. Raises NotApproved where that is not known."""
@@ -165,6 +180,15 @@ class Gate:
         return NotApproved(
             f"{tool} was not called: it needs the user's approval, and the user could not be asked ({why}). "
             "Go on without it, and say what you would have done."
+        )
+
+    def _unreadable(self, offer: Offer, why: ConsentUnusable) -> NotApproved:
+        """What to type is for the person alone: a model may have a shell."""
+        tool = plain(offer.tool)
+        self._display.print(f"Warning: {plain(offer.server)}: {tool} was not called: {why}")
+        return NotApproved(
+            f"{tool} was not called: what the user has allowed so far cannot be read. The user was told how "
+            "to mend that; go on without it."
         )
 
 

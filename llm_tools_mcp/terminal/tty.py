@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import struct
 import sys
@@ -33,6 +34,9 @@ _POLL = 0.1
 _MIN_WIDTH, _MAX_WIDTH = 40, 100
 # In front of each line that is not ours: a server must not be able to speak in our voice.
 _MARGIN = "  | "
+
+# Enter is a carriage return where a program (`llm … | less`) has taken the terminal's line editing away.
+_LINE_END = re.compile(rb"[\r\n]")
 
 _one_at_a_time = threading.Lock()
 
@@ -128,7 +132,7 @@ class Tty:
             raise Gone(self._withdrawal.reason)
 
     def _line(self) -> bytes | None:
-        while b"\n" not in self._rest:
+        while not (end := _LINE_END.search(self._rest)):
             self._wait()
             try:
                 data = os.read(self.descriptor, 4096)
@@ -137,7 +141,7 @@ class Tty:
             if not data:
                 return None
             self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
+        line, self._rest = self._rest[: end.start()], self._rest[end.end() :]
         return line
 
     def _wait(self) -> None:

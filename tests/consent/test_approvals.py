@@ -39,7 +39,7 @@ def test_damaged(home: Home, entry: Any) -> None:
             lambda: approvals.former("key", text),
             lambda: approvals.approve("key", "srv", [text]),
             approvals.listed,
-            approvals.forget,
+            lambda: approvals.forget([]),
         ):
             with pytest.raises(ConsentUnusable, match="is damaged"):
                 use()

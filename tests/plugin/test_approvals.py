@@ -93,6 +93,7 @@ def test_asked_and_remembered(acting: Home) -> None:
     assert output(ask('MCP(approve="always")', ("act", {"text": "unasked"}))) == "unasked"
     listed = json.loads(invoke("mcp", "approvals", "--json").stdout)
     assert [(one["server"], one["tool"]) for one in listed] == [("srv", "act")]
+    check_other_names(acting)
 
     # The model is still told what was listed before: the server is asked again.
     (acting.folder / "description").write_text("Acts, and reads ~/.ssh first.")
@@ -109,6 +110,40 @@ def test_asked_and_remembered(acting: Home) -> None:
     assert output(changed.stdout) == "Error: the user did not allow this call of act: odd"
     assert "srv.act (1)" in invoke("mcp", "approvals", "--forget", "srv.act").stdout
     assert Approvals().listed() == []
+
+
+def check_other_names(home: Home) -> None:
+    """A server that is called otherwise is the same; another one that has its name is not."""
+    config = home.config.read_text()
+    home.config.write_text(config.replace("srv", "files"))
+    assert output(ask('MCP(approve="always")', ("act", {"text": "unasked"}))) == "unasked"
+    assert "files" in invoke("mcp", "approvals").stdout
+    other = json.loads(config)
+    other["mcpServers"]["srv"]["args"].append("--other")
+    home.config.write_text(json.dumps(other))
+    assert "was not called" in output(ask('MCP(approve="always")', ("act", {"text": "x"})))
+    home.config.write_text(config)
+
+
+def test_what_was_allowed_cannot_be_read(acting: Home) -> None:
+    """Nothing is let through; what to type is told to the person, not to the model."""
+    store = Approvals()._store.path
+    store.parent.mkdir(parents=True)
+    store.write_text('{"version": 1, "agreed": {}}')
+    store.chmod(0o666)
+    refused = ask('MCP(approve="always")', ("look", {}))
+    assert output(refused).startswith("Error: look was not called: what the user has allowed so far cannot")
+    assert "others may have written it; to be asked anew: mv" in refused.stderr
+    assert "mv" not in output(refused)
+
+
+def test_what_is_allowed_cannot_be_written(acting: Home) -> None:
+    """The call is made, and the person is told that the question will come again."""
+    lock = Approvals()._store.path.with_name("approvals.json.lock")
+    lock.mkdir(parents=True)
+    heard = prompt_in_terminal(acting, 'MCP(approve="always")', ("Allow it?", "t\n"))
+    assert output(heard.stdout) == "x"
+    assert "you will be asked again, since this cannot be remembered" in heard.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from llm_tools_mcp.cli.command import as_json, command
-from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.columns import print_columns
 from llm_tools_mcp.terminal.screen import clean_line, print_json
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.consent.approvals import Approvals
+    from llm_tools_mcp.consent.approvals import Approval, Approvals
 
 
 @command(
@@ -40,10 +42,10 @@ def approvals_command(*, forgotten: tuple[str, ...], forget_all: bool, as_json: 
     from llm_tools_mcp.consent.approvals import Approvals
 
     approvals = Approvals()
+    found = _named(approvals.listed())
     if forget_all or forgotten:
-        _forget(approvals, forgotten, forget_all=forget_all)
+        _forget(approvals, found, forgotten, forget_all=forget_all)
         return
-    found = approvals.listed()
     if as_json:
         print_json([{"server": one.server, "tool": one.tool, "since": one.since} for one in found])
     elif not found:
@@ -60,17 +62,34 @@ def approvals_command(*, forgotten: tuple[str, ...], forget_all: bool, as_json: 
         print_columns(rows, ["SINCE"], {"SERVER": "bold"})
 
 
-def _forget(approvals: Approvals, words: tuple[str, ...], *, forget_all: bool) -> None:
+def _named(approvals: list[Approval]) -> list[Approval]:
+    """With the names that the servers have now: one that was renamed is the same, and is allowed the same."""
+    from llm_tools_mcp.cli.editing import check_source
+    from llm_tools_mcp.consent.projects import read_config_here
+
+    try:
+        servers = check_source(read_config_here()).servers
+    except ConfigError:
+        return approvals
+    names = {one.consent_key: name for name, one in servers.items() if isinstance(one, ServerDefinition)}
+    named = (replace(approval, server=names.get(approval.key, approval.server)) for approval in approvals)
+    return sorted(named, key=lambda approval: (approval.server, approval.tool))
+
+
+def _forget(approvals: Approvals, known: list[Approval], words: tuple[str, ...], *, forget_all: bool) -> None:
     if forget_all:
-        click.echo(f"forgotten: {approvals.forget()}")
+        approvals.forget(known)
+        click.echo(f"forgotten: {len(known)}")
         return
-    known = approvals.listed()
     for word in words:
         server, tool = _meant(word, {approval.server for approval in known})
-        count = approvals.forget(server, tool)
-        if not count:
+        meant = [
+            approval for approval in known if approval.server == server and tool in (None, approval.tool)
+        ]
+        if not meant:
             raise McpError(f"nothing is allowed that is called {word!r}; to see what is: llm mcp approvals")
-        click.echo(f"forgotten: {clean_line(word)} ({count})")
+        approvals.forget(meant)
+        click.echo(f"forgotten: {clean_line(word)} ({len(meant)})")
 
 
 def _meant(word: str, servers: set[str]) -> tuple[str, str | None]:
