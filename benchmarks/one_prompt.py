@@ -39,16 +39,16 @@ def _watch_listing() -> None:
         stamp("llm: arguments, model, database")
         found = original(*args)
         stamp("config read")
-        from llm_tools_mcp.client import starting
+        from llm_tools_mcp.client import early_start
 
-        _watch_start(starting.Starting)
+        _watch_start(early_start.EarlyStart)
         return found
 
     sources.source_of = source
 
 
-def _watch_start(starting) -> None:
-    begin, wait = starting.__init__, starting.wait
+def _watch_start(early_start) -> None:
+    begin, wait = early_start.__init__, early_start.wait
 
     def began(self) -> None:
         begin(self)
@@ -63,7 +63,7 @@ def _watch_start(starting) -> None:
         stamp("waited for the daemon: its start, until READY")
         return found
 
-    starting.__init__, starting.wait = began, waited
+    early_start.__init__, early_start.wait = began, waited
 
 
 def _watch(daemon) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp.daemon.search.index import Entry, Index
-from llm_tools_mcp.plugin.searching import CALL, SEARCH
+from llm_tools_mcp.plugin.tools_on_demand import CALL, SEARCH
 from llm_tools_mcp.text.tokens import tokens_of
 
 from .measure import Series

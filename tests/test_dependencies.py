@@ -17,7 +17,7 @@ from llm_tools_mcp import daemon, dependencies
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.front.http2 import engine
 from llm_tools_mcp.daemon.loading import load_connections
-from llm_tools_mcp.daemon.server import private, sdk
+from llm_tools_mcp.daemon.server import sdk, sdk_internals
 from tests.daemon.live import Live, with_live
 from tests.daemon.web import Legacy, serving
 from tests.imports import modules
@@ -26,14 +26,20 @@ from tests.programs import run
 # Of others, with the one module that uses them and what serves where they are gone. Each is a name that its
 # owner does not promise: `getattr` finds out whether it is there.
 PRIVATE = {
-    ("daemon.server.private", "mcp.client._probe"): "discover, else initialize",
-    ("daemon.server.private", "mcp.shared._httpx_utils"): "httpx2's own requests, which follow no redirect",
-    ("daemon.server.private", "_stamp"): "ClientSession.send_request",
-    ("daemon.server.private", "_dispatcher"): "ClientSession.send_request",
-    ("daemon.server.private", "_dispatch"): "a message that the SDK cannot take ends the connection",
-    ("daemon.server.private", "_absorb_tool_listing"): "tools that want headers are called without them",
-    ("daemon.server.private", "_build_capabilities"): "ClientSession.initialize",
-    ("daemon.server.private", "_client_info"): "ClientSession.initialize",
+    ("daemon.server.sdk_internals", "mcp.client._probe"): "discover, else initialize",
+    (
+        "daemon.server.sdk_internals",
+        "mcp.shared._httpx_utils",
+    ): "httpx2's own requests, which follow no redirect",
+    ("daemon.server.sdk_internals", "_stamp"): "ClientSession.send_request",
+    ("daemon.server.sdk_internals", "_dispatcher"): "ClientSession.send_request",
+    ("daemon.server.sdk_internals", "_dispatch"): "a message that the SDK cannot take ends the connection",
+    (
+        "daemon.server.sdk_internals",
+        "_absorb_tool_listing",
+    ): "tools that want headers get none",
+    ("daemon.server.sdk_internals", "_build_capabilities"): "ClientSession.initialize",
+    ("daemon.server.sdk_internals", "_client_info"): "ClientSession.initialize",
     ("client.channel", "_consume_next_event"): "the connection is let go when the process ends",
     ("client.channel", "_state"): "the same",
     ("daemon.distribution", "_path"): "of importlib: no handover after an upgrade",
@@ -106,10 +112,10 @@ def test_private_names_of_others_are_used_in_one_place() -> None:
 @with_live
 async def test_sdk_without_its_private_parts_serves_too(live: Live, monkeypatch: Any) -> None:
     """Where a release of the SDK has moved them: tools are listed and called, over stdio and http."""
-    monkeypatch.setattr(private, "_negotiate", None)
+    monkeypatch.setattr(sdk_internals, "_negotiate", None)
     monkeypatch.setattr(sdk, "absorbed", lambda _session, tools, **_: tools)
-    monkeypatch.setattr(private, "_raw_parts", lambda _session: None)
-    monkeypatch.setattr(private, "_of_http", lambda _name: None)
+    monkeypatch.setattr(sdk_internals, "_raw_parts", lambda _session: None)
+    monkeypatch.setattr(sdk_internals, "_of_http", lambda _name: None)
     stdio = live.faulty("fine")
     assert await live.names(stdio) == ["echo", "pid"]
     assert await live.call(stdio, "echo", text="hi") == "hi"
@@ -151,7 +157,7 @@ def test_daemon_that_cannot_be_loaded_says_so_in_one_line(tmp_path: Path) -> Non
 
 def test_sdk_that_cannot_be_loaded_fails_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon serves, and each server says what is wrong."""
-    monkeypatch.setitem(sys.modules, "llm_tools_mcp.daemon.server.entry", None)
+    monkeypatch.setitem(sys.modules, "llm_tools_mcp.daemon.server.connecting", None)
     with pytest.raises(ServerFailure) as caught:
         load_connections()
     assert caught.value.kind == Kind.START_FAILED

@@ -25,14 +25,23 @@ FLOORS = (
         "client",
         *(
             f"daemon.{name}"
-            for name in ("distribution", "failure", "limits", "lock", "log", "memory", "pid_file", "turn")
+            for name in (
+                "distribution",
+                "failure",
+                "limits",
+                "lock",
+                "log",
+                "memory",
+                "pid_file",
+                "time_slice",
+            )
         ),
     ),
     ("cli.command", "plugin", "daemon.listeners", "daemon.loading", "daemon.search", "daemon.server"),
-    ("cli.rewriting", "cli.running", "daemon.pool"),
+    ("cli.rewriting", "cli.running_daemon", "daemon.pool"),
     ("cli.editing",),
-    ("cli.known", "cli.schema", "cli.secrets", "daemon.front"),
-    ("cli.completers", "cli.typed", "daemon.lifecycle"),
+    ("cli.known_lists", "cli.schema", "cli.secrets", "daemon.front"),
+    ("cli.completers", "cli.typed_arguments", "daemon.lifecycle"),
     ("cli.tools", "daemon.__main__"),
     ("cli.login", "cli.resources"),
     ("cli.servers",),
@@ -48,7 +57,7 @@ SHARED = (
 # Knows none of ours, nor is known: a server of its own.
 DEMO_SERVER = "cli.help.demo_server"
 # The one lazy step of the command line to the daemon's side: `llm-mcp daemon`.
-DAEMON_ENTRY = ("cli.daemon.life", "daemon.__main__")
+DAEMON_ENTRY = ("cli.daemon.start_stop", "daemon.__main__")
 # And the lazy ones to the group itself, from above: the plugin hands it to llm, completion asks it.
 GROUP_USERS = ("cli.help.completion", "plugin.hooks")
 

@@ -48,16 +48,16 @@ _COMMANDS = {
     "doctor": ("help.doctor", "Look for what is wrong, and say what to type about it."),
     "status": ("daemon.status", "Show the state of the daemon and of its servers."),
     "metrics": ("daemon.metrics", "Print OpenMetrics for Prometheus: calls, errors, latency."),
-    "health": ("daemon.life", "Ask the daemon whether it can serve; exit 1 if not."),
+    "health": ("daemon.start_stop", "Ask the daemon whether it can serve; exit 1 if not."),
     "logs": ("daemon.logs", "Show the log of the daemon or of a server."),
-    "start": ("daemon.life", "Start the daemon, through its owner."),
-    "stop": ("daemon.life", "Stop the daemon; calls in flight finish first."),
-    "restart": ("daemon.life", "Restart the daemon, or one server."),
+    "start": ("daemon.start_stop", "Start the daemon, through its owner."),
+    "stop": ("daemon.start_stop", "Stop the daemon; calls in flight finish first."),
+    "restart": ("daemon.start_stop", "Restart the daemon, or one server."),
     "forget": ("daemon.forgetting", "Drop servers from `status`: one, or all that do not run."),
     "service": ("daemon.service", "Hand the daemon to systemd or launchd, or take it back."),
     "help": ("help.helping", "Show the help of a command."),
     "completion": ("help.completion", "Print what makes a shell complete llm-mcp."),
-    "daemon": ("daemon.life", "Run the daemon in the foreground: what the units execute."),
+    "daemon": ("daemon.start_stop", "Run the daemon in the foreground: what the units execute."),
 }
 # What fingers type.
 _ALIASES = {"ls": "list", "rm": "remove"}

@@ -117,7 +117,7 @@ def _keys_or_values(
 
 def _completed(context: click.Context, params: dict[str, Any]) -> list[str]:
     def ask() -> list[str]:
-        from .known import ask, source_of
+        from .known_lists import ask, source_of
 
         server = context.params.get("server") or ""
         answer = ask(source_of(context.params.get("config_path")), server, "completion/complete", params)
@@ -128,7 +128,7 @@ def _completed(context: click.Context, params: dict[str, Any]) -> list[str]:
 
 def _known(context: click.Context, method: str, key: str) -> list[dict[str, Any]]:
     def ask() -> list[dict[str, Any]]:
-        from .known import items, source_of
+        from .known_lists import items, source_of
 
         server = context.params.get("server") or ""
         return items(source_of(context.params.get("config_path")), server, method, key)
@@ -234,7 +234,7 @@ def known_servers(config_path: str | None) -> dict[str, v1.ServerTools]:
     from llm_tools_mcp.consent.projects import read_config_here
     from llm_tools_mcp.service import installed_service
 
-    from .running import is_running
+    from .running_daemon import is_running
 
     source = read_config_here() if config_path is None else read_config(config_path)
     if not is_running(installed_service()):

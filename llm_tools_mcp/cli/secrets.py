@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_tools_mcp.config.secrecy import HIDDEN, TELLING, holds_token, public_command
+from llm_tools_mcp.config.secret_arguments import HIDDEN, TELLING, holds_token, public_command
 
 # ${VAR} and ${VAR:-default} name a secret, they are none; a default may be one.
 _REFERENCE = re.compile(

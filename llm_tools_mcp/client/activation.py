@@ -16,7 +16,7 @@ from llm_tools_mcp.errors import (
     DaemonUnresponsive,
 )
 
-from .listening import POLL_SECONDS, accepts, within
+from .socket_probe import POLL_SECONDS, accepts, within
 from .spawning import READY_SECONDS, spawn
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from llm_tools_mcp.errors import DaemonUnresponsive, McpError
 from llm_tools_mcp.v1.mcp_daemon_pb2_grpc import McpDaemonStub
 
 from . import threads
-from .asking import ANSWER_SECONDS, Answerer, AsyncConversation, Nobody, heard
+from .call_questions import ANSWER_SECONDS, Answerer, AsyncConversation, Nobody, heard
+from .call_watchdog import CallWatchdog, Watch
 from .endpoint import Endpoint
 from .interrupt import cancelled_by_ctrl_c
 from .outcome import OnEvent, Outcome, call_error, error_from_status, listing_error
-from .patience import Patience, Watch
 
 # Seconds.
 HEALTH_SECONDS = 5.0
@@ -69,7 +69,7 @@ class DaemonClient:
         self._endpoint = Endpoint(socket)
         self._channel = grpc.insecure_channel(self._endpoint.address, options=_SYNCHRONOUS_OPTIONS)
         self._stub = McpDaemonStub(self._channel)
-        self._patience = Patience(_ACCEPTED_SECONDS)
+        self._watchdog = CallWatchdog(_ACCEPTED_SECONDS)
 
     def __enter__(self) -> DaemonClient:  # noqa: PYI034 - Self is not in Python 3.10
         return self
@@ -189,7 +189,7 @@ class DaemonClient:
     @contextmanager
     def _heard_soon(self, call: Any) -> Iterator[Watch]:
         """Cancels a call of which nothing is heard in time, unless the watch is ended; and at the end."""
-        watch = self._patience.watch(call.cancel)
+        watch = self._watchdog.watch(call.cancel)
         try:
             yield watch
         except (McpError, GeneratorExit):

@@ -12,11 +12,11 @@ from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.errors import DaemonUnreachable, McpError
 
 from .activation import await_answer, ensure_daemon
-from .asking import Answerer
+from .call_questions import Answerer
 from .caller import make_caller
 from .channel import AsyncDaemonClient, DaemonClient
+from .early_start import EarlyStart
 from .outcome import OnEvent
-from .starting import Starting
 from .tools import Listing, Offer, listing_of, protocol_of
 
 # A daemon that drains or is being replaced may refuse once or twice before its successor answers.
@@ -30,7 +30,7 @@ OnAnswer = Callable[[v1.ServerTools], None]
 class Daemon:
     """The way to the daemon for as long as this process lives; each use makes sure that one answers."""
 
-    def __init__(self, starting: Starting | None = None) -> None:
+    def __init__(self, starting: EarlyStart | None = None) -> None:
         self._starting = starting
         self._client: DaemonClient | None = None
 

@@ -17,7 +17,7 @@ from llm_tools_mcp.text import strict_json
 from llm_tools_mcp.text.media_type import UNKNOWN, media_type
 from llm_tools_mcp.text.plain import plain
 
-from .asking import Answerer
+from .call_questions import Answerer
 from .caller import make_caller
 from .daemon import Daemon
 from .tools import Failed

@@ -24,7 +24,7 @@ from llm_tools_mcp.errors import DaemonStartFailed
 from llm_tools_mcp.system import access
 
 from . import threads
-from .listening import POLL_SECONDS, accepts, within
+from .socket_probe import POLL_SECONDS, accepts, within
 
 # Seconds.
 READY_SECONDS = 20.0

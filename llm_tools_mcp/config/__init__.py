@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .confided import confided
 from .document import decoded, is_disabled, named_entries, wants_search
 from .file import ConfigSource, config_for_command, config_for_url, read_config, read_text
-from .footing import Footing
+from .file_identity import FileIdentity
 from .names import configured_names, enabled_names
 from .project import Project
 from .project import find as find_project
 from .project import read as read_project
+from .secret_lookup import confided
 from .variables import (
     CALLER_VARIABLES,
     NOTHING_CONFIDED,
@@ -37,7 +37,7 @@ __all__ = [
     "Config",
     "ConfigSource",
     "Context",
-    "Footing",
+    "FileIdentity",
     "Project",
     "Protocol",
     "ServerDefinition",

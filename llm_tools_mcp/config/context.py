@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from .approval import NEVER
+from .approval_mode import NEVER
 from .variables import CERTIFICATE_VARIABLES, NOTHING_CONFIDED, Confided
 
 

@@ -9,9 +9,9 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from .footing import Footing, is_unchanged
+from .file_identity import FileIdentity, is_unchanged
 from .oauth import OAuth
-from .secrecy import (
+from .secret_arguments import (
     TELLING,
     holds_token,
     is_secret_value,
@@ -51,8 +51,7 @@ class ServerDefinition:
 
     `env` is the child's complete environment; `own_env` names what the config itself sets in it.
     `cwd` is absolute; `public_cwd` is for people. `command` is the executable's absolute path where it was
-    found. `folder` and `program` are the footing of a process: which folder that was, and which version of
-    the program.
+    found. `folder` and `program` tell which folder a process runs in, and which version of the program.
     """
 
     name: str
@@ -67,8 +66,8 @@ class ServerDefinition:
     cwd: str = field(default="", repr=False)
     cwd_is_pinned: bool = False
     umask: int = 0o022
-    folder: Footing = field(default=(), repr=False)
-    program: Footing = field(default=(), repr=False)
+    folder: FileIdentity = field(default=(), repr=False)
+    program: FileIdentity = field(default=(), repr=False)
     confided: frozenset[str] = field(default=frozenset(), repr=False)
 
     url: str = field(default="", repr=False)
@@ -103,10 +102,8 @@ class ServerDefinition:
     def __post_init__(self) -> None:
         started_as = self._started_as()
         object.__setattr__(self, "lineage", _digest(started_as))
-        footing = [self.folder, self.program]
-        object.__setattr__(
-            self, "identity", _digest([*started_as, footing]) if any(footing) else self.lineage
-        )
+        files = [self.folder, self.program]
+        object.__setattr__(self, "identity", _digest([*started_as, files]) if any(files) else self.lineage)
         object.__setattr__(self, "cache_key", _digest(self._listed_as()))
 
     @property

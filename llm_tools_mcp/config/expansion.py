@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from .problems import Problem, nested_key
-from .secrecy import is_announced
+from .secret_arguments import is_announced
 from .variables import NAME, NOTHING_CONFIDED, Confided, is_inherited
 
 _VARIABLE = re.compile(rf"(?:env:)?({NAME})(?::-(.*))?", re.DOTALL)

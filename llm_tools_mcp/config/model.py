@@ -26,12 +26,12 @@ from pydantic_core import PydanticCustomError
 from llm_tools_mcp.errors import ConfigError
 
 from . import advice
-from .approval import APPROVALS, NEVER
+from .approval_mode import APPROVALS, NEVER
 from .definition import public_url
 from .document import decoded, is_disabled
 from .guards import misspelt_guards
 from .problems import Problem, config_error, nested_key
-from .secrecy import public_command
+from .secret_arguments import public_command
 
 ALLOWED_TYPES = ("stdio", "http", "streamable-http", "sse")
 # As other clients call them. Of what is `remote` the url tells which kind it is.

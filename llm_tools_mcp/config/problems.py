@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from llm_tools_mcp.errors import ConfigError
 
-from .secrecy import HIDDEN, holds_token
+from .secret_arguments import HIDDEN, holds_token
 
 SHOWN = 5
 

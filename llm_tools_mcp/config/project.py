@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llm_tools_mcp.errors import ConfigError
 
-from .confided import confided, named_files
+from .secret_lookup import confided, named_files
 from .variables import NOTHING_CONFIDED, Confided
 
 NAME = ".mcp.json"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llm_tools_mcp.errors import ConfigError
 
-from .approval import NEVER, strictest
+from .approval_mode import NEVER, strictest
 from .context import Context, editor_variables, with_absolute_certificates
 from .definition import Protocol, ServerDefinition
 from .expansion import Expansion, Unresolvable

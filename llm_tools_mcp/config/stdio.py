@@ -10,7 +10,7 @@ from .context import Context, below
 from .definition import ServerDefinition, Transport
 from .env_file import variables_of
 from .expansion import Expansion
-from .footing import program_files, stamped
+from .file_identity import program_files, stamped
 from .problems import nested_key
 from .variables import ENV_FILE, inherited, is_inherited
 

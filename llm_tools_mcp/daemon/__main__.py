@@ -31,7 +31,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_tools_mcp import __version__, paths, v1
-from llm_tools_mcp.cache import known, tool_lists
+from llm_tools_mcp.cache import known_lists, tool_lists
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
 from llm_tools_mcp.login.store import LoginStore
@@ -43,8 +43,8 @@ from .distribution import Distribution
 from .front import rpc
 from .front.acceptor import Acceptor
 from .front.http2 import Connection as ClientConnection
-from .front.http2 import Intake
-from .front.questions import Questions
+from .front.http2 import RequestMemory
+from .front.pending_questions import Questions
 from .front.servicer import Servicer
 from .lifecycle import Lifecycle, Notifier, drain
 from .listeners import Listeners, Origin, listen
@@ -52,7 +52,7 @@ from .loading import load_connections
 from .log import Logs
 from .memory import Trimmer
 from .pid_file import pid_file
-from .pool.lists import Lists
+from .pool.list_cache import ListCache
 from .pool.pool import Pool
 from .pool.session import Session
 from .pool.tool_cache import ToolCache
@@ -108,7 +108,7 @@ class Daemon:
         logins = Logins(LoginStore(paths.logins_file()))
         self._renewals = Renewals(logins)
         self._cache = ToolCache(tool_lists.folder())
-        self._lists = Lists(known.folder())
+        self._lists = ListCache(known_lists.folder())
         self.pool = Pool(
             self._connect,
             self._cache,
@@ -133,7 +133,7 @@ class Daemon:
             is_outdated=self._distribution.is_outdated,
         )
         self._server = rpc.Server(rpc.methods(v1.SERVICE, self.servicer), max_message=v1.MAX_MESSAGE_BYTES)
-        self._intake = Intake(2 * v1.MAX_MESSAGE_BYTES, Trimmer().note)
+        self._request_memory = RequestMemory(2 * v1.MAX_MESSAGE_BYTES, Trimmer().note)
 
     async def serve(self) -> None:
         self.acceptor.start(self._listeners.sockets)
@@ -166,7 +166,7 @@ class Daemon:
         return future
 
     def _serve_client(self, sock: socket.socket) -> ClientConnection:
-        return ClientConnection(sock, self._server, self._intake)
+        return ClientConnection(sock, self._server, self._request_memory)
 
     def _sweep(self) -> None:
         from .server import orphans  # psutil, for which no prompt shall wait

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, suppress
 import sdnotify
 
 from .front.acceptor import Acceptor
-from .front.questions import Questions
+from .front.pending_questions import Questions
 from .listeners import Listeners, Origin
 from .pool.pool import Pool
 

@@ -20,7 +20,7 @@ def load_connections() -> ModuleType:
     usual = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        module = importlib.import_module("llm_tools_mcp.daemon.server.entry")
+        module = importlib.import_module("llm_tools_mcp.daemon.server.connecting")
     except ImportError as error:
         raise ServerFailure(Kind.START_FAILED, dependencies.explained(error)) from error
     finally:

@@ -51,7 +51,7 @@ def words(name: str, value: object) -> list[str]:
 def shown(name: str, value: object) -> object:
     """An argument as it may be shown."""
     from llm_tools_mcp.config.definition import public_url
-    from llm_tools_mcp.config.secrecy import public_command
+    from llm_tools_mcp.config.secret_arguments import public_command
 
     if name == "config_path" and isinstance(value, str) and "://" in value:
         return public_url(value)

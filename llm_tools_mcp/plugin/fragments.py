@@ -10,7 +10,7 @@ import llm
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.text.plain import plain
 
-from .results import DEFAULT_LIMIT
+from .tool_output import DEFAULT_LIMIT
 
 if TYPE_CHECKING:
     from llm_tools_mcp.client.requests import Contents, Requests
@@ -40,7 +40,7 @@ def load_fragment(address: str) -> list[Piece]:
     from llm_tools_mcp.client.requests import split_address
     from llm_tools_mcp.config import enabled_names
 
-    from .asking import config_source, requests_of
+    from .default_servers import config_source, requests_of
 
     source = config_source()
     server, uri = split_address(address, enabled_names(source))

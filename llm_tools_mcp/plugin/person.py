@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
-    from llm_tools_mcp.client.asking import Withdrawal
+    from llm_tools_mcp.client.call_questions import Withdrawal
     from llm_tools_mcp.terminal.progress import Display
     from llm_tools_mcp.terminal.questions import Person
 

@@ -25,7 +25,7 @@ def load_template(address: str) -> llm.Template:
     from llm_tools_mcp.client.requests import split_address
     from llm_tools_mcp.config import enabled_names
 
-    from .asking import config_source, requests_of
+    from .default_servers import config_source, requests_of
 
     source = config_source()
     server, rest = split_address(address, enabled_names(source))

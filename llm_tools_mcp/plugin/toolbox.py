@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Listing, Offer
     from llm_tools_mcp.terminal.progress import Display
 
-    from .approving import Gate
-    from .results import Bound
+    from .approval_gate import ApprovalGate
+    from .tool_output import Bound
 
 
 # The constructor's arguments that are kept under another name: `tools` is a method.
@@ -158,9 +158,9 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
     def _daemon(self) -> Daemon:
         if self._connection is None:
-            from llm_tools_mcp.client.starting import Starting
+            from llm_tools_mcp.client.early_start import EarlyStart
 
-            starting = Starting()  # a daemon that does not run starts meanwhile
+            starting = EarlyStart()  # a daemon that does not run starts meanwhile
 
             from llm_tools_mcp.client.daemon import Daemon  # grpc: 30 ms that only a prompt with MCP pays
 
@@ -174,12 +174,12 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
             self._screen = Display()
         return self._screen
 
-    def _gate(self) -> Gate:
-        from .approving import Gate, checked_approval
+    def _gate(self) -> ApprovalGate:
+        from .approval_gate import ApprovalGate, checked_approval
         from .arguments import switch
 
         readonly = switch("readonly", self._readonly)
-        return Gate(checked_approval(self._approve), self._display(), self._daemon, readonly=readonly)
+        return ApprovalGate(checked_approval(self._approve), self._display(), self._daemon, readonly=readonly)
 
     # --- the tools ----------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
     def _bound(self, listing: Listing, offer: Offer, reader: str) -> Bound:
         """How much of a result the model gets: as the toolbox says, else as entry and tool say."""
-        from .results import DEFAULT_LIMIT, MOST_RAISED, RAISED_BY, Bound
+        from .tool_output import DEFAULT_LIMIT, MOST_RAISED, RAISED_BY, Bound
 
         if self._limit is not None:
             return Bound(self._limit, reader)
@@ -210,9 +210,9 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         return Bound(limit, reader)
 
     def _searching_tools(self, listing: Listing, reader: str) -> list[llm.Tool]:
-        from llm_tools_mcp.client.searching import Ranking, search
+        from llm_tools_mcp.client.tool_search import Ranking, search
 
-        from .searching import searching_tools
+        from .tools_on_demand import searching_tools
 
         def find(query: str, servers: Sequence[str]) -> Ranking:
             return search(self._daemon(), listing, query, servers)
@@ -229,7 +229,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
     def _reading_tool(self, listing: Listing, name: str) -> list[llm.Tool]:
         """To read on in results that were cut: one for all toolboxes of a prompt."""
-        from .reading import reading_tool
+        from .read_result import reading_tool
 
         if self._limit == 0 or not listing.offers or name in names_before():
             return []
@@ -241,7 +241,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         self, listing: Listing, offer: Offer, arguments: Mapping[str, Any], bound: Bound
     ) -> str | llm.ToolOutput:
         """For synchronous models: in the main thread, where Ctrl-C cancels the call at once."""
-        from .results import bound_call, output_of
+        from .tool_output import bound_call, output_of
 
         self._gate().pass_or_raise(listing, offer, arguments)
         person = LazyPerson(self._display())
@@ -254,7 +254,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         self, listing: Listing, offer: Offer, arguments: Mapping[str, Any], bound: Bound
     ) -> str | llm.ToolOutput:
         """For asynchronous models: llm runs the calls of a turn concurrently."""
-        from .results import bound_call, output_of
+        from .tool_output import bound_call, output_of
 
         await self._gate().pass_or_raise_async(listing, offer, arguments)
         person = LazyPerson(self._display())

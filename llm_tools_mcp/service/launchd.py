@@ -13,7 +13,7 @@ from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
 
 from . import ServiceStatus
-from .asking import ask
+from .manager_command import ask
 
 LABEL = "io.github.llm-tools-mcp"
 PLIST_NAME = f"{LABEL}.plist"

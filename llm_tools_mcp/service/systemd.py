@@ -13,7 +13,7 @@ from llm_tools_mcp.errors import ServiceError
 from llm_tools_mcp.paths import SOCKET_NAME
 
 from . import ServiceStatus
-from .asking import ask
+from .manager_command import ask
 
 SOCKET = "llm-mcp.socket"
 SERVICE = "llm-mcp.service"

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from llm_tools_mcp import MCP, paths, v1
-from llm_tools_mcp.client import activation, listening, spawning
+from llm_tools_mcp.client import activation, socket_probe, spawning
 from llm_tools_mcp.client import channel as client_module
 from llm_tools_mcp.client.activation import ensure_daemon
 from llm_tools_mcp.client.caller import make_call, make_caller
@@ -405,15 +405,15 @@ def test_full_queue_is_waited_for(tmp_path: Path) -> None:
 
         soon = threading.Timer(0.1, take_one)
         soon.start()
-        assert listening.accepts(tmp_path / "s")
+        assert socket_probe.accepts(tmp_path / "s")
         soon.join()
 
 
 def test_queue_that_stays_full_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They do not wait for ever."""
-    monkeypatch.setattr(listening, "_CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(socket_probe, "_CONNECT_SECONDS", 0.3)
     with full_queue(tmp_path / "s"), pytest.raises(DaemonUnresponsive):
-        listening.accepts(tmp_path / "s")
+        socket_probe.accepts(tmp_path / "s")
 
 
 def test_daemon_that_hangs_during_a_call_is_noticed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

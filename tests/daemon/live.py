@@ -21,15 +21,15 @@ import pytest
 from llm_tools_mcp import config, v1
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import ServerFailure
-from llm_tools_mcp.daemon.pool.lists import Lists
+from llm_tools_mcp.daemon.pool.list_cache import ListCache
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.daemon.pool.tool_cache import ToolCache
-from llm_tools_mcp.daemon.server.entry import Hooks, connect
+from llm_tools_mcp.daemon.server.connecting import Hooks, connect
 from llm_tools_mcp.daemon.server.logins import Logins
 from llm_tools_mcp.daemon.server.orphans import MARK_VARIABLE, owner_mark
-from llm_tools_mcp.daemon.server.results import JsonObject, write_result
+from llm_tools_mcp.daemon.server.to_wire import JsonObject, write_result
 from llm_tools_mcp.daemon.server.tokens import Renewals
 from llm_tools_mcp.login.store import LoginStore
 from tests.programs import GONE, is_alive
@@ -48,7 +48,7 @@ class Live:
         self.logged: dict[str, list[str]] = {}
         self.cache = ToolCache(folder / "cache", lambda: time.time() + self.forward)
         self.mark = owner_mark(folder / f"s{next(_numbers)}")
-        self.lists = Lists(folder / "lists")
+        self.lists = ListCache(folder / "lists")
         self.logins = Logins(LoginStore(folder / "logins.json"))
         self.renewals = Renewals(self.logins)
         self.pool = Pool(

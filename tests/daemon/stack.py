@@ -18,7 +18,7 @@ from h2.connection import H2Connection
 from h2.events import Event
 
 from llm_tools_mcp.daemon.front.acceptor import Acceptor
-from llm_tools_mcp.daemon.front.http2 import Connection, Intake
+from llm_tools_mcp.daemon.front.http2 import Connection, RequestMemory
 from llm_tools_mcp.daemon.front.rpc import Code, Method, RpcError, Server, Write, unary
 
 CHANNEL_OPTIONS = (
@@ -53,11 +53,11 @@ class Stack:
         }
         self._server = Server(methods, max_message=MAX_MESSAGE)
         self.sizes: list[int] = []  # of the requests that are over
-        self._intake = Intake(MAX_UNFINISHED, self.sizes.append)
+        self._request_memory = RequestMemory(MAX_UNFINISHED, self.sizes.append)
         self.acceptor = Acceptor(self._connect, allowed_uids=allowed, on_change=self._changed)
 
     def _connect(self, sock: socket.socket) -> Connection:
-        return Connection(sock, self._server, self._intake)
+        return Connection(sock, self._server, self._request_memory)
 
     def start(self, *listeners: socket.socket) -> None:
         self.acceptor.start(listeners)

@@ -69,7 +69,7 @@ def prompt_in_terminal(
 
 def approve_in_terminal(arguments: dict[str, Any]) -> Heard:
     request = f"Request('srv', 'act', {arguments!r}, {{}})"
-    code = f"from llm_tools_mcp.terminal.approvals import *; ask_for_approval({request})"
+    code = f"from llm_tools_mcp.terminal.approval_question import *; ask_for_approval({request})"
     env = {**os.environ, "TERM": "xterm"}
     return converse([sys.executable, "-c", code], ("Allow it?", "o\n"), env=env, cwd=Path.cwd())
 

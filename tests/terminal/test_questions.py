@@ -24,7 +24,7 @@ from tests.waiting import wait_until
 SCRIPT = """
 import json, os, sys
 from llm_tools_mcp import v1
-from llm_tools_mcp.client.asking import Withdrawal
+from llm_tools_mcp.client.call_questions import Withdrawal
 from llm_tools_mcp.terminal.progress import Display
 from llm_tools_mcp.terminal.questions import Person
 person = Person(Display())

@@ -7,7 +7,7 @@ import click
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import command
 from llm_tools_mcp.cli.completers import server_names
-from llm_tools_mcp.cli.running import is_running
+from llm_tools_mcp.cli.running_daemon import is_running
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.screen import clean_line

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_tools_mcp.cli.command import command
-from llm_tools_mcp.cli.running import ask_status, is_running, server_state
+from llm_tools_mcp.cli.running_daemon import ask_status, is_running, server_state
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.screen import clean_line

@@ -159,7 +159,7 @@ def _drifts() -> list[Drift]:
 
 def _stop_spawned(socket: Path) -> None:
     """A manager binds over a live socket without a word: the daemon that holds it has to go first."""
-    from .ending import stop_daemon
+    from .stopping import stop_daemon
 
     found = managers.installed_service()
     if found is None or not found.status().listening:

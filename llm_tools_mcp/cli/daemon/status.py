@@ -11,7 +11,7 @@ import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import as_json, command
-from llm_tools_mcp.cli.running import ask_status, health_as_dict, is_running, server_state
+from llm_tools_mcp.cli.running_daemon import ask_status, health_as_dict, is_running, server_state
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.columns import print_columns
 from llm_tools_mcp.terminal.screen import (
@@ -27,7 +27,7 @@ from llm_tools_mcp.terminal.screen import (
 )
 from llm_tools_mcp.text.tokens import shown_tokens
 
-from .elsewhere import Elsewhere, daemons_elsewhere
+from .other_daemons import Elsewhere, daemons_elsewhere
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

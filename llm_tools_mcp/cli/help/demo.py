@@ -160,7 +160,7 @@ def _write_config(path: Path) -> None:
 
 
 def _stop(socket: Path) -> None:
-    from llm_tools_mcp.cli.daemon.ending import stop_daemon
+    from llm_tools_mcp.cli.daemon.stopping import stop_daemon
 
     with contextlib.suppress(McpError):
         stop_daemon(socket)

@@ -10,7 +10,7 @@ import click
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import command, config_option
 from llm_tools_mcp.cli.completers import server_names
-from llm_tools_mcp.cli.running import ask_status, is_running
+from llm_tools_mcp.cli.running_daemon import ask_status, is_running
 from llm_tools_mcp.errors import LoginError, McpError
 from llm_tools_mcp.login.records import LOGGED_OUT, Login, Records
 from llm_tools_mcp.login.store import LoginStore

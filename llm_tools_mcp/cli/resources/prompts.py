@@ -12,10 +12,10 @@ import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.completers import prompt_arguments, prompt_names, server_names
-from llm_tools_mcp.cli.tools.results import as_dict, output_path, print_result, save
+from llm_tools_mcp.cli.tools.call_output import as_dict, output_path, print_result, save
 from llm_tools_mcp.terminal.screen import clean_line, print_json, styled
 
-from .asking import pairs_of, print_failures, requests_of, source_with
+from .config_servers import pairs_of, print_failures, requests_of, source_with
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

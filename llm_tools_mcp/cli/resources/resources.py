@@ -13,11 +13,11 @@ import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.completers import resource_uris, server_names, template_arguments
-from llm_tools_mcp.cli.tools.results import as_dict, output_path, print_result, save
+from llm_tools_mcp.cli.tools.call_output import as_dict, output_path, print_result, save
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal, print_json, styled
 
-from .asking import pairs_of, print_failures, requests_of, source_with
+from .config_servers import pairs_of, print_failures, requests_of, source_with
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

@@ -80,7 +80,7 @@ def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
 
 def _public(key: str, name: str, value: object) -> str:
     """What decides what runs, what of yours a server is given, and what is no secret."""
-    from llm_tools_mcp.config.secrecy import is_secret_value
+    from llm_tools_mcp.config.secret_arguments import is_secret_value
 
     text = str(value)
     decides = key == "env" and _DECIDING.fullmatch(name)

@@ -149,7 +149,7 @@ def get_command(*, name: str, reveal: bool, config_path: str | None, as_json: bo
 def _tell_known(name: str, config_path: str | None) -> None:
     """What the server says of itself and of its tools, as far as the daemon knows."""
     from llm_tools_mcp.cli.completers import known_servers
-    from llm_tools_mcp.cli.tools.showing import summary
+    from llm_tools_mcp.cli.tools.display import summary
 
     try:
         known = known_servers(config_path).get(name)

@@ -10,7 +10,7 @@ import click
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.editing import check_source, config_file
 from llm_tools_mcp.cli.login.table import NEEDS_LOGIN, login_state, store_trouble
-from llm_tools_mcp.cli.running import is_running
+from llm_tools_mcp.cli.running_daemon import is_running
 from llm_tools_mcp.cli.tools.tools import read_source
 from llm_tools_mcp.config import ServerDefinition, named_entries
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
@@ -85,7 +85,7 @@ def _row(
     state = "disabled" if parsed is None else "failed" if error else "stopped"
     best = max(sessions, key=lambda session: (session.pid > 0, -session.idle_seconds), default=None)
     if best is not None and not error and parsed is not None:
-        from llm_tools_mcp.cli.running import server_state
+        from llm_tools_mcp.cli.running_daemon import server_state
 
         state, error = server_state(best), best.last_error
     login = _login(parsed)
@@ -137,7 +137,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
 
 def _live() -> dict[str, list[v1.ServerStatus]]:
     """Sessions by name; none where no daemon runs."""
-    from llm_tools_mcp.cli.running import ask_status
+    from llm_tools_mcp.cli.running_daemon import ask_status
 
     if not is_running(installed_service()):
         return {}

@@ -17,8 +17,8 @@ from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin
 from llm_tools_mcp.text.plain import plain
 
-from .answering import answer_options, scripted, warn_of_unused
-from .results import STDOUT, as_dict, output_path, point_at_links, print_result, save
+from .answers import answer_options, scripted, warn_of_unused
+from .call_output import STDOUT, as_dict, output_path, point_at_links, print_result, save
 from .target import Target, command_option, target_of
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _no_tool(server: str) -> str:
 def _typed(offer: Offer, words: tuple[str, ...], others: dict[str, Any]) -> dict[str, Any]:
     """Raises WrongArguments that explains the schema. What came as JSON is for the server to judge."""
     from llm_tools_mcp.cli.schema import complaints, required_defaults
-    from llm_tools_mcp.cli.typed import Mistyped, convert
+    from llm_tools_mcp.cli.typed_arguments import Mistyped, convert
 
     schema = offer.input_schema
     typed = _split(offer, words)

@@ -15,7 +15,7 @@ from llm_tools_mcp.errors import McpError, UnknownTool
 from llm_tools_mcp.terminal.screen import clean_line
 from llm_tools_mcp.text.plain import plain
 
-from .showing import NEEDS_TASK, print_as_json, print_missing, print_offers
+from .display import NEEDS_TASK, print_as_json, print_missing, print_offers
 from .target import command_option, target_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def tools_command(  # noqa: PLR0913 - its options
 
 
 def _best(daemon: Daemon, listing: Listing, query: str, server: str | None) -> Sequence[Offer]:
-    from llm_tools_mcp.client.searching import search
+    from llm_tools_mcp.client.tool_search import search
 
     return search(daemon, listing, query, [] if server is None else [server], _BEST).offers
 

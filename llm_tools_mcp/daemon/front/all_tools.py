@@ -14,7 +14,7 @@ from llm_tools_mcp.daemon.failure import Kind, ServerFailure, unexpected
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.tool_cache import ToolList
 from llm_tools_mcp.daemon.server.logins import Logins
-from llm_tools_mcp.daemon.turn import Turn
+from llm_tools_mcp.daemon.time_slice import TimeSlice
 from llm_tools_mcp.errors import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class AllTools:
 
     def __init__(self, pool: Pool, logins: Logins, parsed: Config, request: v1.GetAllToolsRequest) -> None:
         self._pool = pool
-        self._roster = pool.sessions.roster
+        self._registry = pool.sessions.registry
         self._logins = logins
         self._servers = list(parsed.servers.items())
         self._wanted = set(request.servers)
@@ -40,13 +40,13 @@ class AllTools:
 
     async def answers(self) -> AsyncIterator[v1.ServerTools]:
         """There may be thousands: others get their turns meanwhile."""
-        turn = Turn()
+        time_slice = TimeSlice()
         for position in range(len(self._servers)):
             asked = len(self._asked)
             yield self._at_once(position)
             if len(self._asked) > asked:
                 await asyncio.sleep(0)  # what was begun takes longer than to begin it
-            await turn.give_way()
+            await time_slice.give_way()
         for name in self._wanted - {name for name, _ in self._servers}:
             text = f"no server {name!r} is configured"
             failure = v1.Failure(kind=Kind.UNKNOWN_SERVER, message=text)
@@ -59,7 +59,7 @@ class AllTools:
             while self._answered:
                 task = self._answered.popleft()
                 yield self._answer(self._asked.pop(task), task)
-                await turn.give_way()
+                await time_slice.give_way()
 
     async def _sign_ins(self) -> list[v1.ServerTools]:
         """Wait for the next answer, for a moment; what is to be visited meanwhile."""
@@ -110,13 +110,13 @@ class AllTools:
 
     def _new_sign_in(self, position: int) -> str:
         definition = self._servers[position][1]
-        url = "" if isinstance(definition, ConfigError) else self._roster.sign_in_url(definition)
+        url = "" if isinstance(definition, ConfigError) else self._registry.sign_in_url(definition)
         is_new = url != self._signing_in.get(position, "")
         self._signing_in[position] = url
         return url if is_new else ""
 
     def _needs_login(self, definition: ServerDefinition) -> bool:
-        return self._logins.has_ended(definition) or self._roster.is_refused(definition)
+        return self._logins.has_ended(definition) or self._registry.is_refused(definition)
 
     def _answer(self, position: int, task: asyncio.Task[ToolList]) -> v1.ServerTools:
         try:

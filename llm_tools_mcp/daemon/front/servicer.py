@@ -12,20 +12,20 @@ from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.pool.calls import OnEvent
 from llm_tools_mcp.daemon.pool.pool import Pool
 from llm_tools_mcp.daemon.pool.session import Session
+from llm_tools_mcp.daemon.server.elicitation import Ask
 from llm_tools_mcp.daemon.server.logins import Logins
 from llm_tools_mcp.daemon.server.methods import LISTS
-from llm_tools_mcp.daemon.server.questions import Ask
-from llm_tools_mcp.daemon.server.results import write_result
+from llm_tools_mcp.daemon.server.to_wire import write_result
 from llm_tools_mcp.errors import ConfigError
 from llm_tools_mcp.text import strict_json
 
 from .all_tools import AllTools
 from .configs import ParsedConfigs, usable
 from .keeping import keep_long
-from .questions import Questions
+from .pending_questions import Questions
+from .request_stream import run
 from .rpc import Code, RpcError, Write
-from .running import run
-from .searching import ToolSearch
+from .search_tools import ToolSearch
 from .status import server_status
 
 # What would change the connection for everybody else who uses it, or has an RPC of its own.
@@ -92,9 +92,10 @@ class Servicer:
         ):
             if path:
                 own = [d for d in usable(parsed) if (d.name in parsed.of_project) is is_project]
-                self._pool.sessions.claim(path, text, own, None if is_project else parsed.max_servers)
+                self._pool.sessions.note_config(path, text, own, None if is_project else parsed.max_servers)
         if not caller.config_path:
-            self._pool.sessions.roster.let_pass(d for d in usable(parsed) if d.name not in parsed.of_project)
+            strangers = (d for d in usable(parsed) if d.name not in parsed.of_project)
+            self._pool.sessions.registry.let_pass(strangers)
 
     async def _parsed(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
         self._notice_logins()
@@ -180,7 +181,7 @@ class Servicer:
             servers=[
                 server_status(session, login=self._issuer(session))
                 for session in self._pool.sessions.all()
-                if not self._pool.sessions.roster.is_gone(session)
+                if not self._pool.sessions.registry.is_gone(session)
             ],
             connections=self._connections(),
             calls_in_flight=self._pool.sessions.in_use,

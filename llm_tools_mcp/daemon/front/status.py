@@ -29,7 +29,7 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
         latency_p50_seconds=statistics.quantile(0.5),
         latency_p95_seconds=statistics.quantile(0.95),
         idle_seconds=session.idle_seconds,
-        last_error=session.trouble.complaint(session.connection),
+        last_error=session.error_state.complaint(session.connection),
         protocol_version=session.protocol_version,
         login=login,
         tool_tokens=session.offer.tool_tokens,

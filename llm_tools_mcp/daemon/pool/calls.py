@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
-from llm_tools_mcp.daemon.server.questions import Ask
+from llm_tools_mcp.daemon.server.elicitation import Ask
 
 OnEvent = Callable[["v1.Progress | v1.LogMessage"], None]
 

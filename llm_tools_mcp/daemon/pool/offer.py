@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
-from llm_tools_mcp.daemon.server.results import JsonObject
+from llm_tools_mcp.daemon.server.to_wire import JsonObject
 from llm_tools_mcp.text.tokens import tokens_of
 
 from .deadline import Deadline

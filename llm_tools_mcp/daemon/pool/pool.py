@@ -9,14 +9,14 @@ from typing import Any
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
-from llm_tools_mcp.daemon.server.questions import Ask, nobody
-from llm_tools_mcp.daemon.server.results import JsonObject
+from llm_tools_mcp.daemon.server.elicitation import Ask, nobody
 from llm_tools_mcp.daemon.server.sanitize import clean_line
+from llm_tools_mcp.daemon.server.to_wire import JsonObject
 
+from .cache_refresh import CacheRefresh
 from .calls import OnEvent
-from .lists import Lists
-from .outputs import Outputs
-from .refreshing import Refreshing
+from .list_cache import ListCache
+from .output_schemas import OutputSchemas
 from .session import Connect
 from .sessions import MAX_LIVE, Sessions, facts_to_keep
 from .tool_cache import ToolCache, ToolList
@@ -31,7 +31,7 @@ class Pool:
         self,
         connect: Connect,
         cache: ToolCache,
-        lists: Lists,
+        lists: ListCache,
         *,
         clock: Callable[[], float],
         on_change: Callable[[], None],
@@ -41,8 +41,8 @@ class Pool:
         self._cache = cache
         self._lists = lists
         self._clock = clock
-        self._outputs = Outputs()
-        self._refreshing = Refreshing(self.list_tools)
+        self._outputs = OutputSchemas()
+        self._refreshing = CacheRefresh(self.list_tools)
 
     async def call(
         self,
@@ -95,7 +95,7 @@ class Pool:
 
         `only_known`: nothing is started for it, and an old list will do.
         """
-        sessions = self.sessions.roster.of(definition.identity)
+        sessions = self.sessions.registry.of(definition.identity)
         known = None if refresh else self._lists.current(definition.identity, method, sessions)
         if known is None and only_known:
             known = self._lists.get(definition.identity, method)
@@ -115,7 +115,7 @@ class Pool:
         return result
 
     def _check_connected(self, definition: ServerDefinition) -> None:
-        if not self.sessions.roster.is_connected(definition):
+        if not self.sessions.registry.is_connected(definition):
             raise ServerFailure(Kind.STILL_STARTING, "it is not connected")
 
     def known_tools(self, definition: ServerDefinition) -> ToolList | None:
@@ -143,7 +143,7 @@ class Pool:
 
     def restart(self, name: str, identities: Container[str] | None = None) -> int:
         """End the connections of servers of this name (of these identities); returns how many there were."""
-        wanted = self.sessions.roster.called(name, identities)
+        wanted = self.sessions.registry.called(name, identities)
         self._refreshing.doubt(set().union(*(session.cache_keys for session in wanted)))
         return self.sessions.end(wanted, "a restart was asked for")
 

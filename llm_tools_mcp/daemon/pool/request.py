@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
-from llm_tools_mcp.daemon.server.questions import Ask
-from llm_tools_mcp.daemon.server.results import JsonObject
+from llm_tools_mcp.daemon.server.elicitation import Ask
+from llm_tools_mcp.daemon.server.to_wire import JsonObject
 
 from .calls import Call, Calls, OnEvent
 from .deadline import Deadline

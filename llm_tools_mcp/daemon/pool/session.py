@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, TypeVar
 from llm_tools_mcp import v1
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.daemon.failure import HeaderMismatch, NotSent, ServerFailure
-from llm_tools_mcp.daemon.server.questions import Ask
-from llm_tools_mcp.daemon.server.results import JsonObject
+from llm_tools_mcp.daemon.server.elicitation import Ask
+from llm_tools_mcp.daemon.server.to_wire import JsonObject
 from llm_tools_mcp.text.redaction import redactor
 
 from .backoff import backoff_of
 from .calls import Calls, OnEvent
-from .gate import Gate
-from .listing import Listing
+from .connection_owner import ConnectionOwner, protocols_to_try
+from .connector import Connector
+from .error_state import ErrorState
 from .offer import Offer
-from .owner import Owner, protocols_to_try
-from .owners import Owners
 from .request import Request
+from .shared_listing import SharedListing
+from .start_gate import StartGate
 from .statistics import State, Statistics
-from .trouble import Trouble
 
 if TYPE_CHECKING:
     from llm_tools_mcp.daemon.server.connection import Connection
@@ -52,7 +52,7 @@ class Session:
         is_legacy: bool,
         asks: bool,
         schemas: Mapping[str, str],
-        gate: Gate,
+        gate: StartGate,
         on_tools: Callable[[Session, list[v1.Tool]], None],
     ) -> None:
         self.definition = definition
@@ -60,7 +60,7 @@ class Session:
         self.names = {definition.name: None}  # in the order of their first use
         self.cache_keys = {definition.cache_key}
         self.statistics = Statistics()
-        self.trouble = Trouble(backoff_of(definition, clock), redactor(definition.secrets))
+        self.error_state = ErrorState(backoff_of(definition, clock), redactor(definition.secrets))
         self.offer = Offer(schemas)
         self.is_legacy = is_legacy
         self.in_use = 0
@@ -70,8 +70,9 @@ class Session:
         self._gate = gate
         self._clock = clock
         self._on_tools = on_tools
-        self._owners = Owners(self._begin, self.trouble.backoff, others_wait=lambda: self.in_use > 1)
-        self._listing = Listing(definition.name)
+        backoff = self.error_state.backoff
+        self._connector = Connector(self._begin, backoff, others_wait=lambda: self.in_use > 1)
+        self._listing = SharedListing(definition.name)
         self.calls = Calls(asks=asks, on_asks=self._remember_asking)
 
     def adopt(self, definition: ServerDefinition) -> None:
@@ -85,24 +86,24 @@ class Session:
     @property
     def connection(self) -> Connection | None:
         """The connection, if there is one that can be used."""
-        return self._owners.connection
+        return self._connector.connection
 
     @property
     def state(self) -> State:
-        if self.trouble.refusal is not None:
+        if self.error_state.refusal is not None:
             return State.NEEDS_LOGIN
         if self.connection is not None:
             return State.READY
-        if self._owners.is_starting:
+        if self._connector.is_starting:
             return State.STARTING
-        if self.trouble.backoff.pause:
+        if self.error_state.backoff.pause:
             return State.BACKING_OFF
-        return State.STOPPED if self._owners.is_empty else State.STOPPING
+        return State.STOPPED if self._connector.is_empty else State.STOPPING
 
     @property
     def is_live(self) -> bool:
         """Whether it holds a connection, or is about to; not while it waits for its turn to start."""
-        return self._owners.is_live
+        return self._connector.is_live
 
     @property
     def is_used(self) -> bool:
@@ -112,12 +113,12 @@ class Session:
     @property
     def is_busy(self) -> bool:
         """A start goes on though nobody waits: the next prompt has its tools."""
-        return self.is_used or self._owners.is_starting
+        return self.is_used or self._connector.is_starting
 
     @property
     def has_owner(self) -> bool:
         """Whether a connection exists, or one that ends has processes left."""
-        return not self._owners.is_empty
+        return not self._connector.is_empty
 
     @property
     def pid(self) -> int:
@@ -153,12 +154,12 @@ class Session:
         except Exception:  # a caller that gives up is no error of the server's
             self.statistics.errors += 1
             raise
-        self.trouble.note_success()
+        self.error_state.note_success()
         self.statistics.tool_errors += request.is_call and bool(result.get("isError"))
         return result
 
     async def _run(self, request: Request, connect_seconds: float) -> JsonObject:
-        connection = await self._owners.connected_for(request.on_event, connect_seconds)
+        connection = await self._connector.connected_for(request.on_event, connect_seconds)
         if request.is_call and connection.may_lack_headers(self.offer.schemas.get(request.params["name"])):
             with suppress(ServerFailure):  # the call will tell what is wrong
                 await self._listing.shared(lambda: self._list(connection))
@@ -173,7 +174,7 @@ class Session:
         return await self._sent(lambda: self._shared_list(definition))
 
     async def _shared_list(self, definition: ServerDefinition) -> list[v1.Tool]:
-        connection = await self._owners.connected(definition.connect_timeout)
+        connection = await self._connector.connected(definition.connect_timeout)
         return await self._listing.shared(lambda: self._list(connection))
 
     async def _list(self, connection: Connection) -> list[v1.Tool]:
@@ -182,9 +183,9 @@ class Session:
         except NotSent:
             raise  # it says nothing of the list
         except ServerFailure as failure:
-            self.trouble.note_failed_list(failure)
+            self.error_state.note_failed_list(failure)
             raise
-        self.trouble.note_list()
+        self.error_state.note_list()
         self._on_tools(self, tools)
         return tools
 
@@ -193,7 +194,7 @@ class Session:
         return await self._sent(lambda: self._whole_list(definition, method))
 
     async def _whole_list(self, definition: ServerDefinition, method: str) -> JsonObject:
-        connection = await self._owners.connected(definition.connect_timeout)
+        connection = await self._connector.connected(definition.connect_timeout)
         return await self.offer.ask_for_list(connection, method, definition.connect_timeout)
 
     async def _sent(self, ask: Callable[[], Awaitable[_T]]) -> _T:
@@ -210,9 +211,9 @@ class Session:
         try:
             yield
         except ServerFailure as failure:
-            self.trouble.clean(failure)
+            self.error_state.clean(failure)
             if self.definition.login:  # else it may be this one tool that wants a login
-                self.trouble.note_refusal(failure)
+                self.error_state.note_refusal(failure)
             raise
         finally:
             self.in_use -= 1
@@ -239,16 +240,16 @@ class Session:
     @property
     def sign_in_url(self) -> str:
         """The page that the server waits for somebody at, while it starts; empty where there is none."""
-        return self._owners.startup.sign_in.url if self.state is State.STARTING else ""
+        return self._connector.startup_output.sign_in.url if self.state is State.STARTING else ""
 
     def note_line(self, line: str) -> None:
         """What the server has just written to its log."""
-        self._owners.startup.note(line)
+        self._connector.startup_output.note(line)
 
-    def _begin(self) -> Owner:
-        self.trouble.check()
+    def _begin(self) -> ConnectionOwner:
+        self.error_state.check()
         self.statistics.starts += 1
-        return Owner(
+        return ConnectionOwner(
             self.definition.name,
             lambda protocol: self._connect(self.definition, self, protocol),
             protocols_to_try(self.definition.protocol, is_legacy=self.is_legacy),
@@ -257,9 +258,9 @@ class Session:
             on_over=self._on_over,
         )
 
-    def _on_ready(self, owner: Owner, connection: Connection) -> None:
+    def _on_ready(self, owner: ConnectionOwner, connection: Connection) -> None:
         self.is_legacy = not connection.is_modern
-        self.trouble.note_start()
+        self.error_state.note_start()
         self.last_used = self._clock()
         self.offer.note_connection()
         _log.info("connected to %s (protocol %s)", self.definition.name, connection.protocol_version)
@@ -268,32 +269,32 @@ class Session:
 
     # --- failing and ending -------------------------------------------------------------------------
 
-    def _on_over(self, owner: Owner, failure: ServerFailure | None) -> None:
+    def _on_over(self, owner: ConnectionOwner, failure: ServerFailure | None) -> None:
         """The start failed, or the connection cannot be used any more."""
-        self._owners.note_over(owner)
+        self._connector.note_over(owner)
         if owner.is_ending:
             return
         if failure is not None:
             self._note_failure(failure)
         else:
             why = owner.ready.result().lost_why
-            self.trouble.note_loss("" if self._owners.has_current else why, owner.age)
+            self.error_state.note_loss("" if self._connector.has_current else why, owner.age)
             _log.warning("lost %s: %s", self.definition.name, why)
 
     def _note_failure(self, failure: ServerFailure) -> None:
-        self.trouble.note_failed_start(failure)
+        self.error_state.note_failed_start(failure)
         self.is_legacy = False  # what is remembered of its era may be what is wrong
         _log.warning("%s did not start: %s", self.definition.name, failure)
 
     def stop(self) -> bool:
         """Begin to end the connection; a later call starts a new one. Returns whether there was one."""
         was_live = self.state in (State.READY, State.STARTING)
-        self.trouble.backoff.forget()
-        self._owners.stop()
+        self.error_state.backoff.forget()
+        self._connector.stop()
         return was_live
 
     async def aclose(self) -> None:
         """End the connection for good, and wait until its processes are gone. Harmless when repeated."""
         self.stop()
         self._listing.cancel()
-        await self._owners.aclose()
+        await self._connector.aclose()

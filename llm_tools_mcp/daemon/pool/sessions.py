@@ -15,15 +15,15 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.config import Protocol, ServerDefinition, Transport
 from llm_tools_mcp.daemon.failure import ServerFailure
 
-from .claims import Claims
+from .configured_servers import ConfiguredServers
 from .eviction import evicted
 from .expiry import Expiry
-from .gate import gate_of_programs, gate_of_remote_servers
-from .roster import Roster
+from .registry import Registry
 from .session import Connect, Session
+from .single_instance import tell_of_twin
+from .start_gate import gate_of_programs, gate_of_remote_servers
 from .statistics import State
 from .tool_cache import ToolCache
-from .twins import tell_of_twin
 
 if TYPE_CHECKING:
     from llm_tools_mcp.daemon.server.connection import Connection
@@ -67,8 +67,8 @@ class Sessions:
         self._awake: dict[Session, None] = {}
         self._working = 0  # calls and listings under way
         self._gates = {True: gate_of_remote_servers(), False: gate_of_programs()}
-        self._claims = Claims()
-        self.roster = Roster(self._claims.holds)
+        self._configured = ConfiguredServers()
+        self.registry = Registry(self._configured.holds)
         self._expiry = Expiry(self.expire)
 
     # --- which session ------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ class Sessions:
     def take(self, definition: ServerDefinition) -> Session:
         """The least busy session of this identity; one more while `instances` allows and all are busy."""
         self._replace_former(definition)
-        sessions = self.roster.group_in_use(definition.identity)
+        sessions = self.registry.group_in_use(definition.identity)
         best = min(sessions, key=_reluctance, default=None)
         if best is None or (best.in_use and len(sessions) < definition.instances):
             best = self._new_session(definition)
@@ -96,7 +96,7 @@ class Sessions:
 
     def _replace_former(self, definition: ServerDefinition) -> None:
         """What ran in a folder that is gone, or an older version of the program, ends once it is unused."""
-        self._retire(self.roster.replaced_by(definition))
+        self._retire(self.registry.replaced_by(definition))
 
     def _new_session(self, definition: ServerDefinition) -> Session:
         known = self._cache.get(definition.cache_key)
@@ -116,7 +116,7 @@ class Sessions:
             self._cache.put(key, tools, **facts_to_keep(session))
 
     def all(self) -> list[Session]:
-        return self.roster.all()
+        return self.registry.all()
 
     def tell_of_twin(self, definition: ServerDefinition, failure: ServerFailure) -> None:
         """Where it did not start since there can be only one of it."""
@@ -133,7 +133,7 @@ class Sessions:
 
     # --- config changes -----------------------------------------------------------------------------
 
-    def claim(
+    def note_config(
         self, path: str, text: str, definitions: Iterable[ServerDefinition], max_servers: int | None = None
     ) -> None:
         """A prompt uses this config: what a change of it has replaced ends once it is unused.
@@ -141,14 +141,14 @@ class Sessions:
         Of several configs that set `max_servers` the largest counts.
         """
         wanted = list(definitions)
-        unwanted = self._claims.note(path, text, wanted, max_servers)
-        self.roster.keep(wanted)
+        unwanted = self._configured.note(path, text, wanted, max_servers)
+        self.registry.keep(wanted)
         for definition in wanted:
             self._replace_former(definition)
-            for session in self.roster.of(definition.identity):
+            for session in self.registry.of(definition.identity):
                 session.is_retired = False
         for identity in unwanted:
-            self._retire(self.roster.of(identity))
+            self._retire(self.registry.of(identity))
 
     def keep_logins(self, usable: Container[str]) -> None:
         """Somebody has logged in or out: what a login opened that is over ends once it is unused, and so
@@ -156,7 +156,7 @@ class Sessions:
         """
         for session in self.all():
             login = session.definition.login
-            if login not in usable if login else session.trouble.refusal is not None:
+            if login not in usable if login else session.error_state.refusal is not None:
                 self._retire([session])
 
     # --- making room --------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Sessions:
     def _make_room(self) -> None:
         """Never a busy one, nor one that is never to be stopped: then there are more than the limit."""
         self._awake = {session: None for session in self._awake if session.is_live}
-        limit = self._claims.max_servers or self._max_live
+        limit = self._configured.max_servers or self._max_live
         excess = len(self._awake) - limit
         if excess <= 0:
             return
@@ -197,7 +197,7 @@ class Sessions:
         for session in list(self._awake):
             self._end_if_expired(session)
             self._tend(session)  # a start or a listing may have ended that nobody waited for
-        self.roster.forget()
+        self.registry.forget()
 
     def forget(self, name: str) -> int:
         """Drop servers of this name with their figures, ended first; all that do not run where it is empty.
@@ -212,7 +212,7 @@ class Sessions:
         for session in wanted:
             self._end(session, "it is to be forgotten")
             session.is_retired = True  # it goes once nothing of it is left
-        self.roster.forget()
+        self.registry.forget()
         return len(wanted)
 
     def _end_if_expired(self, session: Session) -> None:
@@ -233,7 +233,7 @@ class Sessions:
         """End all, and wait until no process is left. Harmless when repeated."""
         self._expiry.close()
         await asyncio.gather(*(session.aclose() for session in self.all()))
-        self.roster.clear()
+        self.registry.clear()
 
 
 def facts_to_keep(session: Session) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import UNREADABLE, HeaderMismatch, Kind, NotSent, ServerFailure
 from llm_tools_mcp.text.plain import plain
 
-from . import questions, sdk
+from . import elicitation, sdk
 from .methods import LISTS
-from .pages import all_tools, whole_list
-from .results import JsonObject
+from .pagination import all_tools, whole_list
+from .to_wire import JsonObject
 from .transport import Link, Verdict
 
 _log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class Connection:
             return await self._guarded(whole_list(self._session, method))
 
     async def request(
-        self, method: str, params: JsonObject, on_progress: OnProgress, ask: questions.Ask
+        self, method: str, params: JsonObject, on_progress: OnProgress, ask: elicitation.Ask
     ) -> JsonObject:
         """Send one request and await its result; what the server wants to know meanwhile is put to `ask`.
 
@@ -148,9 +148,9 @@ class Connection:
         async def send(more: JsonObject) -> dict[str, Any]:
             return await self._guarded(sdk.send_raw(self._session, method, {**params, **more}, forward))
 
-        reply = questions.replier(ask, self._roots, self._link.redacted)
-        with self._under_way(), questions.asking(ask):
-            return await questions.with_input(await questions.with_pages(send, reply), send, reply)
+        reply = elicitation.replier(ask, self._roots, self._link.redacted)
+        with self._under_way(), elicitation.asking(ask):
+            return await elicitation.with_input(await elicitation.with_pages(send, reply), send, reply)
 
     def may_lack_headers(self, schema: str | None) -> bool:
         """Whether a call of the tool with this schema, if it is known, needs a listing first.
@@ -253,7 +253,7 @@ class Connection:
             self._has_listed = False  # what was listed is not so any more
             return HeaderMismatch(text)
         if verdict is None and error.code == sdk.mcp_types.URL_ELICITATION_REQUIRED:
-            return questions.PagesNeeded(text, error.error.data)
+            return elicitation.PagesNeeded(text, error.error.data)
         return ServerFailure(Kind.REJECTED, text)
 
     # --- while it is idle ---------------------------------------------------------------------------

@@ -46,7 +46,7 @@ from mcp.client.subscriptions import (  # noqa: E402
 from mcp.shared.exceptions import MCPError  # noqa: E402
 from mcp.shared.message import SessionMessage  # noqa: E402
 
-from .private import (  # noqa: E402
+from .sdk_internals import (  # noqa: E402
     absorbed,
     contain_faults,
     initialize,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from llm_tools_mcp.cli import completers, known
+from llm_tools_mcp.cli import completers, known_lists
 from llm_tools_mcp.cli.resources.resources import read_command
 from tests.cli.help.test_completion import completed
 from tests.home import BIN, Home
@@ -84,7 +84,7 @@ def test_completion(reader: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         f"book://shelf/{number}" for number in (24, *range(240, 250))
     ]
     assert completed(reader, "read", "library", f"'{TEMPLATE}'", "c") == ["city="]
-    monkeypatch.setattr(known, "PATIENCE", SOON)  # a busy machine has no answer in 0.3 s
+    monkeypatch.setattr(known_lists, "PATIENCE", SOON)  # a busy machine has no answer in 0.3 s
     assert values(reader, "city=ber") == ["city=Berlin", "city=Bern"]
     reader.run_cli("stop")
     assert completed(reader, "read", "library", "weather") == [TEMPLATE]

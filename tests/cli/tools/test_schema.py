@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp.cli.schema import arguments_of, complaints, kind_of, usage
-from llm_tools_mcp.cli.typed import Mistyped, convert
+from llm_tools_mcp.cli.typed_arguments import Mistyped, convert
 
 
 def of(part: Any, **more: Any) -> dict[str, Any]:

@@ -206,7 +206,7 @@ async def test_unfinished_requests_are_bounded_together(folder: Path) -> None:
             )
         await wait_until_async(lambda: stack.acceptor.connections == 1)
         assert sum(size > 10_000_000 for size in stack.sizes) == 3
-        assert (stack._intake._sizes, stack._intake._total) == ({}, 0)
+        assert (stack._request_memory._sizes, stack._request_memory._total) == ({}, 0)
 
 
 async def begin_request(client: RawClient, body: bytes) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
-from llm_tools_mcp.daemon.pool.claims import Claims
+from llm_tools_mcp.daemon.pool.configured_servers import ConfiguredServers
 from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.daemon.server import process
 from tests.daemon.live import Live, blocking, failure_of, living, with_live
@@ -194,7 +194,7 @@ async def test_changed_entry_is_replaced_and_nothing_else(live: Live) -> None:
 
     def prompt(servers: dict[str, Any]) -> list[ServerDefinition]:
         made = definitions(servers)
-        live.pool.sessions.claim("/mcp.json", json.dumps({"mcpServers": servers}), made)
+        live.pool.sessions.note_config("/mcp.json", json.dumps({"mcpServers": servers}), made)
         return made
 
     old, other = prompt(config("1"))
@@ -218,51 +218,55 @@ async def test_start_that_nobody_wants_any_more_is_broken_off(live: Live) -> Non
     """A server that hangs at its start ends with its entry, though a start goes on without its prompt."""
     servers = {"hanging": entry(faulty_server("hang"), connectTimeout=0.1)}
     hanging = live.define(servers)
-    live.pool.sessions.claim("/mcp.json", json.dumps({"mcpServers": servers}), [hanging])
+    live.pool.sessions.note_config("/mcp.json", json.dumps({"mcpServers": servers}), [hanging])
     assert (await failure_of(live.names(hanging))).kind == Kind.STILL_STARTING
-    live.pool.sessions.claim("/other.json", "{}", [])
+    live.pool.sessions.note_config("/other.json", "{}", [])
     assert live.session(hanging).state is State.STARTING
-    live.pool.sessions.claim("/mcp.json", '{"mcpServers": {}}', [])
+    live.pool.sessions.note_config("/mcp.json", '{"mcpServers": {}}', [])
     assert live.session(hanging).state is not State.STARTING
     await wait_until_async(lambda: live.processes() == [])
 
 
-def claims_of(claims: Claims, live: Live, path: str, env: dict[str, str], **servers: Any) -> set[str]:
+def wanted_by(
+    configured: ConfiguredServers, live: Live, path: str, env: dict[str, str], **servers: Any
+) -> set[str]:
     wanted = {name: written for name, written in servers.items() if not written.get("disabled")}
     made = [live.define({name: written}, env=env) for name, written in wanted.items()]
-    return claims.note(path, json.dumps({"mcpServers": servers}), made)
+    return configured.note(path, json.dumps({"mcpServers": servers}), made)
 
 
 @with_live
 async def test_two_callers_with_other_variables_replace_nothing(live: Live) -> None:
     """Shells with different tokens use one config in turns: neither ends the other's servers."""
-    claims = Claims()
+    configured = ConfiguredServers()
     web = {"url": "http://a/mcp", "headers": {"Authorization": "${T}"}}
     for token in ("1", "2", "1"):
-        assert claims_of(claims, live, "/mcp.json", {"T": token}, web=web) == set()
-    gone = claims_of(claims, live, "/mcp.json", {"T": "1"}, web={**web, "timeout": 5, "url": "http://b/mcp"})
+        assert wanted_by(configured, live, "/mcp.json", {"T": token}, web=web) == set()
+    gone = wanted_by(
+        configured, live, "/mcp.json", {"T": "1"}, web={**web, "timeout": 5, "url": "http://b/mcp"}
+    )
     assert len(gone) == 2
 
 
 @with_live
 async def test_server_of_two_configs_stays_while_one_wants_it(live: Live) -> None:
     """What one config drops is kept while another one has it. A timeout is no other server."""
-    claims = Claims()
+    configured = ConfiguredServers()
     web = {"url": "http://a/mcp"}
-    assert claims_of(claims, live, "/one.json", {}, web=web) == set()
-    assert claims_of(claims, live, "/two.json", {}, web=web) == set()
-    assert claims_of(claims, live, "/one.json", {}) == set()
-    assert claims_of(claims, live, "/two.json", {}, web={**web, "timeout": 7}) == set()
-    assert len(claims_of(claims, live, "/two.json", {}, web={**web, "disabled": True}, x=web)) == 0
-    assert len(claims_of(claims, live, "/two.json", {}, y={"url": "http://b/mcp"})) == 1
+    assert wanted_by(configured, live, "/one.json", {}, web=web) == set()
+    assert wanted_by(configured, live, "/two.json", {}, web=web) == set()
+    assert wanted_by(configured, live, "/one.json", {}) == set()
+    assert wanted_by(configured, live, "/two.json", {}, web={**web, "timeout": 7}) == set()
+    assert len(wanted_by(configured, live, "/two.json", {}, web={**web, "disabled": True}, x=web)) == 0
+    assert len(wanted_by(configured, live, "/two.json", {}, y={"url": "http://b/mcp"})) == 1
 
 
 @with_live
 async def test_passing_configs_replace_nothing(live: Live) -> None:
     """Two configs by process substitution have the same path, and nothing to do with each other."""
-    claims = Claims()
+    configured = ConfiguredServers()
     for port in (1, 2):
-        assert claims_of(claims, live, "/dev/fd/63", {}, web={"url": f"http://a:{port}/"}) == set()
+        assert wanted_by(configured, live, "/dev/fd/63", {}, web={"url": f"http://a:{port}/"}) == set()
 
 
 @with_live
@@ -289,15 +293,15 @@ async def test_servers_that_ignore_sigterm_end_together(live: Live, monkeypatch:
 async def test_server_that_no_config_has_is_forgotten(live: Live) -> None:
     """One by its command or URL: when it has ended nothing of it is left; a config that has it keeps it."""
     passing = live.faulty("fine")
-    live.pool.sessions.roster.let_pass([passing])
+    live.pool.sessions.registry.let_pass([passing])
     await live.call(passing, "echo", text="x")
     session = live.session(passing)
-    assert not live.pool.sessions.roster.is_gone(session)
+    assert not live.pool.sessions.registry.is_gone(session)
     session.stop()
-    await wait_until_async(lambda: live.pool.sessions.roster.is_gone(session))
-    live.pool.sessions.claim("mcp.json", '{"mcpServers": {}}', [passing])
-    assert not live.pool.sessions.roster.is_gone(session)
-    live.pool.sessions.roster.let_pass([passing])
+    await wait_until_async(lambda: live.pool.sessions.registry.is_gone(session))
+    live.pool.sessions.note_config("mcp.json", '{"mcpServers": {}}', [passing])
+    assert not live.pool.sessions.registry.is_gone(session)
+    live.pool.sessions.registry.let_pass([passing])
     live.pool.sessions.expire()
     assert live.pool.sessions.all() == []
 

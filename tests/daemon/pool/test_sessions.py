@@ -195,7 +195,7 @@ async def test_stop_before_the_start_has_begun(live: Live) -> None:
     """A start that is called off in the same moment leaves nothing, and the next one works."""
     server = live.faulty("fine")
     session = live.pool.sessions.take(server)
-    owner = session._owners.start()
+    owner = session._connector.start()
     assert session.stop()
     assert (await failure_of(owner.ready)).kind == Kind.STOPPING
     await wait_until_async(lambda: not session.has_owner)

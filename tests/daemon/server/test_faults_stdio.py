@@ -154,7 +154,7 @@ async def test_backoff_doubles_up_to_a_minute(live: Live) -> None:
     pauses = []
     for _ in range(9):
         await failure_of(live.names(server))
-        pauses.append(live.session(server).trouble.backoff.pause)
+        pauses.append(live.session(server).error_state.backoff.pause)
         live.forward += 120
     for pause, ideal in zip(pauses, (0.5, 1, 2, 4, 8, 16, 32, 60, 60), strict=True):
         assert 0.7 * ideal < pause < 1.25 * ideal

@@ -193,7 +193,7 @@ async def test_secrets_are_told_to_nobody(live: Live) -> None:
     shown = [
         failure.text,
         str(failure.to_wire()),
-        live.session(server).trouble.last_error,
+        live.session(server).error_state.last_error,
         *live.logged["leaky"],
     ]
     assert "bad token" in failure.text

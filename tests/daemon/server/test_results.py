@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.daemon.server.results import write_result
+from llm_tools_mcp.daemon.server.to_wire import write_result
 
 PIXEL = b"\x89PNG\r\n\x1a\n\xfb\xff pixel"
 DATA = base64.b64encode(PIXEL).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.daemon.server.results import write_result
+from llm_tools_mcp.daemon.server.to_wire import write_result
 from tests.daemon.live import Live, variant, with_live
 
 HIDDEN = "\U000e0041\u200b\u061c"

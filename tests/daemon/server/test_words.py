@@ -13,7 +13,7 @@ from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.server import handshake
 from llm_tools_mcp.daemon.server.transport.link import Link
 from llm_tools_mcp.daemon.server.transport.messages import MAX_PARTS
-from llm_tools_mcp.daemon.server.transport.outline import has_method, has_more_parts
+from llm_tools_mcp.daemon.server.transport.prescan import has_method, has_more_parts
 from tests.daemon.live import Live, failure_of, python, variant, with_live
 from tests.daemon.stack import in_loop
 from tests.waiting import wait_until_async

@@ -201,7 +201,7 @@ def _connections(
 
 def _left_out(connected: Iterable[str]) -> Iterator[Finding]:
     """Tools that their servers describe wrongly: of the connection that was asked just now."""
-    from llm_tools_mcp.cli.running import ask_status
+    from llm_tools_mcp.cli.running_daemon import ask_status
 
     sessions = sorted(ask_status().servers, key=lambda session: -session.idle_seconds)
     complaints = {name: one.last_error for one in sessions for name in (one.server, *one.also_called)}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from llm_tools_mcp.acceptable import LONGEST_DESCRIPTION, acceptable_schema
-from llm_tools_mcp.cli.tools.showing import NEEDS_TASK
+from llm_tools_mcp.cli.tools.display import NEEDS_TASK
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .finding import NOTE, OK, Finding

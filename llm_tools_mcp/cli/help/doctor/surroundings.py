@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from llm_tools_mcp import __version__, paths
-from llm_tools_mcp.cli.running import ask, describe, is_running
+from llm_tools_mcp.cli.running_daemon import ask, describe, is_running
 from llm_tools_mcp.errors import LoginsUnusable, McpError
 from llm_tools_mcp.service import idle_units, installed_service
 from llm_tools_mcp.system import access
@@ -252,7 +252,7 @@ def _units() -> Iterator[Finding]:
 
 
 def _daemon() -> Iterator[Finding]:
-    from llm_tools_mcp.cli.daemon.elsewhere import daemons_elsewhere
+    from llm_tools_mcp.cli.daemon.other_daemons import daemons_elsewhere
 
     for other in daemons_elsewhere():
         yield Finding(NOTE, str(other), "llm mcp stop    # both")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from llm_tools_mcp.config.secrecy import TELLING, holds_token, secret_args
+from llm_tools_mcp.config.secret_arguments import TELLING, holds_token, secret_args
 
 from .documents import Json
 

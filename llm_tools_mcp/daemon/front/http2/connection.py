@@ -21,10 +21,10 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 
 from .engine import Engine
-from .intake import Intake
 from .outbox import WRITE_BUFFER, Outbox
+from .read_size import READ_BUFFER, next_buffer
+from .request_memory import RequestMemory
 from .shutdown import Shutdown
-from .sips import READ_BUFFER, next_buffer
 from .stream import ClientGone, Handler, Headers, Stream
 
 _log = logging.getLogger(__name__)
@@ -38,12 +38,12 @@ class Connection(asyncio.BufferedProtocol):
     Nothing is sent before the client's first byte: whoever only tries whether somebody listens costs nothing.
     """
 
-    def __init__(self, sock: socket.socket, handler: Handler, intake: Intake) -> None:
+    def __init__(self, sock: socket.socket, handler: Handler, request_memory: RequestMemory) -> None:
         self._loop = asyncio.get_running_loop()
         self.since = self._loop.time()
         self._sock = sock
         self._handler = handler
-        self._intake = intake
+        self._request_memory = request_memory
         self._transport: asyncio.Transport | None = None
         self._outbox: Outbox | None = None  # from the client's first byte until the connection is lost
         self._buffer = READ_BUFFER
@@ -148,7 +148,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._handler.is_ready(stream):
             self.serve(stream)
         else:
-            self._intake.grow(stream, len(event.data))
+            self._request_memory.grow(stream, len(event.data))
 
     def _on_request_end(self, stream_id: int) -> None:
         stream = self._streams.get(stream_id)
@@ -160,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def serve(self, stream: Stream) -> None:
         """Begin to answer a request, however much of it has come."""
-        self._intake.leave(stream)
+        self._request_memory.leave(stream)
         stream.task = task = self._loop.create_task(self._run(stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -178,7 +178,7 @@ class Connection(asyncio.BufferedProtocol):
         if stream is None:
             return
         stream.is_open = False
-        self._intake.forget(stream)
+        self._request_memory.forget(stream)
         # A cancelled task keeps its error, and that the frames: a circle, if the stream kept the task.
         task, stream.task = stream.task, None
         if task is not None:
@@ -235,7 +235,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         del self._streams[stream.id]
         stream.is_open = False
-        self._intake.forget(stream)
+        self._request_memory.forget(stream)
         if not stream.is_answered:
             self._outbox.http.reset_stream(stream.id, ErrorCodes.INTERNAL_ERROR)
         elif not stream.is_complete:

@@ -21,7 +21,7 @@ from .events import deliver, events_of, is_event_stream, messages_of
 from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Verdict
 from .messages import MAX_UNASKED, read
-from .outline import has_method
+from .prescan import has_method
 from .refusal import Refusal, refusal_of
 
 if TYPE_CHECKING:

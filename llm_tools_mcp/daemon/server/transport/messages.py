@@ -21,7 +21,7 @@ from llm_tools_mcp.daemon.failure import UNREADABLE
 from llm_tools_mcp.daemon.server import sdk
 
 from .link import Link, Verdict
-from .outline import answered, has_method, has_more_parts
+from .prescan import answered, has_method, has_more_parts
 
 # Bytes of a message from which on it is read in a thread, so that others get their turns meanwhile.
 _LARGE = 256 * 1024

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from .messages import MAX_UNASKED
-from .outline import has_method
+from .prescan import has_method
 
 if TYPE_CHECKING:
     import httpx2

@@ -12,11 +12,11 @@ import anyio
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.server import process
 from llm_tools_mcp.daemon.server.process import Child
-from llm_tools_mcp.daemon.turn import Turn
+from llm_tools_mcp.daemon.time_slice import TimeSlice
 
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Streams
 from .messages import MAX_UNASKED, read
-from .outline import has_method
+from .prescan import has_method
 from .streams import Inbox, Stdin
 
 _CHUNK = 256 * 1024
@@ -87,7 +87,7 @@ async def _cancel_after_exit(child: Child, link: Link, scope: anyio.CancelScope)
 
 
 async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> str:
-    turn = Turn()
+    time_slice = TimeSlice()
     try:
         async with aclosing(_unfolded(stdout, link)) as lines:
             async for line in lines:
@@ -95,7 +95,7 @@ async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> s
                 del line  # it may be long, and the next one hours away
                 while found:
                     await incoming.send(found.pop(0))
-                await turn.give_way()
+                await time_slice.give_way()
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         return "the session ended"
     except _Unusable as error:
@@ -181,7 +181,7 @@ async def _exit_reason(child: Child, why: str) -> str:
 
 
 async def _read_stderr(child: Child, link: Link) -> None:
-    turn = Turn()
+    time_slice = TimeSlice()
     rest = b""
     while chunk := await child.stderr.read(_STDERR_LINE):
         *lines, rest = (rest + chunk).split(b"\n")
@@ -190,6 +190,6 @@ async def _read_stderr(child: Child, link: Link) -> None:
             rest = b""
         for line in filter(bytes.strip, lines):
             link.said(line.decode("utf-8", "replace"))
-            await turn.give_way()
+            await time_slice.give_way()
     if rest.strip():
         link.said(rest.decode("utf-8", "replace"))

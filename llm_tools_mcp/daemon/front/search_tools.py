@@ -1,0 +1,91 @@
+"""SearchTools: what is known of the tools of a config → the best ones for a query."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+from llm_tools_mcp import v1
+from llm_tools_mcp.config import Config, ServerDefinition
+from llm_tools_mcp.daemon.pool.pool import Pool
+from llm_tools_mcp.daemon.pool.tool_cache import ToolList
+from llm_tools_mcp.daemon.search.index import Entry, Index
+from llm_tools_mcp.errors import ConfigError
+
+_USUAL = 5
+_MAX_FOUND = 200
+# Configs whose tools stay indexed: a megabyte for a hundred tools.
+_MAX_INDEXES = 4
+
+# Which lists an index is of.
+_Key = tuple[tuple[str, int], ...]
+
+
+class ToolSearch:
+    """An index for each of the configs that were searched last, made anew when a list of theirs changes."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._indexes: OrderedDict[_Key, tuple[list[ToolList], asyncio.Future[Index]]] = OrderedDict()
+
+    def prepare(self, parsed: Config) -> None:
+        """Begin what the first search would have to wait for."""
+        self._begin(parsed, self._lists(parsed))
+
+    async def answer(self, parsed: Config, request: v1.SearchToolsRequest) -> v1.SearchToolsResponse:
+        known = self._lists(parsed)
+        # Shielded: it serves others, too.
+        index = await asyncio.shield(self._begin(parsed, known))
+        limit = min(request.limit or _USUAL, _MAX_FOUND)
+        return v1.SearchToolsResponse(
+            found=[
+                v1.SearchToolsResponse.Found(server=one.server, tool=one.tool, score=one.score)
+                for one in index.search(request.query, limit, request.servers)
+            ],
+            servers=[
+                v1.SearchToolsResponse.Server(
+                    server=name,
+                    tools=len(known[name].tools) if name in known else 0,
+                    trouble=self._trouble(definition, is_known=name in known),
+                )
+                for name, definition in parsed.servers.items()
+            ],
+        )
+
+    def _lists(self, parsed: Config) -> dict[str, ToolList]:
+        """Of the servers whose tools are known."""
+        found = {}
+        for name, definition in parsed.servers.items():
+            known = None if isinstance(definition, ConfigError) else self._pool.known_tools(definition)
+            if known is not None:
+                found[name] = known
+        return found
+
+    def _trouble(self, definition: ServerDefinition | ConfigError, *, is_known: bool) -> str:
+        if isinstance(definition, ConfigError):
+            return definition.reason
+        trouble = self._pool.sessions.registry.trouble_of(definition)
+        return trouble or ("" if is_known else "its tools are not known yet")
+
+    def _begin(self, parsed: Config, known: dict[str, ToolList]) -> asyncio.Future[Index]:
+        """The index of these lists, which may be under way."""
+        key = tuple((name, id(tools)) for name, tools in known.items())
+        if key not in self._indexes:
+            entries = [
+                Entry(name, tool.name, tool.title, tool.description, tool.input_schema)
+                for name, tools in known.items()
+                for tool in tools.tools
+                if _offers(parsed.servers[name], tool)
+            ]
+            # In a thread: a thousand tools take a quarter of a second, in which calls go on.
+            made = asyncio.ensure_future(asyncio.to_thread(Index, entries))
+            # The lists are held as long as their ids stand for them.
+            self._indexes[key] = (list(known.values()), made)
+        self._indexes.move_to_end(key)
+        if len(self._indexes) > _MAX_INDEXES:
+            self._indexes.popitem(last=False)
+        return self._indexes[key][1]
+
+
+def _offers(definition: ServerDefinition | ConfigError, tool: v1.Tool) -> bool:
+    return isinstance(definition, ServerDefinition) and definition.offers(tool.name)

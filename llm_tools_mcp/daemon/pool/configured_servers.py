@@ -1,0 +1,91 @@
+"""Which servers the configs want: when an entry of one changes, what it stood for is wanted no more."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_tools_mcp.config import ServerDefinition, is_disabled, named_entries
+
+_MAX_CONFIGS = 256
+# A config that a process writes for another one: the next one there has nothing to do with it.
+_PASSING = ("/dev/", "/proc/")
+
+
+@dataclass(slots=True)
+class _Config:
+    text: str = field(repr=False)
+    entries: Mapping[str, Any] = field(repr=False)
+    # By server name; several where callers differ (folder, environment), who share the entry.
+    identities: dict[str, set[str]]
+    max_servers: int | None = None
+
+
+class ConfiguredServers:
+    """By config path. Only what is written there counts: callers with other variables replace nothing."""
+
+    def __init__(self) -> None:
+        self._configs: OrderedDict[str, _Config] = OrderedDict()
+
+    @property
+    def max_servers(self) -> int | None:
+        """How many servers may live at once, as far as a config says so."""
+        return max(filter(None, (config.max_servers for config in self._configs.values())), default=None)
+
+    def note(
+        self,
+        path: str,
+        text: str,
+        definitions: Iterable[ServerDefinition],
+        max_servers: int | None = None,
+    ) -> set[str]:
+        """Returns the identities that a change of this config has left unwanted."""
+        if path.startswith(_PASSING):
+            return set()
+        former = self._configs.get(path)
+        if former is None or former.text != text:
+            self._configs[path] = _after_change(former, text)
+        self._configs.move_to_end(path)
+        self._configs[path].max_servers = max_servers
+        for definition in definitions:
+            self._configs[path].identities.setdefault(definition.name, set()).add(definition.identity)
+        while len(self._configs) > _MAX_CONFIGS:
+            self._configs.popitem(last=False)
+        return self._dropped(former, self._configs[path])
+
+    def holds(self, identity: str) -> bool:
+        """Whether a config that still exists means this one."""
+        return any(
+            identity in _claimed(config) and os.path.exists(path)  # noqa: PTH110
+            for path, config in self._configs.items()
+        )
+
+    def _dropped(self, former: _Config | None, now: _Config) -> set[str]:
+        if former is None or former is now:
+            return set()
+        dropped = _claimed(former) - _claimed(now)
+        return dropped.difference(*map(_claimed, self._configs.values())) if dropped else dropped
+
+
+def _after_change(former: _Config | None, text: str) -> _Config:
+    entries = _entries(text)
+    kept: dict[str, set[str]] = {}
+    if former is not None:
+        kept = {
+            name: set(claimed)
+            for name, claimed in former.identities.items()
+            if name in entries and entries[name] == former.entries.get(name)
+        }
+    return _Config(text, entries, kept)
+
+
+def _entries(text: str) -> Mapping[str, Any]:
+    """Those in use. The text was parsed before, with all its errors reported."""
+    return {name: entry for name, entry in named_entries(text).items() if not is_disabled(entry)}
+
+
+def _claimed(config: _Config) -> set[str]:
+    return set().union(*config.identities.values())

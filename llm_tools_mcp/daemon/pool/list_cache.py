@@ -1,0 +1,74 @@
+"""What servers have listed besides tools: believed as long as they let us, and not a moment longer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from llm_tools_mcp.cache import known_lists
+from llm_tools_mcp.daemon.server.to_wire import JsonObject
+
+from .session import Session
+
+_log = logging.getLogger(__name__)
+
+_MAX_IN_MEMORY = 256
+_KEPT_SECONDS = 90 * 24 * 3600.0
+
+
+class ListCache:
+    """By identity and method, in memory and in `folder`. They may depend on the caller's folder."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._lists: OrderedDict[tuple[str, str], known_lists.KnownList] = OrderedDict()
+
+    def get(self, identity: str, method: str) -> JsonObject | None:
+        """The last known one, however old."""
+        entry = self._entry(identity, method)
+        return None if entry is None else entry.result
+
+    def current(self, identity: str, method: str, sessions: Sequence[Session]) -> JsonObject | None:
+        """The last known one, if it can still be true.
+
+        Of a server that is connected it is when the server would have said that it is not; a server that
+        does not say so is asked each time. Of one that is not connected it is for a while.
+        """
+        entry = self._entry(identity, method)
+        if entry is None or not entry.is_fresh(self._clock()):
+            return None
+        connected = [session for session in sessions if session.connection is not None]
+        return entry.result if all(session.offer.vouches_for(method) for session in connected) else None
+
+    def put(self, identity: str, method: str, result: JsonObject) -> None:
+        entry = known_lists.KnownList(dict(result), self._clock())
+        self._remember(identity, method, entry)
+        try:
+            known_lists.store(self._folder, identity, method, entry)
+        except OSError as error:
+            _log.warning("cannot write the lists in %s: %s", self._folder, error.strerror)
+
+    def prune(self) -> None:
+        """Remove what nobody has asked for in months, and what a killed daemon left half written."""
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                with suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+                        path.unlink()
+
+    def _entry(self, identity: str, method: str) -> known_lists.KnownList | None:
+        entry = self._lists.get((identity, method)) or known_lists.load(self._folder, identity, method)
+        if entry is not None:
+            self._remember(identity, method, entry)
+        return entry
+
+    def _remember(self, identity: str, method: str, entry: known_lists.KnownList) -> None:
+        self._lists[identity, method] = entry
+        self._lists.move_to_end((identity, method))
+        if len(self._lists) > _MAX_IN_MEMORY:
+            self._lists.popitem(last=False)

@@ -1,0 +1,114 @@
+"""A server's whole lists, page by page; that of its tools without what does not follow the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pydantic import ValidationError
+
+from llm_tools_mcp import v1
+from llm_tools_mcp.daemon.failure import Kind, ServerFailure
+
+from . import sdk
+from .methods import LISTS
+from .to_wire import tool_to_wire
+
+# A server that never stops paging must not hang a listing.
+_MAX_PAGES = 1000
+# Bytes of a whole list: it is one message of the wire, with some words around it.
+_MAX_BYTES = v1.MAX_MESSAGE_BYTES - 2**20
+# Nobody picks from more.
+_MAX_ITEMS = 100_000
+
+OnLog = Callable[[str], None]
+OnLeftOut = Callable[[str, str], None]
+Page = tuple[list[v1.Tool], "str | None"]
+
+
+async def all_tools(session: sdk.ClientSession, on_log: OnLog, on_left_out: OnLeftOut) -> list[v1.Tool]:
+    """In the server's order. Raises the SDK's errors, and ServerFailure for a list that is too long.
+
+    `on_left_out` is told the name of each tool that is no part of it, and why.
+    """
+    tools: list[v1.Tool] = []
+    cursor: str | None = None
+    seen: set[str | None] = set()
+    size = 0
+    for _ in range(_MAX_PAGES):
+        seen.add(cursor)
+        page, cursor = await _page(session, cursor, on_left_out)
+        tools += page
+        size += sum(tool.ByteSize() for tool in page)
+        if size > _MAX_BYTES:
+            text = (
+                f"its tool list of {size / 2**20:.0f} MiB exceeds the limit of {_MAX_BYTES / 2**20:.0f} MiB"
+            )
+            raise ServerFailure(Kind.TOO_LARGE, text)
+        if cursor is None:
+            return tools
+        if cursor in seen:
+            on_log("its tool list leads back to a page of before: what came so far is the list")
+            return tools
+    raise ServerFailure(Kind.REJECTED, f"its tool list has more than {_MAX_PAGES} pages")
+
+
+async def _page(session: sdk.ClientSession, cursor: str | None, on_left_out: OnLeftOut) -> Page:
+    """A tool that does not follow the protocol costs itself only."""
+    try:
+        raw = await sdk.send_raw(session, "tools/list", {} if cursor is None else {"cursor": cursor})
+    except sdk.MCPError as error:
+        if error.code == sdk.mcp_types.METHOD_NOT_FOUND:
+            return [], None  # a server of prompts or resources
+        raise
+    listed, following = raw.get("tools"), raw.get("nextCursor")
+    good = list(_valid(listed if isinstance(listed, list) else [], on_left_out))
+    kept = sdk.absorbed(session, good, is_whole=cursor is None and following is None)
+    names = {tool.name for tool in kept}
+    for tool in good:
+        if tool.name not in names:
+            on_left_out(tool.name, "its x-mcp-header cannot be used")
+    return list(map(tool_to_wire, kept)), _cursor(following, session)
+
+
+def _cursor(following: Any, session: sdk.ClientSession) -> str | None:
+    """Since 2026-07-28 "" is a cursor like any other; before, servers end a list with it."""
+    if not isinstance(following, str) or (not following and not sdk.is_modern(session)):
+        return None
+    return following
+
+
+def _valid(tools: Iterable[Any], on_left_out: OnLeftOut) -> Iterable[sdk.mcp_types.Tool]:
+    for tool in tools:
+        try:
+            yield sdk.mcp_types.Tool.model_validate(_with_schema(tool), by_name=False)
+        except ValidationError as error:
+            name = tool.get("name") if isinstance(tool, dict) else None
+            on_left_out(str(name), sdk.first_fault(error))
+
+
+def _with_schema(tool: Any) -> Any:
+    """A tool without arguments is often said to have no schema."""
+    if isinstance(tool, dict) and not isinstance(tool.get("inputSchema"), dict):
+        return {**tool, "inputSchema": {"type": "object"}}
+    return tool
+
+
+async def whole_list(session: sdk.ClientSession, method: str) -> dict[str, Any]:
+    """One result that holds the items of all pages. Raises the SDK's errors, and ServerFailure."""
+    key = LISTS[method]
+    items: list[Any] = []
+    whole: dict[str, Any] = {}
+    cursor: object = None
+    for _ in range(_MAX_PAGES):
+        page = await sdk.send_raw(session, method, {"cursor": cursor} if cursor else {})
+        found = page.get(key)
+        items += found if isinstance(found, list) else []
+        if len(items) > _MAX_ITEMS:
+            raise ServerFailure(Kind.TOO_LARGE, f"its list has more than {_MAX_ITEMS} {key}")
+        whole = {**page, **whole, key: items}
+        cursor = page.get("nextCursor")
+        if not cursor or not isinstance(cursor, str):
+            whole.pop("nextCursor", None)
+            return whole
+    raise ServerFailure(Kind.REJECTED, f"its list has more than {_MAX_PAGES} pages")
