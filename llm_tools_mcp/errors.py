@@ -14,7 +14,8 @@ McpError
 ├── LoginError                nobody is logged in, and this is why
 │   ├── LoginRefused          the authorization server said no
 │   ├── LoginUnreachable      it did not answer
-│   └── LoginsUnusable        the store of logins cannot be used
+│   ├── LoginsUnusable        the store of logins cannot be used
+│   └── KeyringUnusable       the keyring that has a login's tokens cannot be used
 └── ToolCallError             one tool call
     ├── ToolFailed            the tool answered with an error of its own
     ├── NotApproved           the person did not allow it, or could not be asked
@@ -180,6 +181,17 @@ class LoginsUnusable(LoginError):
 
     def __str__(self) -> str:
         return f"{LOGINS} {self.path} {self.detail}; to go on: {self.repair}"
+
+
+class KeyringUnusable(LoginError):
+    """`repair` is what to do."""
+
+    def __init__(self, detail: str, repair: str) -> None:
+        super().__init__(detail, repair)
+        self.detail, self.repair = detail, repair
+
+    def __str__(self) -> str:
+        return f"the keyring {self.detail}; to go on: {self.repair}"
 
 
 class ToolCallError(McpError):

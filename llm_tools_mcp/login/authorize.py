@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.config.oauth import OAuth
-from llm_tools_mcp.errors import LoginError, LoginRefused
+from llm_tools_mcp.errors import KeyringUnusable, LoginError, LoginRefused
 
+from . import vault
 from .callback import HOST, PATH, Listener, Redirect
 from .discovery import AuthorizationServer
 from .identity import lifetime_of
@@ -50,26 +53,39 @@ async def log_in(
     definition: ServerDefinition,
     person: Person,
     scopes: Sequence[str] = (),
+    *,
+    in_keyring: bool | None = None,
 ) -> Login:
-    """Log in to the server and store the login. `scopes` are asked for besides those that are due.
+    """Log in to the server and store the login. `scopes` are asked for besides those that are due; None is
+    where its tokens were before.
 
     Raises LoginError, with what to do.
     """
     oauth = (definition.oauth or OAuth()).for_person
     records = store.read()
+    before = records.login(definition.name, definition.url)
+    if in_keyring is None:
+        in_keyring = before is not None and before.in_keyring
+    if in_keyring:
+        await asyncio.to_thread(vault.check)
     server, resource, wanted = await find_target(http, records, definition, oauth, scopes)
     listener = Listener(urlsplit(oauth.redirect_uri).path or PATH if oauth.redirect_uri else PATH, person.say)
     try:
         client, redirect_uri = await _client(http, store, records, oauth, server, listener, wanted)
         request = Request(server, client, resource, redirect_uri, wanted)
         redirect = await _answer(listener, person, request)
-        login = await _login(http, store, definition, request, _code(redirect, request))
+        grant = await _grant(http, store, definition, request, _code(redirect, request))
+        login = replace(_made(definition, oauth, request, grant), in_keyring=in_keyring)
+        await asyncio.to_thread(_keep, store, login)
     except LoginError as error:
         await listener.finish(f"The login failed: {error}")
         raise
     except asyncio.CancelledError:
         await listener.finish("The login was broken off in the terminal.")
         raise
+    if before is not None:
+        with suppress(KeyringUnusable):
+            await asyncio.to_thread(vault.forget, before)
     await listener.finish(f"You are logged in to {definition.name!r}. You can close this page.")
     return login
 
@@ -173,9 +189,9 @@ def _code(redirect: Redirect, request: Request) -> str:
 # --- the tokens -------------------------------------------------------------------------------------
 
 
-async def _login(
+async def _grant(
     http: httpx2.AsyncClient, store: LoginStore, definition: ServerDefinition, request: Request, code: str
-) -> Login:
+) -> Grant:
     server, client, oauth = request.server, request.client, (definition.oauth or OAuth()).for_person
     store.change(lambda records: pinned(records, oauth, definition.url, server.issuer))
     try:
@@ -186,9 +202,13 @@ async def _login(
         raise LoginRefused(f"{server.issuer} refused: {error}", error.code) from None
     if oauth.is_managed and not grant.id_token:
         raise LoginRefused(f"{server.issuer} did not say who you are: its answer has no ID token")
-    login = _made(definition, oauth, request, grant)
+    return grant
+
+
+def _keep(store: LoginStore, login: Login) -> None:
+    if login.in_keyring:
+        vault.put(login)
     store.change(lambda records: records.with_login(login))
-    return login
 
 
 def _made(definition: ServerDefinition, oauth: OAuth, request: Request, grant: Grant) -> Login:

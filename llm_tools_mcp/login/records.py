@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from .values import seconds
 
 LOGGED_OUT = "logged out"
+_TOKENS = ("access_token", "refresh_token", "id_token", "client_secret")
 _LAST = 1e11  # seconds since the epoch: what comes later is no time
 
 
@@ -21,7 +22,8 @@ class Login:
 
     `id` is random: sessions are told apart by it. `client_secret` is of a client that registered itself; one
     that stands in the config is never copied. `id_token` is there where the login is at an identity provider:
-    then the times are its own.
+    then the times are its own. Of one that is `in_keyring` the file has no tokens: another `revision` of them
+    is to be looked up there, and `renews` says whether one of them is for that.
     """
 
     server: str
@@ -42,15 +44,38 @@ class Login:
     expires_at: float = 0.0
     since: float = 0.0
     ended: str = ""
+    in_keyring: bool = False
+    renews: bool = False
+    revision: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def is_usable(self) -> bool:
+        if self.in_keyring:
+            return not self.ended
         return not self.ended and bool(self.access_token or self.refresh_token or self.id_token)
+
+    @property
+    def can_be_renewed(self) -> bool:
+        return bool(self.refresh_token) or (self.in_keyring and self.renews and not self.ended)
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in _TOKENS}
+
+    def with_tokens(self, tokens: Mapping[str, str]) -> Login:
+        """Raises TypeError for what is none of ours."""
+        return replace(self, **{name: _checked("str", tokens.get(name, "")) for name in _TOKENS})
+
+    def sealed(self) -> Login:
+        """As the file has it."""
+        if not self.in_keyring:
+            return self
+        return replace(self.with_tokens({}), renews=self.renews or bool(self.refresh_token))
 
     def over(self, why: str) -> Login:
         """The same without its tokens."""
-        return replace(self, access_token="", refresh_token="", id_token="", expires_at=0.0, ended=why)
+        return replace(self.with_tokens({}), expires_at=0.0, ended=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +178,7 @@ class Records:
     # --- as JSON ------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(replace(self, logins=tuple(login.sealed() for login in self.logins)))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Records:
@@ -196,6 +221,8 @@ def _checked(kind: str, given: Any) -> Any:
         return tuple(_checked("str", each) for each in given)
     if kind == "float" and not isinstance(given, str) and (number := seconds(given, _LAST)) is not None:
         return number
+    if kind == "bool" and isinstance(given, bool):
+        return given
     if kind == "str" and isinstance(given, str):
         given.encode()  # refuses halves of characters, which no request could carry
         return given

@@ -103,12 +103,17 @@ def definition(url: str, name: str = "guarded", **keys: Any) -> ServerDefinition
 
 
 async def logged_in(
-    folder: Path, server: ServerDefinition, person: Browser | None = None, scopes: tuple[str, ...] = ()
+    folder: Path,
+    server: ServerDefinition,
+    person: Browser | None = None,
+    scopes: tuple[str, ...] = (),
+    *,
+    in_keyring: bool | None = None,
 ) -> Login:
     """A real login, into the store of this folder."""
     store = LoginStore(folder / "logins.json")
     async with httpx2.AsyncClient(verify=_CERTIFICATES) as http:
-        return await log_in(http, store, server, person or Browser(), scopes)
+        return await log_in(http, store, server, person or Browser(), scopes, in_keyring=in_keyring)
 
 
 async def expired(folder: Path) -> None:

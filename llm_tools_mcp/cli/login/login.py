@@ -6,7 +6,7 @@ import asyncio
 import json
 import resource
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -30,16 +30,25 @@ if TYPE_CHECKING:
     from llm_tools_mcp.login.records import Login
 
 
+class Wanted(NamedTuple):
+    """Scopes besides those that are due, and whether tokens go into the keyring; None: as before."""
+
+    scopes: tuple[str, ...] = ()
+    in_keyring: bool | None = None
+
+
 @command(
     "login",
     "llm mcp login linear",
     "llm mcp login linear --no-browser    # prints the page's url, and takes the address it ended at",
     "llm mcp login linear --scope write   # besides what the server asks for",
+    "llm mcp login linear --keyring       # keeps its tokens in the desktop's keyring, not in a file",
     "llm mcp login --status",
 )
 @click.argument("server", required=False, shell_complete=server_names)
 @click.option("--no-browser", is_flag=True, help="Print the page's url instead of opening it.")
 @click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help="Ask for this one, too.")
+@click.option("--keyring/--no-keyring", "in_keyring", default=None, help="Keep its tokens in the keyring.")
 @click.option("--status", is_flag=True, help="Show who is logged in where, until when; no tokens.")
 @config_option
 @as_json
@@ -50,13 +59,14 @@ def login_command(
     server: str | None,
     no_browser: bool,
     scopes: tuple[str, ...],
+    in_keyring: bool | None,
     status: bool,
     config_path: str | None,
     as_json: bool,
 ) -> None:
     """Log in to a remote server, by its name in mcp.json or its URL, in the browser.
 
-    The tokens stay on this machine, in a file that is yours alone. The daemon renews them.
+    The tokens stay on this machine, in a file that is yours alone, or in the keyring. The daemon renews them.
     """
     if status:
         print_logins(server, as_json=as_json)
@@ -64,7 +74,7 @@ def login_command(
     if server is None:
         raise click.UsageError("which server? llm mcp login NAME, or: llm mcp login --status")
     person = TerminalPerson(use_browser=not no_browser, as_json=as_json)
-    if not log_in_to(server, config_path, person, scopes, as_json=as_json):
+    if not log_in_to(server, config_path, person, Wanted(scopes, in_keyring), as_json=as_json):
         context.exit(1)
 
 
@@ -72,7 +82,7 @@ def log_in_to(
     name: str,
     config_path: str | None,
     person: TerminalPerson,
-    scopes: tuple[str, ...] = (),
+    wanted: Wanted | None = None,
     *,
     as_json: bool = False,
 ) -> bool:
@@ -84,7 +94,7 @@ def log_in_to(
     why = _why_not_needed(definition)
     if why is not None:
         click.echo(why, err=True)
-    elif (login := _logged_in(source, definition, store, person, scopes)) is not None:
+    elif (login := _logged_in(source, definition, store, person, wanted or Wanted())) is not None:
         _tell(login, as_json=as_json)
     listing = _listed(source, definition.name)
     if as_json:
@@ -140,7 +150,7 @@ def _logged_in(
     definition: ServerDefinition,
     store: LoginStore,
     person: TerminalPerson,
-    scopes: tuple[str, ...],
+    wanted: Wanted,
 ) -> Login | None:
     """None for a server that answers without a login."""
     records = store.read()
@@ -150,14 +160,14 @@ def _logged_in(
         listing = _listed(source, definition.name)  # the server's own words are in the store afterwards
         is_asked = store.read().challenge(definition.name, definition.url) is not None
         refusal = "" if is_asked else next((failed.reason for failed in listing.failed), "no refusal")
-    return asyncio.run(_flow(definition, store, person, scopes, refusal))
+    return asyncio.run(_flow(definition, store, person, wanted, refusal))
 
 
 async def _flow(
     definition: ServerDefinition,
     store: LoginStore,
     person: TerminalPerson,
-    scopes: tuple[str, ...],
+    wanted: Wanted,
     refusal: str,
 ) -> Login | None:
     """`refusal` is what the server said instead of asking for a login; empty where it did ask."""
@@ -171,7 +181,7 @@ async def _flow(
                 click.echo(f"{definition.name!r} answers without a login", err=True)
                 return None
             raise McpError(f"{definition.name!r} did not ask for a login: {plain(refusal)}")
-        return await log_in(http, store, definition, person, scopes)
+        return await log_in(http, store, definition, person, wanted.scopes, in_keyring=wanted.in_keyring)
 
 
 def _listed(source: ConfigSource, name: str) -> Listing:

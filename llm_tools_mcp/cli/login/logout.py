@@ -40,7 +40,7 @@ def logout_command(*, server: str, config_path: str | None) -> None:
     for login in logins:
         store.refresh_lock(login.id).unlink(missing_ok=True)
     for login in logins:
-        _revoke(login, definition)
+        _end(login, definition)
     click.echo(f"logged out of {name!r}")
 
 
@@ -64,11 +64,18 @@ def _tell_daemon() -> None:
         ask_status()
 
 
-def _revoke(login: Login, definition: ServerDefinition | None) -> None:
+def _end(login: Login, definition: ServerDefinition | None) -> None:
+    """At the authorization server, and in the keyring."""
+    from llm_tools_mcp.login import vault
+
     try:
-        asyncio.run(_revoked(login, definition))
+        asyncio.run(_revoked(vault.opened(login), definition))
     except LoginError as error:
         click.echo(f"Warning: it is forgotten here, but not revoked: {plain(str(error))}", err=True)
+    try:
+        vault.forget(login)
+    except LoginError as error:
+        click.echo(f"Warning: its tokens are still in the keyring: {plain(str(error))}", err=True)
 
 
 async def _revoked(login: Login, definition: ServerDefinition | None) -> None:

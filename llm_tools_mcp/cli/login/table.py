@@ -51,12 +51,13 @@ def as_dict(login: Login) -> dict[str, Any]:
         "scopes": list(login.scopes),
         "since": _moment(login.since),
         "expires": _moment(login.expires_at),
-        "renewed": bool(login.refresh_token),
+        "renewed": login.can_be_renewed,
+        "kept": "keyring" if login.in_keyring else "file",
     }
 
 
 def state(login: Login) -> str:
-    is_over = bool(login.expires_at) and time.time() >= login.expires_at and not login.refresh_token
+    is_over = bool(login.expires_at) and time.time() >= login.expires_at and not login.can_be_renewed
     return "logged in" if login.is_usable and not is_over else NEEDS_LOGIN
 
 
@@ -94,13 +95,13 @@ def logged_in_names() -> set[str]:
 
 def until(login: Login) -> str:
     """Until when it lasts, in words."""
-    if login.refresh_token:
+    if login.can_be_renewed:
         return "it is renewed by itself"
     return f"it ends at {_moment(login.expires_at)}" if login.expires_at else "it lasts until it is revoked"
 
 
 def _cells(login: Login) -> list[str]:
-    ends = "renewed" if login.refresh_token else _moment(login.expires_at) or "revoked"
+    ends = "renewed" if login.can_be_renewed else _moment(login.expires_at) or "revoked"
     usable = login.is_usable
     return [
         clean_line(login.server),

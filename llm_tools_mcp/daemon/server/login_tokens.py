@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import secrets
 import time
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING
 
 from llm_tools_mcp.config import ServerDefinition
-from llm_tools_mcp.errors import LoginRefused
+from llm_tools_mcp.errors import KeyringUnusable, LoginRefused
 from llm_tools_mcp.login.records import Login, Records
 
 from .logins import Logins
-from .renewal import ClientFor, LoginNeeded, Token, Tokens, alone
+from .renewal import ClientFor, LoginNeeded, Token, Tokens, alone, retrieve
 
 if TYPE_CHECKING:
     import httpx2
@@ -35,16 +36,45 @@ class LoginTokens(Tokens):
         self._definition = definition
         self._logins = logins
         self._unstored: Grant | None = None
+        self._opened: Login | None = None
+        self._opening: asyncio.Task[Login] | None = None
         self._client_for = client_for
 
     def _client(self, url: str) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
         return self._client_for(url, dict(self._definition.proxy_env))
 
-    def _login(self) -> Login:
+    async def bearer(self) -> str:
+        await self._open()
+        return await super().bearer()
+
+    async def renewed(self, refused: str) -> str:
+        await self._open()
+        return await super().renewed(refused)
+
+    def _stored_login(self) -> Login:
         login = self._logins.by_id(self._definition.login)
         if login is None:
             raise LoginNeeded
         return login
+
+    def _login(self) -> Login:
+        login = self._stored_login()
+        if self._opened is None or not self._is_open(login):
+            return login
+        return login.with_tokens(self._opened.tokens)
+
+    def _is_open(self, login: Login) -> bool:
+        return self._opened is not None and self._opened.revision == login.revision
+
+    async def _open(self) -> None:
+        """The keyring is asked where its tokens are other ones, once for all who wait."""
+        login = self._stored_login()
+        if not login.in_keyring or self._is_open(login):
+            return
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(_opened(login))
+            self._opening.add_done_callback(retrieve)
+        self._opened = await asyncio.shield(self._opening)
 
     def _current(self) -> Token:
         return self._token_of(self._login())
@@ -59,6 +89,7 @@ class LoginTokens(Tokens):
         login = self._login()
         async with alone(self._logins.store.refresh_lock(login.id)) as was_cut_off:
             await asyncio.to_thread(self._logins.store.recover)
+            await self._open()
             if (now := self._current()).text != stale.text:
                 return now  # another daemon did it: one that drains, say, while this one starts
             login = self._login()
@@ -100,10 +131,14 @@ class LoginTokens(Tokens):
             refresh_token=grant.refresh_token or login.refresh_token,
             scopes=grant.scopes if grant.scopes is not None else login.scopes,
         )
+        if login.in_keyring:
+            renewed = dataclasses.replace(renewed, revision=secrets.token_hex(4))
+            await _put(renewed)
         records = await self._logins.change(lambda records: _if_usable(records, renewed))
         if (kept := records.by_id(login.id)) is None or not kept.is_usable:
             raise LoginNeeded  # logged out meanwhile
         _log.info("renewed the login of %s", login.server)
+        self._opened = renewed if login.in_keyring else None
         return self._token_of(renewed)
 
     async def end(self, why: LoginRefused) -> None:
@@ -117,6 +152,30 @@ class LoginTokens(Tokens):
             return _if_usable(records, login.over(f"{why}"))
 
         await self._logins.change(over)
+        if login.in_keyring:
+            with suppress(KeyringUnusable):
+                await _forget(login)
+
+
+# Only whoever needs it pays for loading it.
+
+
+async def _opened(login: Login) -> Login:
+    from llm_tools_mcp.login import vault
+
+    return await vault.patiently(vault.opened, login)
+
+
+async def _put(login: Login) -> None:
+    from llm_tools_mcp.login import vault
+
+    await vault.patiently(vault.put, login)
+
+
+async def _forget(login: Login) -> None:
+    from llm_tools_mcp.login import vault
+
+    await vault.patiently(vault.forget, login)
 
 
 def lasting(login: Login, lifetime: float) -> Login:

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp.errors import LoginError, LoginUnreachable
 
@@ -109,7 +109,7 @@ class Tokens(ABC):
         """The one under way, or a new one."""
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._tried(stale), name="renewal of a login")
-            self._renewing.add_done_callback(_retrieve)
+            self._renewing.add_done_callback(retrieve)
         return self._renewing
 
     async def _tried(self, stale: Token) -> Token:
@@ -129,7 +129,7 @@ class Tokens(ABC):
         return token
 
 
-def _retrieve(task: asyncio.Task[Token]) -> None:
+def retrieve(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()  # every waiter may have gone
 

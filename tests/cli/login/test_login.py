@@ -134,9 +134,13 @@ def test_killed_while_a_token_rotates(apart: Home, server: Guarded) -> None:
 
 
 def test_without_a_browser(home: Home, server: Guarded) -> None:
-    """A script is given the page's url as JSON, and hands back the address that the browser ended at."""
+    """A script is given the page's url as JSON, and hands back the address that the browser ended at.
+
+    The tokens are in the keyring, as it wants, until it logs out; the daemon finds them there.
+    """
+    home.env["PYTHON_KEYRING_BACKEND"] = "keyrings.alt.file.PlaintextKeyring"
     with subprocess.Popen(
-        [str(BIN / "llm-mcp"), "login", server.url, "--json"],
+        [str(BIN / "llm-mcp"), "login", server.url, "--keyring", "--json"],
         env=home.env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -150,7 +154,14 @@ def test_without_a_browser(home: Home, server: Guarded) -> None:
     done, offered = map(json.loads, stdout.splitlines())
     assert (login.returncode, done["state"], offered["tools"][0]) == (0, "logged in", "echo"), stderr
     assert "127.0.0.1" in stderr
-    assert json.loads(logins_of(home).read_text())["logins"][0]["issuer"] == server.origin
+    (login,) = json.loads(logins_of(home).read_text())["logins"]
+    assert (login["issuer"], login["in_keyring"], done["kept"]) == (server.origin, True, "keyring")
+    assert not [secret for secret in server.secrets if secret in logins_of(home).read_text()]
+    (keyring,) = home.folder.rglob("keyring_pass.cfg")
+    assert login["id"] in keyring.read_text()
+    assert home.run_cli("logout", "127.0.0.1").stderr == ""
+    assert login["id"] not in keyring.read_text()
+    assert len(server.asked("/revoke")) == 2
 
 
 def test_add_offers_the_login(home: Home, server: Guarded) -> None:

@@ -10,17 +10,21 @@ import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llm_tools_mcp import __version__, paths
 from llm_tools_mcp.cli.running_daemon import ask, describe, is_running
-from llm_tools_mcp.errors import LoginsUnusable, McpError
+from llm_tools_mcp.errors import KeyringUnusable, LoginsUnusable, McpError
 from llm_tools_mcp.service import idle_units, installed_service
 from llm_tools_mcp.system import access
 
 from .finding import BAD, NOTE, OK, Finding
+
+if TYPE_CHECKING:
+    from llm_tools_mcp.login.records import Login
 
 # Toolboxes of the same name: llm renames the second one.
 _RIVALS = ("llm-mcp-client", "llm-tools-mcp-client", "llm-mcp")
@@ -50,12 +54,26 @@ def _logins() -> Iterator[Finding]:
     from llm_tools_mcp.cli.login.table import stored_logins
 
     try:
-        count = sum(login.is_usable for login in stored_logins())
+        usable = [login for login in stored_logins() if login.is_usable]
     except LoginsUnusable as error:
         yield Finding(BAD, f"the store of logins {error.path} {error.detail}", error.repair)
         return
-    if count:
+    yield from _keyring(usable)
+    if count := len(usable):
         yield Finding(OK, f"logged in to {count} server{'' if count == 1 else 's'}: llm mcp login --status")
+
+
+def _keyring(logins: Iterable[Login]) -> Iterator[Finding]:
+    """Where a login has its tokens there."""
+    for login in logins:
+        if login.in_keyring:
+            from llm_tools_mcp.login import vault
+
+            try:
+                vault.opened(login)
+            except KeyringUnusable as error:
+                yield Finding(BAD, f"the keyring {error.detail}", error.repair)
+                return
 
 
 def _versions() -> Iterator[Finding]:

@@ -1,0 +1,100 @@
+"""Tokens in the desktop's keyring, where the user chose it: the file of logins has all but them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, TypeVar
+
+from llm_tools_mcp.errors import KeyringUnusable
+
+from .records import Login
+
+_SERVICE = "llm-tools-mcp"
+_PROBE = "probe"
+# Seconds for which a prompt waits: a keyring that is locked may ask its owner meanwhile.
+_PATIENCE = 10.0
+Result = TypeVar("Result")
+
+
+def check() -> None:
+    """Whether something can be kept there. Raises KeyringUnusable."""
+    _asked(lambda keyring: keyring.set_password(_SERVICE, _PROBE, _PROBE))
+    found = _asked(lambda keyring: keyring.get_password(_SERVICE, _PROBE))
+    _asked(lambda keyring: keyring.delete_password(_SERVICE, _PROBE))
+    if found != _PROBE:
+        raise KeyringUnusable("forgets what is put there", _OTHERWISE)
+
+
+def put(login: Login) -> None:
+    """In place of what was there of it. Raises KeyringUnusable."""
+    text = json.dumps(login.tokens)
+    _asked(lambda keyring: keyring.set_password(_SERVICE, login.id, text))
+
+
+def opened(login: Login) -> Login:
+    """With its tokens, wherever they are. Raises KeyringUnusable."""
+    if not login.in_keyring or login.ended:
+        return login
+    text = _asked(lambda keyring: keyring.get_password(_SERVICE, login.id))
+    try:
+        return login.with_tokens(json.loads(text or ""))
+    except (ValueError, TypeError, AttributeError):
+        raise KeyringUnusable(f"has no tokens of {login.server!r} any more", "log in again") from None
+
+
+def forget(login: Login) -> None:
+    """Harmless where nothing is there. Raises KeyringUnusable."""
+    if login.in_keyring and _asked(lambda keyring: keyring.get_password(_SERVICE, login.id)) is not None:
+        _asked(lambda keyring: keyring.delete_password(_SERVICE, login.id))
+
+
+async def patiently(act: Callable[[Login], Result], login: Login) -> Result:
+    """In a thread that holds up nobody: not even the end of the process. Raises KeyringUnusable."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[Result] = loop.create_future()
+
+    def settle(settled: Callable[[Any], None], value: object) -> None:
+        if not outcome.done():
+            settled(value)
+
+    def run() -> None:
+        try:
+            settled, value = outcome.set_result, act(login)
+        except Exception as error:  # noqa: BLE001 - told to whoever waits
+            settled, value = outcome.set_exception, error  # type: ignore[assignment]
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, settled, value)
+
+    threading.Thread(target=run, name="keyring", daemon=True).start()
+    try:
+        return await asyncio.wait_for(outcome, _PATIENCE)
+    except asyncio.TimeoutError:
+        raise KeyringUnusable(f"did not answer within {_PATIENCE:g} s", _UNLOCK) from None
+
+
+_OTHERWISE = "llm mcp login NAME --no-keyring, which keeps its tokens in a file of yours"
+_UNLOCK = f"unlock it, as when you log in to the desktop; or: {_OTHERWISE}"
+# By the names of keyring's errors: those of its backends are not known here.
+_REASONS = {
+    "NoKeyringError": ("is missing: this machine has none that the library keyring knows", _OTHERWISE),
+    "KeyringLocked": ("is locked", _UNLOCK),
+    "InitError": ("cannot be opened", _UNLOCK),
+}
+
+
+def _asked(ask: Callable[[Any], Result]) -> Result:
+    """Nothing that a backend says is repeated: it may hold what it was given."""
+    try:
+        keyring = import_module("keyring")  # an extra
+    except ImportError:
+        raise KeyringUnusable("needs the library keyring", "llm install keyring") from None
+    try:
+        return ask(keyring)
+    except Exception as error:  # noqa: BLE001 - each backend has its own
+        name = type(error).__name__
+    raise KeyringUnusable(*_REASONS.get(name, (f"cannot be used ({name})", _OTHERWISE)))

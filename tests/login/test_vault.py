@@ -1,0 +1,138 @@
+"""Tokens in the keyring: of a real one in a file, which may be locked, missing, or give nothing back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import keyring
+import pytest
+from keyring.backends.fail import Keyring as NoKeyring
+from keyring.errors import KeyringLocked
+from keyrings.alt.file import PlaintextKeyring
+
+from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.errors import KeyringUnusable, LoginError
+from llm_tools_mcp.login import vault
+from llm_tools_mcp.login.store import LoginStore
+from tests.daemon.live import Live, failure_of, living
+from tests.login.browsing import definition, expired, logged_in
+from tests.servers.guarded import Guarded, guarded
+
+
+class Lockable(PlaintextKeyring):
+    """Says what that of a desktop says while it is locked."""
+
+    locked = False
+
+    def get_password(self, service: str, user: str) -> str | None:
+        self._check_lock()
+        return super().get_password(service, user)
+
+    def set_password(self, service: str, user: str, password: str) -> None:
+        self._check_lock()
+        super().set_password(service, user, password)
+
+    def _check_lock(self) -> None:
+        if self.locked:
+            raise KeyringLocked("Failed to unlock the collection!")
+
+
+@pytest.fixture
+def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lockable]:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    before, made = keyring.get_keyring(), Lockable()
+    keyring.set_keyring(made)
+    yield made
+    keyring.set_keyring(before)
+
+
+def seen(folder: Path, server: Guarded) -> list[str]:
+    """Secrets that are in the file of logins."""
+    text = (folder / "logins.json").read_text()
+    return [secret for secret in server.secrets if secret in text]
+
+
+def test_tokens_are_in_the_keyring_alone(tmp_path: Path, ring: Lockable) -> None:
+    """The daemon uses and renews them there, so does the next one; a later login stays where one was."""
+
+    async def body() -> None:
+        with guarded() as server:
+            entry = definition(server.url)
+            login = await logged_in(tmp_path, entry, in_keyring=True)
+            assert seen(tmp_path, server) == []
+            for _ in range(2):
+                async with living(tmp_path) as live:
+                    known = known_to(live, entry.with_login(login.id))
+                    assert await live.call(known, "whoami") == "client-1"
+                    await expired(tmp_path)
+                    texts = await asyncio.gather(*(live.call(known, "echo", text=str(n)) for n in range(20)))
+                    assert texts == [str(n) for n in range(20)]
+                    await live.renewals.aclose()
+            assert len(server.asked("/token")) == 3
+            assert seen(tmp_path, server) == []
+            again = await logged_in(tmp_path, entry)
+            assert (again.in_keyring, again.sealed().refresh_token, again.can_be_renewed) == (True, "", True)
+            with pytest.raises(KeyringUnusable, match="has no tokens of 'guarded' any more"):
+                vault.opened(login)
+            last = await logged_in(tmp_path, entry, in_keyring=False)
+            assert (last.in_keyring, len(seen(tmp_path, server))) == (False, 2)
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def known_to(live: Live, entry: ServerDefinition) -> ServerDefinition:
+    live.logins.notice_change()
+    return live.logins.applied_to(entry)
+
+
+def test_locked_keyring_loses_nothing(tmp_path: Path, ring: Lockable) -> None:
+    """What to do is said; once it is unlocked, all goes on, also with what could not be stored meanwhile."""
+
+    async def body() -> None:
+        with guarded() as server:
+            entry = definition(server.url)
+            await logged_in(tmp_path, entry, in_keyring=True)
+            async with living(tmp_path) as live:
+                known = known_to(live, entry)
+                ring.locked = True
+                failure = await failure_of(live.call(known, "whoami"))
+                assert failure.kind == Kind.START_FAILED
+                assert "the keyring is locked; to go on: unlock it" in failure.text
+                ring.locked, live.forward = False, 60.0
+                assert await live.call(known, "whoami") == "client-1"
+                await expired(tmp_path)
+                ring.locked = True
+                assert "is locked" in (await failure_of(live.call(known, "whoami"))).text
+                ring.locked = False
+                live.renewals._tokens[live.logins.store.read().logins[0].id]._next_try = 0.0
+                assert await live.call(known, "whoami") == "client-1"
+                assert len(server.asked("/token")) == 2
+                await live.renewals.aclose()
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_missing_keyring_is_said_first(
+    tmp_path: Path, ring: Lockable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is sent to a page for tokens that could not be kept; the login in the file stays."""
+
+    async def body() -> None:
+        with guarded() as server:
+            entry = definition(server.url)
+            login = await logged_in(tmp_path, entry)
+            asked = len(server.requests)
+            keyring.set_keyring(NoKeyring())
+            with pytest.raises(LoginError, match=r"the keyring is missing.*to go on: .*--no-keyring"):
+                await logged_in(tmp_path, entry, in_keyring=True)
+            monkeypatch.setitem(sys.modules, "keyring", None)
+            with pytest.raises(LoginError, match="needs the library keyring; to go on: llm install keyring"):
+                await logged_in(tmp_path, entry, in_keyring=True)
+            assert len(server.requests) == asked
+            assert LoginStore(tmp_path / "logins.json").read().logins == (login,)
+
+    asyncio.run(asyncio.wait_for(body(), 60))
