@@ -12,8 +12,11 @@ from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.text import strict_json
 
 
-def make_caller(source: ConfigSource) -> v1.Caller:
-    """Who asks, and with which config: what the daemon needs to run servers as the caller would."""
+def make_caller(source: ConfigSource, *, by_hand: bool = False) -> v1.Caller:
+    """Who asks, and with which config: what the daemon needs to run servers as the caller would.
+
+    `by_hand`: a person has asked for the servers themselves, and does not want one to be left alone.
+    """
     cwd, project = paths.current_folder(), source.project
     texts = [source.text, *([project.text] if project else [])]
     own = config.confided(source.text, os.environ)
@@ -39,6 +42,7 @@ def make_caller(source: ConfigSource) -> v1.Caller:
         project_confided=theirs.values,
         project_missing=theirs.missing,
         can_answer=True,
+        by_hand=by_hand,
     )
 
 

@@ -28,9 +28,13 @@ OnAnswer = Callable[[v1.ServerTools], None]
 
 
 class Daemon:
-    """The way to the daemon for as long as this process lives; each use makes sure that one answers."""
+    """The way to the daemon for as long as this process lives; each use makes sure that one answers.
 
-    def __init__(self, starting: EarlyStart | None = None) -> None:
+    `by_hand` as in `make_caller`.
+    """
+
+    def __init__(self, starting: EarlyStart | None = None, *, by_hand: bool = False) -> None:
+        self.by_hand = by_hand
         self._starting = starting
         self._client: DaemonClient | None = None
 
@@ -72,7 +76,7 @@ class Daemon:
         `on_answer` is told of each server as it becomes known, of one that has to be waited for twice.
         """
         protocol = protocol_of(mode)
-        caller = make_caller(source)
+        caller = make_caller(source, by_hand=self.by_hand)
         answers = self._answers(
             lambda: self.client().tools(caller, servers, protocol, refresh=refresh, will_search=will_search),
             on_answer or _ignore,

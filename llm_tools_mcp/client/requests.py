@@ -76,7 +76,7 @@ class Requests:
         self, daemon: Daemon, source: ConfigSource, display: Display, answerer: Answerer | None = None
     ) -> None:
         self._daemon = daemon
-        self._caller = make_caller(source)
+        self._caller = make_caller(source, by_hand=daemon.by_hand)
         self._display = display
         self._answerer = answerer
 

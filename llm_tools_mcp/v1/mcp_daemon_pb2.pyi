@@ -142,6 +142,7 @@ class Caller(google.protobuf.message.Message):
     CAN_ANSWER_FIELD_NUMBER: builtins.int
     PROJECT_CONFIDED_FIELD_NUMBER: builtins.int
     PROJECT_MISSING_FIELD_NUMBER: builtins.int
+    BY_HAND_FIELD_NUMBER: builtins.int
     config_path: builtins.str
     """Where the config was read from, for messages; empty for a config that is no file."""
     config: builtins.str
@@ -159,6 +160,10 @@ class Caller(google.protobuf.message.Message):
     project_folder: builtins.bytes
     can_answer: builtins.bool
     """It knows questions, and calls Answer. Others are asked nothing: what servers ask is cancelled."""
+    by_hand: builtins.bool
+    """A person has asked for these servers themselves, and waits: one that has failed is tried at once. A prompt
+    uses what there is: such a server is left alone for a while.
+    """
     @property
     def environment(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """HOME, PATH and their kin, proxy variables, and those that the config mentions as ${VAR}."""
@@ -194,9 +199,10 @@ class Caller(google.protobuf.message.Message):
         can_answer: builtins.bool = ...,
         project_confided: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         project_missing: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        by_hand: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_umask", b"_umask", "umask", b"umask"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "can_answer", b"can_answer", "confided", b"confided", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "missing", b"missing", "project_confided", b"project_confided", "project_config", b"project_config", "project_folder", b"project_folder", "project_missing", b"project_missing", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_umask", b"_umask", "by_hand", b"by_hand", "can_answer", b"can_answer", "confided", b"confided", "config", b"config", "config_path", b"config_path", "cwd", b"cwd", "environment", b"environment", "missing", b"missing", "project_confided", b"project_confided", "project_config", b"project_config", "project_folder", b"project_folder", "project_missing", b"project_missing", "project_path", b"project_path", "raw_cwd", b"raw_cwd", "umask", b"umask"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_umask", b"_umask"]) -> typing.Literal["umask"] | None: ...
 
 global___Caller = Caller

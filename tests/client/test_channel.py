@@ -207,7 +207,7 @@ def test_broken_off_call_lets_its_connection_go(serve: Callable[..., DaemonClien
         next(answers)
         answers.close()  # type: ignore[attr-defined]
     else:
-        client._patience._seconds = 0.1
+        client._watchdog._seconds = 0.1
         with pytest.raises(DaemonUnresponsive):
             next(answers)
     client.close()

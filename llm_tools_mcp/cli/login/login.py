@@ -188,7 +188,7 @@ def _listed(source: ConfigSource, name: str) -> Listing:
     from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
-    return list_tools_of(source, name, Daemon(), Display(), refresh=True)
+    return list_tools_of(source, name, Daemon(by_hand=True), Display(), refresh=True)
 
 
 def _tell(login: Login, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ def requests_of(source: ConfigSource) -> Requests:
     from llm_tools_mcp.terminal.questions import Person
 
     display = Display()
-    return Requests(Daemon(), source, display, Person(display))
+    return Requests(Daemon(by_hand=True), source, display, Person(display))
 
 
 def source_with(config_path: str | None, server: str | None) -> tuple[ConfigSource, list[str]]:

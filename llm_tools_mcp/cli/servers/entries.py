@@ -283,7 +283,7 @@ def _try(name: str, config_path: str | None) -> bool:
     from llm_tools_mcp.client.daemon import Daemon
     from llm_tools_mcp.terminal.progress import Display
 
-    listing = list_tools(config_path, name, Daemon(), Display(), refresh=True)
+    listing = list_tools(config_path, name, Daemon(by_hand=True), Display(), refresh=True)
     needs_login = any(failed.login and not failed.trouble for failed in listing.failed)
     if needs_login and has_terminal() and click.confirm(f"{name!r} needs a login. Log in now?", default=True):
         from llm_tools_mcp.cli.login.login import log_in_to

@@ -108,7 +108,7 @@ def _called(
 
     from .tools import find_tool, list_tools_of
 
-    daemon, display = Daemon(), Display()
+    daemon, display = Daemon(by_hand=True), Display()
     listing = list_tools_of(target.source, target.server, daemon, display)
     offer = find_tool(listing, target.server, target.tool)
     values = _json_object(json_args) if json_args is not None else {}

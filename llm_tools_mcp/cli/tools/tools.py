@@ -75,7 +75,7 @@ def tools_command(  # noqa: PLR0913 - its options
     target = target_of(words, config_path, server_command)
     if target.words:
         raise click.UsageError(f"nothing is expected after {target.tool!r}")
-    daemon = Daemon()
+    daemon = Daemon(by_hand=True)
     listing = list_tools_of(target.source, target.server or None, daemon, Display(), refresh=refresh)
     offers: Sequence[Offer] = listing.offers
     if query is not None:

@@ -33,6 +33,7 @@ class AllTools:
         self._servers = list(parsed.servers.items())
         self._wanted = set(request.servers)
         self._refresh = request.refresh
+        self._by_hand = request.caller.by_hand
         self._asked: dict[asyncio.Task[ToolList], int] = {}
         self._answered: deque[asyncio.Task[ToolList]] = deque()
         self._news = asyncio.Event()
@@ -103,7 +104,7 @@ class AllTools:
         if known is not None and not self._refresh:
             self._pool.refresh_if_stale(definition, known)
             return self._message(position, v1.ServerTools.CACHED, known)
-        task = asyncio.ensure_future(self._pool.list_tools(definition))
+        task = asyncio.ensure_future(self._pool.list_tools(definition, at_once=self._by_hand))
         task.add_done_callback(self._note_answer)
         self._asked[task] = position
         return self._message(position, v1.ServerTools.STARTING, None)

@@ -119,7 +119,8 @@ class Servicer:
             arguments = _json_object(request.arguments, "the arguments")
             if not definition.offers(request.tool):
                 raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
-            result = await self._pool.call(definition, request.tool, arguments, forward, ask)
+            at_once = request.caller.by_hand
+            result = await self._pool.call(definition, request.tool, arguments, forward, ask, at_once=at_once)
             write_result(result, last.result)
             await keep_long(last.result, request.keep)
 
@@ -131,15 +132,16 @@ class Servicer:
         async def ask_server(forward: OnEvent, ask: Ask) -> None:
             definition = await self._definition(request)
             params = _json_object(request.params, "the parameters")
+            known, at_once = request.only_known, request.caller.by_hand
             if request.method in LISTS:
                 result = await self._pool.listed(
-                    definition, request.method, refresh=request.refresh, only_known=request.only_known
+                    definition, request.method, refresh=request.refresh, only_known=known, at_once=at_once
                 )
             elif request.method in _NOT_FORWARDED:
                 raise ServerFailure(Kind.REJECTED, f"{request.method} is not for clients of the daemon")
             else:
                 result = await self._pool.request(
-                    definition, request.method, params, forward, ask, only_connected=request.only_known
+                    definition, request.method, params, forward, ask, only_connected=known, at_once=at_once
                 )
             last.result = strict_json.dumps(result)
 

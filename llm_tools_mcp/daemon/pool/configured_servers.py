@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from llm_tools_mcp.config import ServerDefinition, is_disabled, named_entries
 
@@ -24,6 +25,13 @@ class _Config:
     max_servers: int | None = None
 
 
+class Changes(NamedTuple):
+    """Identities: of entries that are written otherwise now, and those that nothing stands for any more."""
+
+    edited: AbstractSet[str] = frozenset()
+    unwanted: AbstractSet[str] = frozenset()
+
+
 class ConfiguredServers:
     """By config path. Only what is written there counts: callers with other variables replace nothing."""
 
@@ -39,12 +47,12 @@ class ConfiguredServers:
         self,
         path: str,
         text: str,
-        definitions: Iterable[ServerDefinition],
+        definitions: Sequence[ServerDefinition],
         max_servers: int | None = None,
-    ) -> set[str]:
-        """Returns the identities that a change of this config has left unwanted."""
+    ) -> Changes:
+        """Returns what a change of this config has changed."""
         if path.startswith(_PASSING):
-            return set()
+            return Changes()
         former = self._configs.get(path)
         if former is None or former.text != text:
             self._configs[path] = _after_change(former, text)
@@ -54,20 +62,26 @@ class ConfiguredServers:
             self._configs[path].identities.setdefault(definition.name, set()).add(definition.identity)
         while len(self._configs) > _MAX_CONFIGS:
             self._configs.popitem(last=False)
-        return self._dropped(former, self._configs[path])
+        now = self._configs[path]
+        return Changes() if former is None or former is now else self._changes(former, now, definitions)
 
     def holds(self, identity: str) -> bool:
         """Whether a config that still exists means this one."""
         return any(
-            identity in _claimed(config) and os.path.exists(path)  # noqa: PTH110
+            identity in _identities(config) and os.path.exists(path)  # noqa: PTH110
             for path, config in self._configs.items()
         )
 
-    def _dropped(self, former: _Config | None, now: _Config) -> set[str]:
-        if former is None or former is now:
-            return set()
-        dropped = _claimed(former) - _claimed(now)
-        return dropped.difference(*map(_claimed, self._configs.values())) if dropped else dropped
+    def _changes(self, former: _Config, now: _Config, definitions: Sequence[ServerDefinition]) -> Changes:
+        edited = {
+            definition.identity
+            for definition in definitions
+            if former.entries.get(definition.name) != now.entries.get(definition.name)
+        }
+        dropped = _identities(former) - _identities(now)
+        return Changes(
+            edited, dropped.difference(*map(_identities, self._configs.values())) if dropped else dropped
+        )
 
 
 def _after_change(former: _Config | None, text: str) -> _Config:
@@ -87,5 +101,5 @@ def _entries(text: str) -> Mapping[str, Any]:
     return {name: entry for name, entry in named_entries(text).items() if not is_disabled(entry)}
 
 
-def _claimed(config: _Config) -> set[str]:
+def _identities(config: _Config) -> set[str]:
     return set().union(*config.identities.values())

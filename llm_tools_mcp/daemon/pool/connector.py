@@ -65,6 +65,9 @@ class Connector:
             connection = self.connection
             if connection is not None:
                 return connection
+            if not self.is_starting and (rest := self._backoff.rest):
+                await asyncio.sleep(rest)  # of all who wait here the first one starts it
+                continue
             owner = self._current if self._current is not None and self._current.is_starting else self.start()
             await self._turn_of(owner)
             done, _ = await asyncio.wait([owner.ready], timeout=self._backoff.patience(seconds, owner.age))

@@ -51,13 +51,16 @@ class Pool:
         arguments: Mapping[str, Any],
         on_event: OnEvent,
         ask: Ask = nobody,
+        *,
+        at_once: bool = False,
     ) -> JsonObject:
         """Run one tool call; its result as the server gave it. Raises ServerFailure.
 
-        What the server asks meanwhile is put to `ask`, and the call's clock stands still.
+        What the server asks meanwhile is put to `ask`, and the call's clock stands still. `at_once`, here and
+        below: a person waits for this very answer, so that a server that has failed is not left alone.
         """
         params = {"name": tool, "arguments": dict(arguments)}
-        result = await self.request(definition, "tools/call", params, on_event, ask)
+        result = await self.request(definition, "tools/call", params, on_event, ask, at_once=at_once)
         self._outputs.check(definition.name, tool, self.known_tools(definition), result)
         return result
 
@@ -70,11 +73,12 @@ class Pool:
         ask: Ask = nobody,
         *,
         only_connected: bool = False,
+        at_once: bool = False,
     ) -> JsonObject:
         """The same for any other request. Raises ServerFailure."""
         if only_connected:
             self._check_connected(definition)
-        session = self.sessions.take(definition)
+        session = self.sessions.take(definition, at_once=at_once)
         began, outcome = self._clock(), "cancelled"
         try:
             result = await session.request(definition, method, params, on_event, ask)
@@ -89,7 +93,13 @@ class Pool:
         return result
 
     async def listed(
-        self, definition: ServerDefinition, method: str, *, refresh: bool = False, only_known: bool = False
+        self,
+        definition: ServerDefinition,
+        method: str,
+        *,
+        refresh: bool = False,
+        only_known: bool = False,
+        at_once: bool = False,
     ) -> JsonObject:
         """A list besides that of the tools, all pages. Raises ServerFailure.
 
@@ -103,7 +113,7 @@ class Pool:
             return known
         if only_known:
             self._check_connected(definition)
-        session = self.sessions.take(definition)
+        session = self.sessions.take(definition, at_once=at_once)
         try:
             result = await session.whole_list(definition, method)
         except ServerFailure as failure:
@@ -122,9 +132,9 @@ class Pool:
         """The last known list, without starting anything."""
         return self._cache.get(definition.cache_key)
 
-    async def list_tools(self, definition: ServerDefinition) -> ToolList:
+    async def list_tools(self, definition: ServerDefinition, *, at_once: bool = False) -> ToolList:
         """Ask the server for its tools, now. Raises ServerFailure."""
-        session = self.sessions.take(definition)
+        session = self.sessions.take(definition, at_once=at_once)
         self._refreshing.note_asked(definition)
         try:
             tools = await session.list_tools(definition)

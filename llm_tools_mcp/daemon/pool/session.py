@@ -18,7 +18,7 @@ from llm_tools_mcp.daemon.server.elicitation import Ask
 from llm_tools_mcp.daemon.server.to_wire import JsonObject
 from llm_tools_mcp.text.redaction import redactor
 
-from .backoff import backoff_of
+from .backoff import Backoff
 from .calls import Calls, OnEvent
 from .connection_owner import ConnectionOwner, protocols_to_try
 from .connector import Connector
@@ -60,7 +60,7 @@ class Session:
         self.names = {definition.name: None}  # in the order of their first use
         self.cache_keys = {definition.cache_key}
         self.statistics = Statistics()
-        self.error_state = ErrorState(backoff_of(definition, clock), redactor(definition.secrets))
+        self.error_state = ErrorState(Backoff(clock), redactor(definition.secrets))
         self.offer = Offer(schemas)
         self.is_legacy = is_legacy
         self.in_use = 0

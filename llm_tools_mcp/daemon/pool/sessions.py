@@ -73,8 +73,11 @@ class Sessions:
 
     # --- which session ------------------------------------------------------------------------------
 
-    def take(self, definition: ServerDefinition) -> Session:
-        """The least busy session of this identity; one more while `instances` allows and all are busy."""
+    def take(self, definition: ServerDefinition, *, at_once: bool = False) -> Session:
+        """The least busy session of this identity; one more while `instances` allows and all are busy.
+
+        `at_once`: also if it has failed and is left alone for a while.
+        """
         self._replace_former(definition)
         sessions = self.registry.group_in_use(definition.identity)
         best = min(sessions, key=_reluctance, default=None)
@@ -82,6 +85,8 @@ class Sessions:
             best = self._new_session(definition)
             sessions.append(best)
         best.adopt(definition)
+        if at_once:
+            best.error_state.backoff.waive()
         self._working += 1
         self._on_change()
         return best
@@ -141,12 +146,14 @@ class Sessions:
         Of several configs that set `max_servers` the largest counts.
         """
         wanted = list(definitions)
-        unwanted = self._configured.note(path, text, wanted, max_servers)
+        edited, unwanted = self._configured.note(path, text, wanted, max_servers)
         self.registry.keep(wanted)
         for definition in wanted:
             self._replace_former(definition)
             for session in self.registry.of(definition.identity):
                 session.is_retired = False
+                if definition.identity in edited:
+                    session.error_state.backoff.waive()
         for identity in unwanted:
             self._retire(self.registry.of(identity))
 

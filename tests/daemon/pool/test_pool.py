@@ -232,7 +232,7 @@ def wanted_by(
 ) -> set[str]:
     wanted = {name: written for name, written in servers.items() if not written.get("disabled")}
     made = [live.define({name: written}, env=env) for name, written in wanted.items()]
-    return configured.note(path, json.dumps({"mcpServers": servers}), made)
+    return set(configured.note(path, json.dumps({"mcpServers": servers}), made).unwanted)
 
 
 @with_live

@@ -172,7 +172,7 @@ def _connections(
 
     try:
         with Display().listing() as on_answer:
-            listing = Daemon().list_tools(source, [], refresh=True, on_answer=on_answer)
+            listing = Daemon(by_hand=True).list_tools(source, [], refresh=True, on_answer=on_answer)
     except McpError as error:
         yield Finding(BAD, str(error), "llm mcp logs" if _has_words(paths.daemon_log()) else "llm mcp status")
         return
