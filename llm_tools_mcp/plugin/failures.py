@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from shlex import quote
 from typing import TYPE_CHECKING
+
+from llm_tools_mcp.client.logs import where_to_look
 
 if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Failed
@@ -29,9 +30,9 @@ def _unavailable(failed: Failed) -> str:
     name = failed.server
     if failed.login:
         return failed.line
-    more = f"run with {_FULL_ERRORS}=1, or see: llm mcp logs {quote(name)}"
-    if failed.is_config:
-        more = "correct its entry there"
+    more = "correct its entry there"
+    if not failed.is_config:
+        more = f"run with {_FULL_ERRORS}=1, or see: {where_to_look(name, 'llm mcp doctor')}"
     lines = [
         f"Warning: Failed to connect to the {name!r} MCP server: {failed.reason}",
         f"Tools from {name!r} will be unavailable ({more})",

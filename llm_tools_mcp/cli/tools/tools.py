@@ -11,8 +11,8 @@ import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option, did_you_mean
 from llm_tools_mcp.cli.completers import server_names, tool_names
+from llm_tools_mcp.client.logs import where_to_look
 from llm_tools_mcp.errors import McpError, UnknownTool
-from llm_tools_mcp.terminal.screen import clean_line
 from llm_tools_mcp.text.plain import plain
 
 from .display import NEEDS_TASK, print_as_json, print_missing, print_offers
@@ -140,8 +140,7 @@ def find_tool(listing: Listing, server: str, tool: str) -> Offer:
             said = f"\nit says: {failed.words}" if failed.words else ""
             raise McpError(f"{failed.line}{plain(said)}")
         if failed.server == server:
-            logs = f"more: llm mcp logs {shlex.quote(clean_line(server))}"
-            more = "" if failed.is_config else f"\n{logs}"  # which holds nothing of what never started
+            more = "" if failed.is_config else f"\nmore: {where_to_look(server, 'llm mcp doctor')}"
             raise McpError(f"server {server!r} cannot be used: {plain(failed.reason)}{more}")
     names = {offer.tool: offer for offer in listing.offers if offer.server == server}
     if tool in names:

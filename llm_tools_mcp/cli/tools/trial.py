@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_tools_mcp.client.logs import where_to_look
 from llm_tools_mcp.terminal.screen import clean_line
 from llm_tools_mcp.text.plain import plain
 
@@ -30,8 +31,8 @@ def tell_offer(name: str, listing: Listing, done: str) -> bool:
             click.echo(f"{name!r} is {done}. It needs a login: {failed.login}", err=True)
             return False
         click.echo(f"{name!r} is {done}, but it cannot be used yet: {plain(failed.reason)}", err=True)
-        word = shlex.quote(name)
-        click.echo(f"its log: llm mcp logs {word}   to undo: llm mcp remove {word}", err=True)
+        undo = f"llm mcp remove {shlex.quote(name)}"
+        click.echo(f"more: {where_to_look(name, 'llm mcp doctor')}   to undo: {undo}", err=True)
         return False
     names = [clean_line(offer.tool) for offer in listing.offers if offer.server == name]
     more = f" and {len(names) - _SHOWN_TOOLS} more" if len(names) > _SHOWN_TOOLS else ""

@@ -87,7 +87,8 @@ def _widen(stdout: asyncio.BaseTransport | None) -> None:
     """Linux gives a pipe 64 KiB, so that 10 MB would wake both ends 160 times."""
     size = getattr(fcntl, "F_SETPIPE_SZ", None)
     if stdout is not None and size is not None:
-        with suppress(OSError):  # all that the user's pipes may hold is taken
+        # All that the user's pipes may hold is taken; or the server has ended, and the pipe is closed.
+        with suppress(OSError, ValueError):
             fcntl.fcntl(stdout.get_extra_info("pipe"), size, _BUFFER)
 
 
@@ -100,9 +101,11 @@ def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) 
         return f"its folder {definition.public_cwd} does not exist"
     if isinstance(error, FileNotFoundError) and not Path(definition.command).exists():
         what = f"command {definition.target!r} was not found on the PATH of the caller"
-        return f"{what}; its arguments belong into `args`" if " " in definition.command else what
+        return f"{what}; its arguments belong into `args`" if " " in definition.command.strip() else what
     if lacks_files(error):
         return TOO_MANY_FILES
+    if isinstance(error, FileNotFoundError):
+        return f"{definition.target} names an interpreter behind #! that does not exist"
     if isinstance(error, OSError):
         return f"{definition.target}: {os.strerror(error.errno) if error.errno else 'cannot be started'}"
     return f"{definition.target}: its arguments or environment cannot be passed to a process"

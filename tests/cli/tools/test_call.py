@@ -112,12 +112,20 @@ def test_error_of_the_tool_is_exit_code_1(served: Home) -> None:
 
 
 def test_server_that_cannot_start(home: Home) -> None:
-    """The reason, and where to look."""
-    home.write_config({"broken": {"command": "no-such-command"}})
-    failed = home.run_cli("call", "broken", "x", check=False)
-    assert failed.code == 1
-    assert "server 'broken' cannot be used: command 'no-such-command' was not found" in failed.stderr
-    assert "llm mcp logs broken" in failed.stderr
+    """The reason, and where to look: its log only where it has said something."""
+    wordy = {"command": "sh", "args": ["-c", "echo no license >&2; exit 3"]}
+    home.write_config(
+        {"broken": {"command": "no-such-command"}, "brief": {"command": "true"}, "wordy": wordy}
+    )
+    said = {name: home.run_cli("call", name, "x", check=False) for name in ("broken", "brief", "wordy")}
+    assert {failed.code for failed in said.values()} == {1}
+    assert "'broken' cannot be used: command 'no-such-command' was not found" in said["broken"].stderr
+    assert "'brief' cannot be used: it exited with code 0" in said["brief"].stderr
+    assert "llm mcp logs" not in said["broken"].stderr + said["brief"].stderr
+    assert (
+        "exited with code 3; its last lines were: no license\nmore: llm mcp logs wordy"
+        in said["wordy"].stderr
+    )
 
 
 def test_all_parts_of_a_result(served: Home) -> None:

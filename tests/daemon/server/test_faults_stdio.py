@@ -76,6 +76,22 @@ async def test_killed_while_listing_fails_at_once(live: Live) -> None:
 
 
 @with_live
+async def test_server_that_ends_at_once_says_how(live: Live) -> None:
+    """Its pipes may be closed before anything was done with them; an interpreter that is gone is named."""
+    orphaned = live.folder / "orphaned"
+    orphaned.write_text("#!/no/such/interpreter\n")
+    orphaned.chmod(0o755)
+    expected = {
+        "true": "exited with code 0",
+        "false": "exited with code 1",
+        str(orphaned): "names an interpreter behind #! that does not exist",
+    }
+    for command, said in expected.items():
+        failure = await failure_of(live.names(live.define({"brief": {"command": command}})))
+        assert said in failure.text
+
+
+@with_live
 async def test_crash_of_one_server_leaves_others_alone(live: Live) -> None:
     """One broken server breaks nothing else: a call in flight elsewhere finishes."""
     other = live.define({"other": entry(everything_server())})

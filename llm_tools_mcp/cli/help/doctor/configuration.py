@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.editing import check_source, shown_keys, unknown_key, wrong_name
 from llm_tools_mcp.cli.rewriting import repeated_keys
+from llm_tools_mcp.client.logs import has_words, where_to_look
 from llm_tools_mcp.config import decoded
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
-from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .finding import BAD, NOTE, OK, Finding
@@ -141,6 +141,8 @@ def _missing(name: str, definition: ServerDefinition) -> Finding | None:
         return _not_on_the_path(name, command, definition.public)
     path = Path(definition.cwd, command)
     shown = definition.public(str(path))
+    if path.is_dir():
+        return Finding(BAD, f"server {name!r}: {shown} is a folder", "name the program in it")
     if not path.is_file():
         return Finding(BAD, f"server {name!r}: there is no file {shown}", "correct its command in the config")
     if not os.access(path, os.X_OK):
@@ -155,6 +157,8 @@ def _not_on_the_path(name: str, command: str, public: Callable[[str], str]) -> F
         folder = shlex.quote(public(str(elsewhere.parent)))
         return Finding(BAD, f"{text}; it is {public(str(elsewhere))}", f"export PATH={folder}:$PATH")
     general = f"write its absolute path into the config, or install {public(command)}"
+    if " " in command.strip():
+        general = "write the program alone into 'command', and what follows it into 'args'"
     return Finding(BAD, text, _INSTALL.get(command, general))
 
 
@@ -174,7 +178,7 @@ def _connections(
         with Display().listing() as on_answer:
             listing = Daemon(by_hand=True).list_tools(source, [], refresh=True, on_answer=on_answer)
     except McpError as error:
-        yield Finding(BAD, str(error), "llm mcp logs" if _has_words(paths.daemon_log()) else "llm mcp status")
+        yield Finding(BAD, str(error), "llm mcp logs" if has_words(paths.daemon_log()) else "llm mcp status")
         return
     counts: dict[str, int] = {}
     for offer in listing.offers:
@@ -212,18 +216,7 @@ def _left_out(connected: Iterable[str]) -> Iterator[Finding]:
 
 def _where_to_look(server: str) -> str:
     """Its log, where there is something in it; else its entry."""
-    word = shlex.quote(clean_line(server))
-    service = installed_service()
-    in_journal = service is not None and bool(service.log_command(1, follow=False))
-    is_told = in_journal or _has_words(paths.log_folder() / paths.server_log_name(server))
-    return f"llm mcp logs {word}" if is_told else f"llm mcp get {word}"
-
-
-def _has_words(log: Path) -> bool:
-    try:
-        return log.stat().st_size > 0
-    except OSError:
-        return False
+    return where_to_look(server, f"llm mcp get {shlex.quote(server)}")
 
 
 def _without_tools(name: str, definition: ServerDefinition) -> Finding:
