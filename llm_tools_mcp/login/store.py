@@ -85,7 +85,7 @@ class LoginStore:
                 before = self._settled()
                 after = change(before)
                 if after != before:
-                    _replace(self._real, self._pending, _encoded(after))
+                    _replace(self._real, self._pending, self._encoded(after))
                 return after
         except LockHeld as error:
             raise LoginsUnusable(str(self.path), str(error), error.repair) from None
@@ -122,6 +122,13 @@ class LoginStore:
         _sync_folder(self._real.parent)
         return self._load()
 
+    def _encoded(self, records: Records) -> bytes:
+        """Raises LoginsUnusable for more than would be read again: one login must not cost all others."""
+        content = json.dumps({"version": _VERSION, **records.to_json()}, indent=1).encode()
+        if len(content) > _MAX_BYTES:
+            raise _unusable(self.path, f"would be larger than {_MAX_BYTES >> 20} MiB")
+        return content
+
     def _load(self) -> Records:
         try:
             with open(self.path, "rb", opener=open_unwaiting) as file:
@@ -144,10 +151,6 @@ def _decoded(path: Path, content: bytes) -> Records:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise _unusable(path, "is damaged") from None
     raise _unusable(path, f"is of another version of this program ({version!r:.20})")
-
-
-def _encoded(records: Records) -> bytes:
-    return json.dumps({"version": _VERSION, **records.to_json()}, indent=1).encode()
 
 
 def _unusable(path: Path, detail: str) -> LoginsUnusable:

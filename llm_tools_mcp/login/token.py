@@ -152,8 +152,8 @@ def _algorithm_of(key: str) -> str:
 
 
 def _grant(found: dict[str, Any]) -> Grant:
-    token, kind = found.get("access_token"), found.get("token_type", "bearer")
-    if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
+    token, kind = values.text(found, "access_token"), found.get("token_type", "bearer")
+    if not re.fullmatch(r"[!-~]+", token):
         raise LoginError(f"{_ENDPOINT} sent no access token that can be used")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise LoginError(f"{_ENDPOINT} sent a token of another kind than Bearer")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 _MOST_SECONDS = 1e10  # as a time since the epoch: the year 2286
 _LONGEST_INT = 20  # digits
+# Characters of a token, which may name groups without end; of a name in a list; and how many of these.
+_LONGEST_TEXT, _LONGEST_NAME, _MOST_NAMES = 64 * 1024, 2048, 500
 
 
 def integer(digits: str) -> float:
@@ -16,7 +20,8 @@ def integer(digits: str) -> float:
 def text(found: dict[str, Any], key: str) -> str:
     """Empty where it is none, or holds what no request could carry: controls, halves of characters."""
     value = found.get(key)
-    return value if isinstance(value, str) and value.isprintable() else ""
+    is_usable = isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isprintable()
+    return str(value) if is_usable else ""
 
 
 def texts(found: dict[str, Any], key: str) -> tuple[str, ...] | None:
@@ -24,7 +29,7 @@ def texts(found: dict[str, Any], key: str) -> tuple[str, ...] | None:
     value = found.get(key)
     if not isinstance(value, list):
         return None
-    return tuple(each for each in value if isinstance(each, str) and each.isprintable())
+    return _names(each for each in value if isinstance(each, str))
 
 
 def words(found: dict[str, Any], key: str) -> tuple[str, ...] | None:
@@ -32,7 +37,12 @@ def words(found: dict[str, Any], key: str) -> tuple[str, ...] | None:
     value = found.get(key)
     if not isinstance(value, str):
         return None
-    return tuple(dict.fromkeys(each for each in value.split() if each.isprintable()))
+    return _names(dict.fromkeys(value.split()))
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    usable = (each for each in given if len(each) <= _LONGEST_NAME and each.isprintable())
+    return tuple(islice(usable, _MOST_NAMES))
 
 
 def seconds(value: object, most: float = _MOST_SECONDS) -> float | None:

@@ -214,7 +214,12 @@ STRANGE: tuple[tuple[str, dict[str, Any], bool], ...] = (
     ("/token", {"access_token": "a", "token_type": "bearer", "expires_in": "HUGE"}, True),
     ("/token", {"access_token": "a", "token_type": "bearer", "expires_in": "HUGEHUGEHUGE" * 9}, True),
     ("/token", {"access_token": "a", "refresh_token": "LONE", "scope": "LONE"}, True),
+    *(
+        ("/token", {"access_token": "a", "expires_in": wrong, "scope": ["x"], "refresh_token": "r\n"}, True)
+        for wrong in (-5, "soon", [], 1e300)
+    ),
     ("/token", {"access_token": "LONE"}, False),
+    *(("/token", {"access_token": wrong}, False) for wrong in ("a\r\nb: c", ["a"], "a" * 70000)),
     ("/token", {"access_token": "a", "token_type": 5}, False),
     ("/register", {"client_id": "x", "client_secret_expires_at": "HUGE"}, True),
     ("/register", {"client_id": "LONE"}, False),
