@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import io
 import os
@@ -148,24 +147,10 @@ def readable_errors() -> Iterator[None]:
     except KeyboardInterrupt:  # click would say `Aborted!` of what is meant to be ended so
         click.echo(err=True)
         raise SystemExit(_INTERRUPTED) from None
-    except McpError as error:
-        from llm_tools_mcp.text.plain import plain
+    except (McpError, OSError) as error:
+        from .command import words_for
 
-        raise click.ClickException(plain(str(error))) from error  # names in a config are anything
-    except OSError as error:
-        raise click.ClickException(_in_words(error)) from error
-
-
-def _in_words(error: OSError) -> str:
-    """Of what a file system refuses. Raises what is a fault of ours."""
-    if error.errno == errno.ENOSPC:
-        return "the output cannot be written: no space is left"
-    if error.filename is None:
-        raise error
-    from llm_tools_mcp.system.access import obstacle
-    from llm_tools_mcp.text.plain import plain
-
-    return plain(str(obstacle(error)))
+        raise click.ClickException(words_for(error)) from error
 
 
 def main() -> None:

@@ -1,11 +1,18 @@
-"""What our commands have beyond click's: examples in their help, and suggestions for what is misspelt."""
+"""What our commands have beyond click's: examples in their help, suggestions, and errors as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from llm_tools_mcp.errors import McpError
+
+# The parameter behind --json.
+_AS_JSON = "as_json"
 
 
 class _WithExamples(click.Command):
@@ -27,22 +34,63 @@ class Group(_WithExamples, click.Group):
 class Command(_WithExamples):
     # What is added where an option is unknown.
     hint = ""
+    # What stands beside the `error` of what is printed with --json.
+    error_shape: Mapping[str, Any] = {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        has_json = any(parameter.name == _AS_JSON for parameter in self.params)
+        options = args[: args.index("--")] if "--" in args else args
+        with self._errors_as_json(wanted=has_json and "--json" in options):
+            try:
+                return super().parse_args(ctx, args)
+            except click.NoSuchOption as error:
+                raise click.UsageError(f"{error.format_message()}{self.hint}", ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with self._errors_as_json(wanted=bool(ctx.params.get(_AS_JSON))):
+            return super().invoke(ctx)
+
+    @contextmanager
+    def _errors_as_json(self, *, wanted: bool) -> Iterator[None]:
+        """Whoever asked for JSON gets an object on stdout; the words for people follow on stderr."""
         try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            raise click.UsageError(f"{error.format_message()}{self.hint}", ctx) from None
+            yield
+        except (McpError, OSError, click.ClickException) as error:
+            if wanted:
+                from llm_tools_mcp.terminal.screen import print_json
+
+                print_json({**self.error_shape, "error": words_for(error)})
+            raise
+
+
+def words_for(error: McpError | OSError | click.ClickException) -> str:
+    """What a person reads of it. Raises an OSError that is a fault of ours."""
+    from llm_tools_mcp.system.access import obstacle
+    from llm_tools_mcp.text.plain import plain
+
+    if isinstance(error, click.ClickException):
+        return plain(error.format_message())
+    if isinstance(error, McpError):
+        return plain(str(error))  # names in a config are anything
+    if error.errno == errno.ENOSPC:
+        return "the output cannot be written: no space is left"
+    if error.filename is None:
+        raise error
+    return plain(str(obstacle(error)))
 
 
 def command(
-    name: str, *examples: str, hint: str = "", **attributes: Any
+    name: str,
+    *examples: str,
+    hint: str = "",
+    error_shape: Mapping[str, Any] | None = None,
+    **attributes: Any,
 ) -> Callable[[Callable[..., Any]], Command]:
     """As click.command, with examples."""
 
     def decorate(function: Callable[..., Any]) -> Command:
         made = click.command(name, cls=Command, **attributes)(function)
-        made.examples, made.hint = examples, hint
+        made.examples, made.hint, made.error_shape = examples, hint, error_shape or {}
         return made
 
     return decorate
@@ -59,7 +107,7 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+as_json = click.option("--json", _AS_JSON, is_flag=True, help="Print JSON.")
 config_option = click.option(
     "--config",
     "config_path",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,6 @@ import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.completers import argument_words, json_or_file, server_names, tool_names
-from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin
 from llm_tools_mcp.text.plain import plain
 
@@ -40,6 +37,7 @@ class WrongArguments(click.ClickException):
     "llm mcp call screen shot --output shot.png",
     "llm mcp call https://mcp.example.com/mcp search query=x",
     "llm mcp call --command 'uvx mcp-server-time' get_current_time timezone=UTC",
+    error_shape={"is_error": True, "content": [], "structured_content": None},
 )
 @click.argument("server", shell_complete=server_names)
 @click.argument("tool", required=False, metavar="TOOL", shell_complete=tool_names)
@@ -83,12 +81,11 @@ def call_command(  # noqa: PLR0913 - its options
     say it all. Without a terminal, and with LLM_MCP_ANSWERS=decline, it is declined.
     """
     words = [server, *([tool] if tool is not None else []), *arguments]
-    with _errors_as_json(wanted=as_json):
-        target = target_of(words, config_path, server_command)
-        if not target.tool:
-            raise click.UsageError(_no_tool(target.server), context)
-        place = None if as_json and output == STDOUT else output
-        result, saved = _called(context, target, json_args, place)
+    target = target_of(words, config_path, server_command)
+    if not target.tool:
+        raise click.UsageError(_no_tool(target.server), context)
+    place = None if as_json and output == STDOUT else output
+    result, saved = _called(context, target, json_args, place)
     if as_json:
         print_json(as_dict(result, saved))
     else:
@@ -119,18 +116,6 @@ def _called(
         result = daemon.call(listing.call(offer, values), on_event, Person(display, answers))
     warn_of_unused(answers)
     return result, save(result, offer.tool, output)
-
-
-@contextmanager
-def _errors_as_json(*, wanted: bool) -> Iterator[None]:
-    """Whoever asked for JSON gets an object on stdout, too; the words for people follow on stderr."""
-    try:
-        yield
-    except (McpError, click.ClickException) as error:
-        if wanted:
-            text = error.format_message() if isinstance(error, click.ClickException) else str(error)
-            print_json({"is_error": True, "content": [], "structured_content": None, "error": plain(text)})
-        raise
 
 
 def _no_tool(server: str) -> str:
