@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from llm_tools_mcp.errors import McpError
 Kind = v1.Failure.Kind
 
 # Pydantic quotes what a server sent, and cuts it: half a secret would not be recognized.
-_QUOTED = re.compile(r"input_value=.*?(?=, input_type=)")
+_QUOTED, _QUOTED_END = "input_value=", ", input_type="
 
 UNREADABLE = "its answer does not follow the protocol"
 # What EMFILE and ENFILE are told as.
@@ -63,8 +62,16 @@ class ServerFailure(McpError):
     def to_wire(self) -> v1.Failure:
         """The message, with the chain of causes as its traceback."""
         trace = "".join(traceback.format_exception(type(self), self, self.__traceback__))
-        trace = _QUOTED.sub("input_value=…", trace)
-        return v1.Failure(kind=self.kind, message=self.text, traceback=self._cleaned(trace))
+        return v1.Failure(kind=self.kind, message=self.text, traceback=self._cleaned(_unquoted(trace)))
+
+
+def _unquoted(trace: str) -> str:
+    """No pattern: of a million beginnings without an end each would be looked at to the end of the text."""
+    kept, begin = [], 0
+    while (quote := trace.find(_QUOTED, begin)) >= 0 and (end := trace.find(_QUOTED_END, quote)) >= 0:
+        kept.append(f"{trace[begin:quote]}{_QUOTED}…")
+        begin = end
+    return "".join([*kept, trace[begin:]])
 
 
 class NotSent(ServerFailure):

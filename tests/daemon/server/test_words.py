@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server import handshake
 from llm_tools_mcp.daemon.server.transport.link import Link
 from llm_tools_mcp.daemon.server.transport.messages import MAX_PARTS
 from llm_tools_mcp.daemon.server.transport.prescan import has_method, has_more_parts
+from llm_tools_mcp.daemon.server.transport.refusal import refusal_of
 from tests.daemon.live import Live, failure_of, python, variant, with_live
 from tests.daemon.stack import in_loop
 from tests.waiting import wait_until_async
@@ -75,6 +76,35 @@ def test_kind_of_a_large_message_is_told_by_its_ends() -> None:
     assert has_method(b'{"params":{"a":[1]},"jsonrpc":"2.0","method":"x"}')
     assert not has_method(b'{"jsonrpc":"2.0","id":1,"result":{"a":1,"method":"GET"}}')
     assert not has_method(b'{"result":{"method":"GET"},"jsonrpc":"2.0","id":1}')
+
+
+MANY = 1_000_000
+
+
+@pytest.mark.timeout(60)  # what is looked at again from each of its places takes hours
+@pytest.mark.parametrize("beginning", [b"", b"{", b'{"id":', b'{"id":1', b'{"id":1,', b'{"id":1,"method"'])
+def test_row_of_blanks_is_looked_at_once(beginning: bytes) -> None:
+    """A message that is a megabyte of blanks is none, and nobody waits for that to be found out."""
+    assert not has_method(beginning + b" " * MANY)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("part", ["<", "<x ", "<title>", "<script>", "<h1></", "<script></script "])
+def test_page_of_tags_without_an_end_is_looked_at_once(part: str) -> None:
+    """A gateway's page that is broken costs its request the reason, and nobody else any time."""
+    page = refusal_of(502, {"content-type": "text/html"}, (part * MANY).encode()[:MANY])
+    assert page.is_page
+    assert len(page.words) <= 301
+
+
+@pytest.mark.timeout(60)
+def test_what_is_quoted_of_a_server_is_looked_at_once() -> None:
+    """Values in the words of errors are left out, however often a server writes what they begin with."""
+    failure = ServerFailure(Kind.REJECTED, "no")
+    failure.__cause__ = ValueError("input_value='s3cret', input_type=str" + ", input_value=" * MANY)
+    trace = failure.to_wire().traceback
+    assert "input_value=…, input_type=str" in trace
+    assert "s3cret" not in trace
 
 
 @with_live

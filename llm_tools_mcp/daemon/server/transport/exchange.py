@@ -22,12 +22,11 @@ from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Verdict
 from .messages import MAX_UNASKED, read
 from .prescan import has_method
-from .refusal import Refusal, refusal_of
+from .refusal import MAX_REFUSAL, Refusal, refusal_of
 
 if TYPE_CHECKING:
     from .streams import Inbox
 
-_MAX_REFUSAL = 64 * 1024  # bytes of a body that is quoted
 # What a connection begins with.
 _FIRST = ("initialize", "server/discover")
 # How often a stream that brought nothing is resumed, and after how many seconds if the server does not say.
@@ -110,29 +109,28 @@ class Exchange:
     # --- a body -------------------------------------------------------------------------------------
 
     async def _from_body(self, response: httpx2.Response) -> sdk.SessionMessage:
-        status = response.status_code
-        content = await _body_of(response)
-        refusal = refusal_of(status, response.headers, content)
-        if (meaning := refused(response)) and self._is_at_the_door(refusal):
-            self._link.refusal = refusal
-            verdict, text = meaning
-            words = self._link.cleaned(refusal.words)
-            raise Failed(verdict, f"{text}{SERVER_SAID}{words}" if words else text)
+        status, content = response.status_code, await _body_of(response)
+        if status >= 400:
+            self._link.refusal = refusal_of(status, response.headers, content)
+            self._fail_at_the_door(response, self._link.refusal)
         may_be_json = _may_be_json(content, response)
         found = await read(content, self._link, "a response", asked=self.id) if may_be_json else []
         answer = await deliver(found, self._server.inbox)
-        if status >= 400:
-            self._link.refusal = refusal
         if answer is not None and self._is_the_answer(answer.message.id, status):
             return self._own(answer)
         if may_be_json and response.is_success:
             raise Failed(Verdict.BROKEN, UNREADABLE)
+        refusal = refusal_of(status, response.headers, content)
         text = self._link.cleaned(refusal.text(self._server.target))
         raise Failed(self._verdict(refusal, is_error_of_mcp=answer is not None), text)
 
-    def _is_at_the_door(self, refusal: Refusal) -> bool:
-        """Whether nothing has run: of a call only if the server asks for a login as RFC 6750 has it."""
-        return self.method != "tools/call" or refusal.challenge is not None
+    def _fail_at_the_door(self, response: httpx2.Response, refusal: Refusal) -> None:
+        """Where nothing has run: of a call only if the server asks for a login as RFC 6750 has it."""
+        meaning = refused(response)
+        if meaning and (self.method != "tools/call" or refusal.challenge is not None):
+            verdict, text = meaning
+            words = self._link.cleaned(refusal.words)
+            raise Failed(verdict, f"{text}{SERVER_SAID}{words}" if words else text)
 
     def _is_the_answer(self, answered: object, status: int) -> bool:
         """What answers this request does so whatever the status; an error of no id if that says no more."""
@@ -215,7 +213,7 @@ async def _body_of(response: httpx2.Response) -> bytes:
         size += len(chunk)
         if size > MAX_MESSAGE_BYTES:
             raise Failed(Verdict.BROKEN, TOO_LONG)
-        if size > _MAX_REFUSAL and not response.is_success:
+        if size > MAX_REFUSAL and not response.is_success:
             break
     return b"".join(chunks)
 
@@ -223,4 +221,4 @@ async def _body_of(response: httpx2.Response) -> bytes:
 def _may_be_json(content: bytes, response: httpx2.Response) -> bool:
     if "json" in response.headers.get("content-type", "").lower():
         return bool(content)
-    return content[:100].lstrip()[:1] in (b"{", b"[") or b'"jsonrpc"' in content[:_MAX_REFUSAL]
+    return content[:100].lstrip()[:1] in (b"{", b"[") or b'"jsonrpc"' in content[:MAX_REFUSAL]

@@ -12,10 +12,13 @@ from llm_tools_mcp.login.challenge import parameters
 
 # Where APIs put their reason, the more telling ones first.
 _KEYS = ("error_description", "detail", "message", "error", "title", "reason", "msg")
-# In a page of HTML; else its first text.
-_HEADLINE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
-_NO_TEXT = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+# In a page of HTML; else its first text. What is not closed goes to the end of the page, and no tag holds
+# another's beginning: else each of many would be looked for a second time as far as that.
+_HEADLINE = re.compile(r"<(title|h1)\b[^<>]*>(.*?)(?:</\1|\Z)", re.IGNORECASE | re.DOTALL)
+_NO_TEXT = re.compile(r"<(script|style)\b.*?(?:</\1\b[^<>]*>|\Z)|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 _LONGEST = 300  # characters
+# Bytes of a body that are looked at.
+MAX_REFUSAL = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Refusal:
 
 
 def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-    text = body.decode("utf-8", "replace").strip()
+    text = body[:MAX_REFUSAL].decode("utf-8", "replace").strip()
     header = headers.get("www-authenticate")
     challenge = None if header is None else parameters(header)
     is_page = "html" in headers.get("content-type", "").lower() or text.startswith("<")
