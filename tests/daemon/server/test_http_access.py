@@ -17,6 +17,7 @@ from llm_tools_mcp.errors import SERVER_SAID
 from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Answer, Legacy, Request, Web, at, serving
 from tests.programs import run
+from tests.waiting import wait_until_async
 
 
 @pytest.mark.parametrize("kind", ["mcp", "sse"])
@@ -120,10 +121,38 @@ async def test_refusal_that_wants_a_login_says_what_the_server_said(live: Live) 
         assert failure.text == f"needs a login: llm mcp login {server.name}{SERVER_SAID}the token has expired"
 
 
+@with_live
+async def test_refusal_is_closed_where_no_other_headers_can_be_had(live: Live) -> None:
+    """A helper that fails after a 401, or a caller that gives up meanwhile, leaves no connection open."""
+    ran, may_end = live.folder / "ran", live.folder / "end"
+    helper = (
+        f'[ -e {may_end} ] && exit 1; [ -e {ran} ] && sleep 60; touch {ran}; echo \'{{"x-key": "12345678"}}\''
+    )
+    refusal = Answer(401, {"www-authenticate": "Bearer"}, b"no", hold=True)
+    legacy = Legacy()
+    async with serving(legacy) as web:
+        server = live.define(at(web.url(), headersHelper=helper))
+        await live.call(server, "echo")
+        legacy.faults["tools/call"] = lambda _: refusal
+        given_up = asyncio.ensure_future(live.call(server, "echo"))
+        await wait_until_async(lambda: web.held == 1)
+        given_up.cancel()
+        await wait_until_async(lambda: web.held == 0)
+        may_end.touch()
+        assert "its `headersHelper` ended with code 1" in (await failure_of(live.call(server, "echo"))).text
+        await wait_until_async(lambda: web.held == 0)
+        await live.pool.aclose()
+
+
 def test_proxy_names() -> None:
     """Both spellings, ALL_PROXY, and a proxy without a scheme, as curl takes them."""
     assert proxy_for("http://a/", {"http_proxy": "p:3128"}) == "http://p:3128"
     assert proxy_for("https://a/", {"HTTP_PROXY": "http://p"}) is None
+    for env in (
+        {"https_proxy": "http://p", "HTTPS_PROXY": "http://q"},
+        {"HTTPS_PROXY": "q", "https_proxy": "p"},
+    ):
+        assert proxy_for("https://a/", env) == "http://p"
     assert proxy_for("https://a/", {"ALL_PROXY": "socks5://p"}) == "socks5://p"
     assert proxy_for("https://a.example/", {"ALL_PROXY": "http://p", "NO_PROXY": ".example"}) is None
 

@@ -6,10 +6,11 @@ secret in them is made known to the link, which takes it out of whatever the ser
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+import anyio
 import httpx2
 
 from llm_tools_mcp.config import ServerDefinition
@@ -143,26 +144,29 @@ class AuthorizedTransport(httpx2.AsyncHTTPTransport):
         request.headers.update(sent)
         response = await send(request)
         if response.status_code == httpx2.codes.UNAUTHORIZED:
-            renewed = await self._renewed(sent, response)
+            async with _closed_on_error(response):
+                renewed = await self._authorization.renewed(sent, _demand(response))
             if renewed:
+                await response.aclose()
                 request.headers.update(renewed)
                 response = await send(request)
         if response.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-            verdict = await self._authorization.verdict(response.status_code, _demand(response))
+            async with _closed_on_error(response):
+                verdict = await self._authorization.verdict(response.status_code, _demand(response))
             if verdict is not None:
                 response.extensions[REFUSED] = verdict
         return response
 
-    async def _renewed(self, sent: Headers, response: httpx2.Response) -> Headers | None:
-        """Other headers, for which the response is given up; else it stays."""
-        try:
-            renewed = await self._authorization.renewed(sent, _demand(response))
-        except LoginError:
+
+@asynccontextmanager
+async def _closed_on_error(response: httpx2.Response) -> AsyncIterator[None]:
+    """Whoever sent the request has not got it yet, and cannot close it: also where they give up meanwhile."""
+    try:
+        yield
+    except BaseException:
+        with anyio.CancelScope(shield=True):
             await response.aclose()
-            raise
-        if renewed:
-            await response.aclose()
-        return renewed
+        raise
 
 
 def _demand(response: httpx2.Response) -> Demand:

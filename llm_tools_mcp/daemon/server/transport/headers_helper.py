@@ -8,6 +8,7 @@ import os
 import re
 import signal
 from asyncio.subprocess import DEVNULL, PIPE
+from contextlib import suppress
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
@@ -48,7 +49,8 @@ async def _output(child: asyncio.subprocess.Process) -> bytes:
         raise _failure(f"did not end within {_SECONDS:g} s") from None
     finally:
         if child.returncode is None:
-            os.killpg(child.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
     if child.returncode:
         raise _failure(f"ended with code {child.returncode}; to see why, run it in a shell")

@@ -112,7 +112,7 @@ def proxy_for(url: str, environment: dict[str, str]) -> str | None:
     """The proxy that the caller's environment names for the url, as curl and httpx understand it."""
     proxies = {
         name[: -len("_proxy")].lower(): value
-        for name, value in environment.items()
+        for name, value in sorted(environment.items())  # of both spellings the lower one counts
         if name.lower().endswith("_proxy") and value
     }
     parts = urlsplit(url)

@@ -24,7 +24,7 @@ from .authorization import authorized_client, refused
 from .events import events_of, messages_of
 from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, Link, Streams, Verdict
-from .refusal import refusal_of
+from .refusal import MAX_REFUSAL, refusal_of
 from .streams import Inbox
 
 if TYPE_CHECKING:
@@ -93,8 +93,18 @@ async def _check(response: httpx2.Response, target: str, link: Link) -> None:
     if meaning := refused(response):
         verdict, text = meaning
         raise ServerFailure(verdict.failure_kind, text)
-    refusal = link.refusal = refusal_of(response.status_code, response.headers, await response.aread())
+    refusal = link.refusal = refusal_of(response.status_code, response.headers, await _beginning(response))
     raise ServerFailure(Kind.START_FAILED, link.cleaned(refusal.text(target)))
+
+
+async def _beginning(response: httpx2.Response) -> bytes:
+    """As much of the body as is quoted; it may have no end."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) >= MAX_REFUSAL:
+            break
+    return bytes(body)
 
 
 def _endpoint(definition: ServerDefinition, named: str) -> str:
