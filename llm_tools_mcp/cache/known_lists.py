@@ -31,8 +31,8 @@ class KnownList:
     def is_fresh(self, now: float) -> bool:
         """Whether the server's own time for it (`ttlMs`), else ours, has not passed."""
         given = self.result.get("ttlMs")
-        seconds = given / 1000 if isinstance(given, int | float) else BELIEVED_SECONDS
-        return 0 <= now - self.listed_at < seconds
+        milliseconds = given if isinstance(given, int | float) else BELIEVED_SECONDS * 1000
+        return 0 <= (now - self.listed_at) * 1000 < milliseconds  # not divided: it may have 400 digits
 
 
 def folder() -> Path:

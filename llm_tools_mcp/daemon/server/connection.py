@@ -130,7 +130,7 @@ class Connection:
             return {LISTS[method]: []}
         await self._check()
         with self._under_way():
-            return await self._guarded(whole_list(self._session, method))
+            return await self._guarded(whole_list(self._session, method, self._link.log))
 
     async def request(
         self, method: str, params: JsonObject, on_progress: OnProgress, ask: elicitation.Ask

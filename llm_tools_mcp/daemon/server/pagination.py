@@ -20,6 +20,7 @@ _MAX_PAGES = 1000
 _MAX_BYTES = v1.MAX_MESSAGE_BYTES - 2**20
 # Nobody picks from more.
 _MAX_ITEMS = 100_000
+_IN_A_CIRCLE = "leads back to a page of before: what came so far is the list"
 
 OnLog = Callable[[str], None]
 OnLeftOut = Callable[[str, str], None]
@@ -48,7 +49,7 @@ async def all_tools(session: sdk.ClientSession, on_log: OnLog, on_left_out: OnLe
         if cursor is None:
             return tools
         if cursor in seen:
-            on_log("its tool list leads back to a page of before: what came so far is the list")
+            on_log(f"its tool list {_IN_A_CIRCLE}")
             return tools
     raise ServerFailure(Kind.REJECTED, f"its tool list has more than {_MAX_PAGES} pages")
 
@@ -94,21 +95,26 @@ def _with_schema(tool: Any) -> Any:
     return tool
 
 
-async def whole_list(session: sdk.ClientSession, method: str) -> dict[str, Any]:
+async def whole_list(session: sdk.ClientSession, method: str, on_log: OnLog) -> dict[str, Any]:
     """One result that holds the items of all pages. Raises the SDK's errors, and ServerFailure."""
     key = LISTS[method]
     items: list[Any] = []
     whole: dict[str, Any] = {}
-    cursor: object = None
+    cursor: str | None = None
+    seen: set[str | None] = set()
     for _ in range(_MAX_PAGES):
-        page = await sdk.send_raw(session, method, {"cursor": cursor} if cursor else {})
+        seen.add(cursor)
+        page = await sdk.send_raw(session, method, {} if cursor is None else {"cursor": cursor})
         found = page.get(key)
         items += found if isinstance(found, list) else []
         if len(items) > _MAX_ITEMS:
             raise ServerFailure(Kind.TOO_LARGE, f"its list has more than {_MAX_ITEMS} {key}")
         whole = {**page, **whole, key: items}
-        cursor = page.get("nextCursor")
-        if not cursor or not isinstance(cursor, str):
+        cursor = _cursor(page.get("nextCursor"), session)
+        if cursor is not None and cursor in seen:
+            on_log(f"its list of {key} {_IN_A_CIRCLE}")
+            cursor = None
+        if cursor is None:
             whole.pop("nextCursor", None)
             return whole
     raise ServerFailure(Kind.REJECTED, f"its list has more than {_MAX_PAGES} pages")

@@ -8,7 +8,7 @@ import pytest
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
-from tests.daemon.live import Live, failure_of, with_live
+from tests.daemon.live import Live, failure_of, variant, with_live
 from tests.servers import entry, library_server
 from tests.waiting import wait_until_async
 
@@ -90,3 +90,27 @@ async def test_nothing_is_started_for_what_is_known(live: Live) -> None:
 async def test_server_without_resources_is_not_asked(live: Live) -> None:
     """It does not say that it has some: its list is empty."""
     assert await uris(live, live.faulty("fine")) == []
+
+
+CIRCLE = """
+def initialize(self, params):
+    found = super().initialize(params)
+    found["capabilities"]["resources"] = {}
+    return found
+
+def handle(self, message):
+    if message.get("method") != "resources/list":
+        return super().handle(message)
+    number = int((message.get("params") or {}).get("cursor") or 0)
+    page = [{"uri": f"a://{number}", "name": "a"}]
+    self.answer(message, {"resources": page, "nextCursor": "1", "ttlMs": 10**400})
+"""
+
+
+@with_live
+async def test_list_that_leads_in_a_circle_ends(live: Live) -> None:
+    """Each page is taken once, and the log says so; a time of 400 digits is a long one."""
+    circle = live.define({"circle": variant(CIRCLE)})
+    for _ in range(2):
+        assert await uris(live, circle) == ["a://0", "a://1"]
+    assert any("list of resources leads back" in line for line in live.logged["circle"])

@@ -312,6 +312,25 @@ async def test_stream_that_ends_is_resumed(live: Live, monkeypatch: Any) -> None
 
 
 @with_live
+async def test_pause_of_any_number_of_digits(live: Live) -> None:
+    """A stream that shall be resumed after a time that no clock can count costs nobody the connection."""
+    legacy = Legacy()
+    pause = f"id: 7\nretry: {10**400}\ndata:\n\n".encode()
+
+    def answered(request: Request) -> Answer:
+        answer = events({"jsonrpc": "2.0", "id": request.message["id"], "result": {"content": "hi"}})
+        return Answer(200, answer.headers, pause + answer.body)
+
+    legacy.faults["tools/call"] = answered
+    async with serving(legacy) as web:
+        server = live.define(at(web.url()))
+        for _ in range(2):
+            assert await live.call(server, "echo") == "hi"
+        assert len(web.sent("initialize")) == 1
+        await live.pool.aclose()
+
+
+@with_live
 async def test_stream_that_ends_at_once_is_asked_for_more_and_more_seldom(
     live: Live, monkeypatch: Any
 ) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _FIRST = ("initialize", "server/discover")
 # How often a stream that brought nothing is resumed, and after how many seconds if the server does not say.
 _RESUMPTIONS, _AGAIN_SECONDS = 2, 1.0
+# Of what it says, which may be any number of digits: a day. Its call has a time limit of its own.
+_MOST_MILLISECONDS = 24 * 3600 * 1000
 
 
 class Far(Protocol):
@@ -173,7 +175,7 @@ class Exchange:
 
     async def _from_event(self, event: httpx2.ServerSentEvent) -> sdk.SessionMessage | None:
         self._last_event = event.id or self._last_event
-        self._pause = self._pause if event.retry is None else event.retry / 1000
+        self._pause = self._pause if event.retry is None else min(event.retry, _MOST_MILLISECONDS) / 1000
         answer = await deliver(await messages_of(event, self._link, self.id), self._server.inbox)
         if answer is None and event.event == "error" and event.data:
             raise Failed(Verdict.BROKEN, self._link.cleaned(f"it reports an error: {event.data}"))
