@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from llm_tools_mcp import paths
 from llm_tools_mcp.config import ServerDefinition, Transport
 
 # Options without a value, which an argument may follow that is none of theirs.
@@ -23,7 +24,10 @@ def roots_of(definition: ServerDefinition) -> list[dict[str, Any]] | None:
     if definition.transport is not Transport.STDIO:
         return None
     folders = list(dict.fromkeys(_named(definition))) or [definition.cwd]
-    return [{"uri": Path(folder).as_uri(), "name": Path(folder).name or folder} for folder in folders]
+    return [
+        {"uri": Path(folder).as_uri(), "name": paths.sendable(Path(folder).name or folder)}
+        for folder in folders
+    ]
 
 
 def _named(definition: ServerDefinition) -> Iterator[str]:

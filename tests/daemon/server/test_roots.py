@@ -33,6 +33,15 @@ async def test_folders_that_are_told(live: Live) -> None:
     assert roots_of(live.define({"s": {"url": "http://127.0.0.1:1/mcp"}})) is None
 
 
+@with_live
+async def test_folder_whose_name_is_no_text_is_told(live: Live) -> None:
+    """By its bytes; the name beside it is for people."""
+    odd = live.folder / "caf\udce9"
+    odd.mkdir()
+    roots = roots_of(live.define({"s": {"command": "srv"}}, cwd=odd))
+    assert roots == [{"uri": f"{live.folder.as_uri()}/caf%E9", "name": "caf?"}]
+
+
 @pytest.mark.external
 def test_filesystem_server(npm_server: Callable[[str], list[str]], tmp_path: Path) -> None:
     """It may touch the caller's folder where its entry names none, and what the entry names where it does."""
