@@ -37,34 +37,48 @@ class ParsedConfigs:
         """As `get`, without keeping others waiting for a large one. Raises ConfigError."""
         if len(caller.config) + len(caller.project_config) < _LARGE:
             return self.get(caller, protocol, server)
-        return await asyncio.to_thread(self.get, caller, protocol, server)
+        key = _key(caller, protocol)
+        known = self._parsed.get(key)  # here, as what is remembered is: a thread has no business with it
+        return self._remembered(key, *await asyncio.to_thread(_current, known, caller, protocol, server))
 
     def get(self, caller: v1.Caller, protocol: v1.Protocol.ValueType, server: str | None = None) -> Config:
         """Raises ConfigError. Where only one `server` is asked for, the others may be out of date."""
-        key = caller.SerializeToString(deterministic=True) + str(protocol).encode()
-        parsed = self._parsed.get(key)
-        if parsed is None or not _is_current(parsed, server):
-            parsed = self._parse(caller, protocol)
-            if not _is_settled(parsed):
-                return parsed
-        self._remember(key, parsed)
-        return parsed
+        key = _key(caller, protocol)
+        return self._remembered(key, *_current(self._parsed.get(key), caller, protocol, server))
 
-    def _remember(self, key: bytes, parsed: Config) -> None:
+    def _remembered(self, key: bytes, parsed: Config, is_settled: bool) -> Config:  # noqa: FBT001 - of a pair
+        if not is_settled:
+            return parsed
         self._parsed[key] = parsed
         self._parsed.move_to_end(key)
         if len(self._parsed) > _MAX_PARSED:
             self._parsed.popitem(last=False)
+        return parsed
 
-    def _parse(self, caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
-        context, era = _context(caller), _PROTOCOLS.get(protocol)
-        own = config.parse(caller.config_path, caller.config, context, era)
-        if not caller.project_config:
-            return own
-        folder = os.fsdecode(caller.project_folder)
-        confided = config.Confided(dict(caller.project_confided), dict(caller.project_missing))
-        there = replace(context, cwd=folder, approve=own.approve, is_project=True, confided=confided)
-        return own.joined(config.parse(caller.project_path, caller.project_config, there, era))
+
+def _key(caller: v1.Caller, protocol: v1.Protocol.ValueType) -> bytes:
+    return caller.SerializeToString(deterministic=True) + str(protocol).encode()
+
+
+def _current(
+    known: Config | None, caller: v1.Caller, protocol: v1.Protocol.ValueType, server: str | None
+) -> tuple[Config, bool]:
+    """The known one, where it still is true, or a new one; and whether it is to be remembered."""
+    if known is not None and _is_current(known, server):
+        return known, True
+    parsed = _parse(caller, protocol)
+    return parsed, _is_settled(parsed)
+
+
+def _parse(caller: v1.Caller, protocol: v1.Protocol.ValueType) -> Config:
+    context, era = _context(caller), _PROTOCOLS.get(protocol)
+    own = config.parse(caller.config_path, caller.config, context, era)
+    if not caller.project_config:
+        return own
+    folder = os.fsdecode(caller.project_folder)
+    confided = config.Confided(dict(caller.project_confided), dict(caller.project_missing))
+    there = replace(context, cwd=folder, approve=own.approve, is_project=True, confided=confided)
+    return own.joined(config.parse(caller.project_path, caller.project_config, there, era))
 
 
 def _context(caller: v1.Caller) -> config.Context:
