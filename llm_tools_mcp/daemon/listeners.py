@@ -120,7 +120,7 @@ def _launchd_descriptors(path: Path) -> list[int]:
 
         library = ctypes.CDLL(None)
         activate = library.launch_activate_socket
-    except (ImportError, AttributeError):  # Python can be built without ctypes
+    except (ImportError, AttributeError, OSError):  # Python can be built without ctypes, and statically
         return []
     array, count = ctypes.POINTER(ctypes.c_int)(), ctypes.c_size_t()
     code = activate(LAUNCHD_SOCKET.encode(), ctypes.byref(array), ctypes.byref(count))

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import access
+
 # Seconds. Who holds such a lock writes one small file.
 _PATIENCE, _POLL = 5.0, 0.02
 
@@ -28,7 +30,7 @@ def exclusively(path: Path) -> Iterator[None]:
 
     Raises LockHeld, OSError.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = access.open_private(path, os.O_RDWR)
     try:
         _take(descriptor, path)
         yield

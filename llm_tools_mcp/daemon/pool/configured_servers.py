@@ -68,7 +68,7 @@ class ConfiguredServers:
     def holds(self, identity: str) -> bool:
         """Whether a config that still exists means this one."""
         return any(
-            identity in _identities(config) and os.path.exists(path)  # noqa: PTH110
+            any(identity in each for each in config.identities.values()) and os.path.exists(path)  # noqa: PTH110
             for path, config in self._configs.items()
         )
 

@@ -12,7 +12,7 @@ from .statistics import State
 
 # Sessions that are stopped are kept for their statistics and backoff, but not for ever.
 _MAX_KNOWN = 256
-# Bounds what grows with every edit of a program.
+# Bounds what grows with every edit of a program, and with every server by command or URL.
 _MAX_LINEAGES = 4096
 # Seconds after its last use that a server which no config names is still told of.
 _GHOST_SECONDS = 3600.0
@@ -103,6 +103,8 @@ class Registry:
                 self._passing.discard(identity)
         if len(self._latest) > _MAX_LINEAGES:
             self._latest = {key: now for key, now in self._latest.items() if now in self._groups}
+        if len(self._passing) > _MAX_LINEAGES:
+            self._passing.intersection_update(self._groups)
 
     def _is_ghost(self, identity: str, group: Sequence[Session]) -> bool:
         idle = min(session.idle_seconds for session in group)

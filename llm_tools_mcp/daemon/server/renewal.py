@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp.errors import LoginError, LoginUnreachable
+from llm_tools_mcp.system import access
 
 if TYPE_CHECKING:
     import httpx2
@@ -141,7 +142,7 @@ async def alone(path: Path) -> AsyncIterator[bool]:
     Says whether the last attempt was cut off, so that the token may be used up: its mark is still there.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = access.open_private(path, os.O_RDWR)
     except OSError as error:
         raise LoginUnreachable(f"{path.parent} cannot be written: {error.strerror}") from None
     try:
