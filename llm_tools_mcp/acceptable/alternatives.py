@@ -6,9 +6,11 @@ No provider takes `anyOf`, `oneOf` or their kin at the top of a schema.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from .values import distinct
 from .wording import shortened, shown
 
 _CONDITIONS = ("if", "then", "else", "not", "dependentSchemas", "dependentRequired", "dependencies")
@@ -75,10 +77,11 @@ def _take_in(flat: Flattened, alternatives: Sequence[Any], depth: int) -> None:
         return
     schema = flat.schema
     _add_properties(schema, objects)
-    needed = [name for name in _required(objects[0]) if all(name in _required(one) for one in objects)]
+    shared = set.intersection(*(set(_required(one)) for one in objects))
+    needed = [name for name in _required(objects[0]) if name in shared]
     if needed:
         schema["required"] = list(dict.fromkeys([*_required(schema), *needed]))
-    told = list(dict.fromkeys(filter(None, (_told(one, needed) for one in objects))))
+    told = list(dict.fromkeys(filter(None, (_told(one, shared) for one in objects))))
     if len(told) > 1:
         flat.notes.append(f"give one of: {shortened(' | '.join(told), _ALTERNATIVES)}")
 
@@ -98,7 +101,7 @@ def _may_be_object(part: Any) -> bool:
     return kinds == "object" or (isinstance(kinds, list) and "object" in kinds)
 
 
-def _told(alternative: Mapping[str, Any], shared: Sequence[str]) -> str:
+def _told(alternative: Mapping[str, Any], shared: AbstractSet[str]) -> str:
     """`op="insert" + text`: what an alternative needs beyond what all need, or has if it needs nothing."""
     properties = _properties(alternative)
     chosen = [name for name in _required(alternative) if name not in shared or _value(properties.get(name))]
@@ -113,27 +116,26 @@ def _value(part: Any) -> str:
 
 
 def _add_properties(schema: dict[str, Any], parts: Iterable[Mapping[str, Any]]) -> None:
-    whole = dict(_properties(schema))
-    own = set(whole)
+    own = _properties(schema)
+    found: dict[str, list[Any]] = {}
     for part in parts:
         for name, one in _properties(part).items():
-            if name not in whole:
-                whole[name] = one
-            elif name not in own:
-                whole[name] = _either(whole[name], one)
-    schema["properties"] = whole
+            if name not in own:
+                found.setdefault(name, []).append(one)
+    schema["properties"] = {**own, **{name: _either(ways) for name, ways in found.items()}}
 
 
-def _either(first: Any, second: Any) -> Any:
-    """An argument that alternatives describe in two ways."""
-    if first == second or not isinstance(first, dict) or not isinstance(second, dict):
-        return first
-    choices, more = _choices(first), _choices(second)
-    if choices and more and first.get("type") == second.get("type"):
-        rest = {key: value for key, value in first.items() if key not in ("const", "enum")}
-        return {**rest, "enum": [*choices, *(one for one in more if one not in choices)]}
-    options = first["anyOf"] if set(first) == {"anyOf"} else [first]
-    return {"anyOf": options if second in options else [*options, second]}
+def _either(given: Sequence[Any]) -> Any:
+    """An argument that alternatives describe in these ways."""
+    ways = distinct(way for way in given if isinstance(way, dict))
+    if len(ways) < 2:
+        return ways[0] if ways else given[0]
+    choices = [_choices(way) for way in ways]
+    if all(choices) and all(way.get("type") == ways[0].get("type") for way in ways):
+        rest = {key: value for key, value in ways[0].items() if key not in ("const", "enum")}
+        return {**rest, "enum": distinct(one for some in choices for one in some)}
+    options = [way["anyOf"] if set(way) == {"anyOf"} else [way] for way in ways]
+    return {"anyOf": distinct(one for some in options if isinstance(some, list) for one in some)}
 
 
 def _choices(part: Mapping[str, Any]) -> list[Any]:

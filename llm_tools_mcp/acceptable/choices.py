@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .values import distinct
 from .wording import listed
 
 
@@ -23,7 +24,7 @@ def choose(part: Mapping[str, Any], kind: str) -> Choice:
     if not isinstance(given, list):
         rest.pop("enum", None)
         return Choice(rest, [], changes)
-    values = _distinct(one for one in given if one is not None)
+    values = distinct(one for one in given if one is not None)
     if kind == "string" and all(isinstance(one, str) for one in values):
         return _texts(rest, given, values, changes)
     rest.pop("enum", None)
@@ -40,11 +41,3 @@ def _texts(rest: dict[str, Any], given: list[Any], values: list[Any], changes: l
         rest.pop("enum", None)
         return Choice(rest, notes, changes)
     return Choice({**rest, "enum": texts}, notes, changes)
-
-
-def _distinct(values: Any) -> list[Any]:
-    found: list[Any] = []
-    for value in values:
-        if not any(value == one and type(value) is type(one) for one in found):
-            found.append(value)
-    return found

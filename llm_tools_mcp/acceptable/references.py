@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
+
+from .values import key_of
 
 # What a schema may hold below it: by name, one, several.
 MAPS = ("properties", "patternProperties", "dependentSchemas")
@@ -19,10 +22,12 @@ _BOOKKEEPING = frozenset(
 # `id` and `definitions` are words of their own, too: dropped only where they hold what these keywords hold.
 _HOLDS = {"id": str, "definitions": dict}
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-# A schema may multiply itself (ten references to ten references …): so many nodes, so deep.
+# A schema may multiply itself (ten references to ten references …): so many nodes by reference, so deep.
 _MAX_NODES = 4000
 _MAX_DEPTH = 24
 _MAX_STEPS = 16  # of a chain of references
+
+_NOTHING: Mapping[str, Any] = {}
 
 Path = tuple[str, ...]
 
@@ -33,6 +38,7 @@ class Inliner:
     def __init__(self, root: Any) -> None:
         self._root = root
         self._nodes = 0
+        self._anchors: dict[str, Any] | None = None
         self.changes: dict[str, None] = {}
         self.problems: list[str] = []
 
@@ -43,7 +49,7 @@ class Inliner:
         """`within` are the references that led here."""
         if not isinstance(part, dict):
             return part
-        self._nodes += 1
+        self._nodes += bool(within)
         if depth > _MAX_DEPTH or self._nodes > _MAX_NODES:
             return self._cut(part)
         reference = next((part[key] for key in _REFERENCES if isinstance(part.get(key), str)), None)
@@ -75,11 +81,8 @@ class Inliner:
         self, parts: Sequence[Any], own: dict[str, Any], within: Path, depth: int
     ) -> dict[str, Any]:
         self.changes["allOf"] = None
-        whole: dict[str, Any] = {}
-        for part in parts:
-            found = self._inlined(part, within, depth + 1)
-            whole = merged(whole, found) if isinstance(found, dict) else whole
-        return merged(whole, own)
+        found = [self._inlined(part, within, depth + 1) for part in parts]
+        return merged(_all_of([one for one in found if isinstance(one, dict)]), own)
 
     def _target(self, reference: str, within: Path, depth: int) -> dict[str, Any]:
         if not reference.startswith("#"):
@@ -97,7 +100,9 @@ class Inliner:
         """By JSON pointer, or by anchor. What leads nowhere is any value."""
         fragment = reference[1:]
         if fragment and not fragment.startswith("/"):
-            return _anchored(self._root, fragment, 0)
+            if self._anchors is None:
+                self._anchors = dict(_anchors(self._root, 0))
+            return self._anchors.get(fragment)
         place = self._root
         for step in fragment.split("/")[1:]:
             name = _unescaped(step)
@@ -113,6 +118,8 @@ class Inliner:
         if not isinstance(part, dict):
             return {}
         kept = {key: part[key] for key in ("type", "description", "title", "enum") if key in part}
+        if part.get("properties") == {}:
+            return {**kept, "type": "object", "properties": {}}
         return kept if "type" in kept or "properties" not in part else {**kept, "type": "object"}
 
 
@@ -126,13 +133,23 @@ def _unescaped(step: str) -> str:
     return (unquote(step) if "%" in step else step).replace("~1", "/").replace("~0", "~")
 
 
-def _anchored(part: Any, name: str, depth: int) -> Any:
+def _anchors(part: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """Inner ones first: of several of one name the outermost counts."""
     if depth > _MAX_DEPTH or not isinstance(part, (dict, list)):
-        return None
-    if isinstance(part, dict) and name in (part.get("$anchor"), part.get("$dynamicAnchor")):
-        return part
-    inner = part.values() if isinstance(part, dict) else part
-    return next((found for one in inner if (found := _anchored(one, name, depth + 1)) is not None), None)
+        return
+    for one in part.values() if isinstance(part, dict) else part:
+        yield from _anchors(one, depth + 1)
+    if isinstance(part, dict):
+        names = (part.get("$anchor"), part.get("$dynamicAnchor"))
+        yield from ((name, part) for name in names if isinstance(name, str))
+
+
+def _all_of(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Two and two: each merge copies, so that thousands one after the other take seconds."""
+    while len(parts) > 1:
+        pairs = zip_longest(parts[::2], parts[1::2], fillvalue=_NOTHING)
+        parts = [merged(one, other) for one, other in pairs]
+    return parts[0] if parts else {}
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +172,8 @@ def _both(key: str, first: Any, second: Any) -> Any:
         if key == "required":
             return list(dict.fromkeys(name for name in (*first, *second) if isinstance(name, str)))
         if key == "enum":
-            return [one for one in second if one in first] or second
+            known = set(map(key_of, first))
+            return [one for one in second if key_of(one) in known] or second
     return second
 
 

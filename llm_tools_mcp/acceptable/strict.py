@@ -12,6 +12,7 @@ from typing import Any
 from .alternatives import flatten_object
 from .choices import choose
 from .kinds import ANY_ITEM, KEPT, kinds_of, split_by_kind
+from .values import distinct
 from .wording import listed, shown, with_notes
 
 # Of Anthropic.
@@ -25,6 +26,8 @@ _WHOLE_NUMBERS = ("minItems", "maxItems", "minLength", "maxLength", "minProperti
 _NUMBERS = ("minimum", "maximum")
 _TEXTS = ("title", "description", "pattern", "format")
 _ANNOTATIONS = ("description", "title", "default")
+# Required names, of those that nothing describes.
+_MOST_REQUIRED = 200
 
 Node = dict[str, Any]
 
@@ -98,8 +101,7 @@ class Rewriter:
                 continue
             option = self.node({**shared, **one} if isinstance(one, dict) else one)
             nullable = bool(option.pop("nullable", False)) or nullable
-            if option not in options:
-                options.append(option)
+            options.append(option)
         options = _unnested(options)
         if not options:
             options = [{"type": "string"}]
@@ -162,6 +164,7 @@ class Rewriter:
             if part.get("additionalProperties") is not False:
                 notes.append(_ANY_KEYS)
         required = self._required(part)
+        needed = set(required)
         properties: Node = {}
         for name, one in {
             **(given if isinstance(given, dict) else {}),
@@ -170,12 +173,12 @@ class Rewriter:
             if one is False:
                 continue
             if not _ARGUMENT_NAME.fullmatch(name):
-                self._leave_out(name, one, notes, is_required=name in required)
-                if is_top and name in required:
+                self._leave_out(name, one, notes, is_required=name in needed)
+                if is_top and name in needed:
                     why = "providers refuse the name of an argument that it needs"
                     self.problems.append(f"{why}: {shown(name)}")
                 continue
-            properties[name] = self._property(one, is_required=name in required)
+            properties[name] = self._property(one, is_required=name in needed)
         node["properties"] = properties
         known = [name for name in required if name in properties]
         if known or part.get("required") == []:
@@ -189,7 +192,8 @@ class Rewriter:
 
     def _property(self, given: Any, *, is_required: bool) -> Node:
         node = self.node(given)
-        if is_required and node.get("nullable"):
+        says_so = isinstance(given, dict) and given.get("nullable") is True  # in the word that providers take
+        if is_required and node.get("nullable") and not says_so:
             node["description"] = with_notes(_text(node, "description"), ["may be null"])
         return node
 
@@ -208,7 +212,7 @@ _ANY_KEYS = "any keys"
 
 def _undescribed(given: Any, required: list[str]) -> dict[str, Any]:
     known = given if isinstance(given, dict) else {}
-    return {name: {} for name in required if name not in known}
+    return {name: {} for name in required[:_MOST_REQUIRED] if name not in known}
 
 
 def _open_keys(part: Mapping[str, Any], notes: list[str]) -> None:
@@ -257,12 +261,9 @@ def _is_null(part: Mapping[str, Any]) -> bool:
 
 def _unnested(options: list[Node]) -> list[Node]:
     """A union within a union is one union."""
-    found: list[Node] = []
-    for option in options:
-        for one in option["anyOf"] if set(option) == {"anyOf"} else [option]:
-            if one not in found:
-                found.append(one)
-    return found
+    return distinct(
+        one for option in options for one in (option["anyOf"] if set(option) == {"anyOf"} else [option])
+    )
 
 
 def _listed(part: Mapping[str, Any], key: str) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 # Characters of a value, of one note, of the notes of a tool.
@@ -21,7 +22,7 @@ def shown(value: Any) -> str:
 
 
 def listed(values: Iterable[Any]) -> str:
-    return shortened(", ".join(map(shown, values)), _NOTE - 40)
+    return shortened(", ".join(map(shown, islice(values, _NOTE))), _NOTE - 40)
 
 
 def shortened(text: str, limit: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from typing import Any
 
@@ -43,6 +44,7 @@ ACCEPTABLE = [
     of(at={**of(hour={"type": "integer"}), "required": ["hour"], "description": "When."}),
     of(either={"anyOf": [TEXT, {"type": "number"}], "description": "Either."}),
     of(title=TEXT, type=TEXT, properties=TEXT, items=TEXT, required={"type": "boolean"}, enum=TEXT),
+    {**of(must={**TEXT, "nullable": True}), "required": ["must"]},
     of(maybe={"type": "number", "nullable": True}) | {"title": "Args", "description": "All of them."},
 ]
 
@@ -162,6 +164,29 @@ def test_schema_that_multiplies_itself_ends() -> None:
     levels = {f"l{n}": of(**{f"p{k}": {"$ref": f"#/$defs/l{n + 1}"} for k in range(10)}) for n in range(12)}
     accepted = acceptable_schema(of(x={"$ref": "#/$defs/l0"}) | {"$defs": {**levels, "l12": TEXT}})
     assert len(json.dumps(accepted.schema)) < 2_000_000
+
+
+LARGE = {
+    "choices": of(x={"enum": [f"v{n % 30_000}" for n in range(60_000)]}),
+    "numbers": of(x={"enum": list(range(60_000))}),
+    "alternatives": {"anyOf": [of(op={"const": n}, **{f"p{n}": TEXT}) for n in range(1000)]},
+    "ways of an argument": {"anyOf": [of(x=of(**{f"p{n}": TEXT})) for n in range(1000)]},
+    "options": of(x={"anyOf": [of(**{f"p{n}": TEXT}) for n in range(1000)]}),
+    "parts": {"allOf": [of(**{f"p{n}": TEXT}) for n in range(1000)]},
+    "both": {"allOf": [of(x={"enum": [str(n) for n in range(k, 20_000 + k)]}) for k in (0, 5)]},
+    "required": {**of(a=TEXT), "required": [f"r{n}" for n in range(50_000)]},
+    "anchors": of(**{f"p{n}": {"$ref": "#nowhere"} for n in range(300)}) | {"$defs": {"d": of(a=TEXT)}},
+    "nested": of(x=functools.reduce(lambda inner, _: of(a=inner), range(300), TEXT)),
+}
+
+
+@pytest.mark.parametrize("schema", LARGE.values(), ids=LARGE)
+@pytest.mark.timeout(30)
+def test_large_schema_takes_no_time(schema: dict[str, Any]) -> None:
+    """Nothing in it is compared with all the rest, which would take hours; it is mended like any other."""
+    sent = tool(schema)
+    assert complaints(sent) == []
+    assert acceptable_schema(sent["parameters"]).schema is sent["parameters"]
 
 
 @pytest.mark.parametrize(
