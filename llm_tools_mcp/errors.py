@@ -16,6 +16,7 @@ McpError
 │   ├── LoginUnreachable      it did not answer
 │   ├── LoginsUnusable        the store of logins cannot be used
 │   └── KeyringUnusable       the keyring that has a login's tokens cannot be used
+├── PublishedError            a published server cannot be used: its registry, its entry there, its bundle
 └── ToolCallError             one tool call
     ├── ToolFailed            the tool answered with an error of its own
     ├── NotApproved           the person did not allow it, or could not be asked
@@ -192,6 +193,10 @@ class KeyringUnusable(LoginError):
 
     def __str__(self) -> str:
         return f"the keyring {self.detail}; to go on: {self.repair}"
+
+
+class PublishedError(McpError):
+    """What others publish cannot be used, or got at."""
 
 
 class ToolCallError(McpError):

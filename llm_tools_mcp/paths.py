@@ -83,6 +83,28 @@ def results_folder() -> Path:
     return cache_folder() / "results"
 
 
+def user_folders() -> dict[str, str]:
+    """Where the user keeps things, as MCPB calls them: HOME, DESKTOP, DOCUMENTS, DOWNLOADS."""
+    import platformdirs
+
+    return {
+        "HOME": os.path.expanduser("~"),  # noqa: PTH111 - leaves an unknown ~ alone, pathlib raises
+        "DESKTOP": platformdirs.user_desktop_dir(),
+        "DOCUMENTS": platformdirs.user_documents_dir(),
+        "DOWNLOADS": platformdirs.user_downloads_dir(),
+    }
+
+
+def bundles_folder() -> Path:
+    """Unpacked MCPB bundles, a folder each."""
+    return data_folder() / "bundles"
+
+
+def secrets_folder() -> Path:
+    """Secrets that were moved out of a config, a file each."""
+    return data_folder() / "secrets"
+
+
 def logins_file() -> Path:
     return data_folder() / "logins.json"
 

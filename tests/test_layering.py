@@ -19,7 +19,7 @@ FLOORS = (
     ("paths",),
     ("acceptable", "config", "naming", "v1"),
     ("cache", "login"),
-    ("consent", "service", "terminal"),
+    ("consent", "published", "service", "terminal"),
     # the client's side                      the daemon's side
     (
         "client",
@@ -68,7 +68,7 @@ HOMES = {
     "h2": ("daemon.front.http2",),
     "hpack": ("daemon.front.http2",),
     "cryptography": ("login.token",),
-    "httpx2": (*MCP_HOMES, "login"),
+    "httpx2": (*MCP_HOMES, "login", "published.web"),
     "jsonschema": ("daemon.pool.conformity",),
     "llm": ("plugin",),
     "mcp": (*MCP_HOMES, "login"),

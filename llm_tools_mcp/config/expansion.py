@@ -142,6 +142,29 @@ class Expansion:
         )
 
 
+class Inexpressible(ValueError):
+    """A text that would mean something else beside others."""
+
+
+def escaped(text: str) -> str:
+    """The text as it has to be written so that nothing in it is replaced, whatever stands beside it.
+
+    Raises Inexpressible: an open end could be closed by what follows, and read what the text names.
+    """
+    parts: list[str] = []
+    position = 0
+    while (start := text.find("${", position)) >= 0:
+        end = _end(text, start)
+        if end < 0:
+            break
+        parts += [text[position:start], "$", text[start : end + 1]]
+        position = end + 1
+    rest = text[position:]
+    if "${" in rest or rest.endswith("$"):
+        raise Inexpressible("it holds a ${ that is never closed, or ends with $")
+    return "".join([*parts, rest])
+
+
 def _end(text: str, start: int) -> int:
     """Where the placeholder that begins there ends; -1 where it does not."""
     depth = 0

@@ -37,7 +37,7 @@ ALLOWED_TYPES = ("stdio", "http", "streamable-http", "sse")
 # As other clients call them. Of what is `remote` the url tells which kind it is.
 _STDIO_TYPES = frozenset({"stdio", "local"})
 _TYPES = _STDIO_TYPES | {*ALLOWED_TYPES, "streamableHttp", "streamable_http", "remote"}
-_TOP_KEYS = frozenset({"approve", "maxServers", "mcpServers", "search"})
+_TOP_KEYS = frozenset({"approve", "maxServers", "mcpServers", "registry", "search"})
 _URLS = ("url", "serverUrl", "httpUrl")
 
 _NOT_AN_OBJECT = "Input should be an object"

@@ -111,13 +111,17 @@ def _text(written: str, environ: Mapping[str, str], folder: str) -> str:
         raise _Missing(f"{written} is not UTF-8 text") from None
 
 
-def _llm_key(name: str, environ: Mapping[str, str], _: str) -> str:
-    """As `llm keys` keeps it; llm itself takes half a second to load."""
+def llm_keys_file(environ: Mapping[str, str]) -> Path:
+    """Where `llm keys` keeps them; llm itself takes half a second to load. Raises RuntimeError: no home."""
     config = environ.get("XDG_CONFIG_HOME") or "~/.config"
     folder = "~/Library/Application Support" if sys.platform == "darwin" else config
     user = environ.get("LLM_USER_PATH") or f"{folder}/io.datasette.llm"
+    return Path(user).expanduser() / "keys.json"
+
+
+def _llm_key(name: str, environ: Mapping[str, str], _: str) -> str:
     try:
-        keys = json.loads(Path(user).expanduser().joinpath("keys.json").read_text(encoding="utf-8"))
+        keys = json.loads(llm_keys_file(environ).read_text(encoding="utf-8"))
     except (OSError, ValueError, RuntimeError):
         keys = {}
     key = keys.get(name) if isinstance(keys, dict) else None

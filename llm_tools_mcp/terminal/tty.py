@@ -109,6 +109,22 @@ class Tty:
             raise EndOfInput
         return line.decode("utf-8", "replace").strip()
 
+    def ask_secret(self, prompt: str) -> str:
+        """The same, where what is typed is not shown. Raises EndOfInput, Gone."""
+        try:
+            before = termios.tcgetattr(self.descriptor)
+        except termios.error as error:  # it has hung up
+            raise EndOfInput from error
+        hidden = [*before]
+        hidden[3] &= ~termios.ECHO
+        hidden[3] |= termios.ECHONL
+        try:
+            termios.tcsetattr(self.descriptor, termios.TCSADRAIN, hidden)
+            return self.ask(prompt)
+        finally:
+            with suppress(termios.error):
+                termios.tcsetattr(self.descriptor, termios.TCSADRAIN, before)
+
     def forget_input(self) -> None:
         """What was typed before the question came is no answer to it.
 

@@ -6,6 +6,7 @@ scripted.py    tools and results as a JSON file has them
 over_http.py   puts everything.py behind a port
 asking.py      asks a person, in either era, by hand
 library.py     resources and prompts of every odd kind, by hand
+registry.py    a registry of MCP
 faulty.py      what servers do wrong; a legacy server by hand on real pipes
 """
 
