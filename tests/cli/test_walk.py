@@ -20,6 +20,7 @@ WALK = (
     (f"add every -- {EVERYTHING}", 0, r"added 'every'.*\n.*offers \d+ tools"),
     ('add-json off {"command":"true","disabled":true}', 0, "added 'off'"),
     ("get every", 0, "command: "),
+    ("search zebra --registry http://127.0.0.1:9", 1, "cannot be reached"),
     ("import others.json --dry-run", 0, r"theirs\s+add\s"),
     ("import others.json --yes", 0, "added 1 server"),
     ("disable theirs", 0, "disabled 'theirs'"),

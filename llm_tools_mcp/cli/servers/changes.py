@@ -20,6 +20,9 @@ from llm_tools_mcp.cli.login.table import logged_in_names, rename_logins
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.text.plain import plain
 
+from .adding import remove_bundles
+from .keeping import KEEP, secrets_option, without_secrets
+
 if TYPE_CHECKING:
     from llm_tools_mcp.cli.editing import Entry
 
@@ -41,22 +44,29 @@ _LISTS = frozenset(
     "set",
     "llm mcp set filesystem timeout=60 cwd='~/notes'",
     "llm mcp set github env.GITHUB_TOKEN='${GITHUB_TOKEN}' --unset includeTools",
+    "llm mcp set github --secrets keys",
     'llm mcp set git args=\'["mcp-server-git", "--verbose"]\' includeTools=git_log includeTools=git_diff',
 )
 @_name
 @click.argument("changes", nargs=-1, metavar="[KEY=VALUE]...")
+@secrets_option
 @click.option("--unset", multiple=True, metavar="KEY", help="Take a key out, such as timeout or env.TOKEN.")
 @config_option
 def set_command(
-    *, name: str, changes: tuple[str, ...], unset: tuple[str, ...], config_path: str | None
+    *,
+    name: str,
+    changes: tuple[str, ...],
+    unset: tuple[str, ...],
+    secrets: str | None,
+    config_path: str | None,
 ) -> None:
     """Change keys of a server's entry in mcp.json; all else in it stays as it is.
 
     A variable or header is written env.NAME=… or headers.NAME=…. Values are JSON where the key takes no text;
-    of a list either a JSON array, or its items, one KEY=VALUE each.
+    of a list either a JSON array, or its items, one KEY=VALUE each. --secrets moves the tokens of the entry.
     """
-    if not changes and not unset:
-        raise click.UsageError("what is to be changed? KEY=VALUE, or --unset KEY")
+    if not changes and not unset and not secrets:
+        raise click.UsageError("what is to be changed? KEY=VALUE, --unset KEY, or --secrets keys")
     path = config_file(config_path)
     with edited(path) as servers:
         entry = entry_of(servers, name)
@@ -66,7 +76,10 @@ def set_command(
             _unset(entry, key)
         for key, texts in _typed(changes).items():
             _set(entry, key, texts)
-    click.echo(f"changed {name!r} in {path}: {', '.join([*_typed(changes), *unset])}")
+        moved = without_secrets(name, entry, secrets or KEEP)
+        changed = [*_typed(changes), *unset, *(key for key in entry if moved[key] != entry[key])]
+        entry.update(moved)
+    click.echo(f"changed {name!r} in {path}: {', '.join(changed) or 'nothing, it holds no tokens'}")
     _warn_of_unknown_keys(path, name, entry)
 
 
@@ -99,9 +112,10 @@ def remove_command(*, names: tuple[str, ...], config_path: str | None) -> None:
     with edited(path) as servers:
         for name in dict.fromkeys(names):
             entry_of(servers, name)
-        for name in dict.fromkeys(names):
-            del servers[name]
+        gone = [servers.pop(name) for name in dict.fromkeys(names)]
+        left = [*servers.values()]
     click.echo(f"removed {_listed(names)} from {path}")
+    remove_bundles(gone, left)
     for name in sorted(logged_in_names().intersection(names)):
         click.echo(f"its login stays; to end it: llm mcp logout {shlex.quote(name)}")
 

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_tools_mcp import config, paths
+from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.completers import server_names
-from llm_tools_mcp.cli.editing import (
-    check,
-    config_file,
-    edited,
-    entry_of,
-    servers_of,
-    unknown_key,
-    wrong_name,
-)
+from llm_tools_mcp.cli.editing import config_file, entry_of, servers_of
 from llm_tools_mcp.cli.secrets import shown_entry
-from llm_tools_mcp.errors import ConfigError, McpError
-from llm_tools_mcp.terminal.screen import clean_line, has_terminal, print_json, read_stdin, styled
+from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin, styled
+
+from .adding import Adding, add
+from .finding import registry_option
+from .keeping import secrets_option
 
 if TYPE_CHECKING:
     from llm_tools_mcp.cli.editing import Entry
 
-_OF_COMMANDS = frozenset(
-    {"command", "args", "env", "cwd", "instances", "inheritEnv", "inherit_env", "envFile"}
-)
-_OF_URLS = frozenset({"url", "serverUrl", "httpUrl", "headers", "oauth", "headersHelper"})
 _HOST_AND_PORT = re.compile(r"[\w.-]+:\d+(?:/|$)")
+_BUNDLE = re.compile(r".*\.(?:mcpb|dxt)", re.IGNORECASE | re.DOTALL)
+_KINDS = ("npm", "pypi", "oci", "nuget", "mcpb", "remote")
 
 _check = click.option(
     "--check/--no-check", default=True, help="Connect and show its tools.  [default: check]"
@@ -51,10 +43,12 @@ _name = click.argument("name", shell_complete=server_names)
     "llm mcp add filesystem -- npx -y @modelcontextprotocol/server-filesystem .",
     "llm mcp add github -e GITHUB_TOKEN='${GITHUB_TOKEN}' -- docker run -i --rm -e GITHUB_TOKEN ghcr.io/…",
     "llm mcp add linear https://mcp.linear.app/mcp -H 'Authorization: Bearer ${LINEAR_KEY}'",
+    "llm mcp add --from io.github.user/weather API_KEY='${WEATHER_KEY}'",
+    "llm mcp add notes.mcpb folder=~/notes",
     hint=" (options of the server's command go after --: llm mcp add NAME -- COMMAND ARGS…)",
 )
-@click.argument("name")
-@click.argument("target", nargs=-1, required=True, metavar="URL | -- COMMAND [ARGS]...")
+@click.argument("name", required=False)
+@click.argument("target", nargs=-1, metavar="URL | -- COMMAND [ARGS]... | FILE.mcpb [KEY=VALUE]...")
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Environment variable of the server.")
 @click.option("-H", "--header", multiple=True, metavar="'NAME: VALUE'", help="HTTP header, for a URL.")
 @click.option(
@@ -64,38 +58,44 @@ _name = click.argument("name", shell_complete=server_names)
     help="Only where it cannot be inferred.",
 )
 @click.option("--cwd", metavar="FOLDER", help="Where the command runs.  [default: the caller's folder]")
+@click.option(
+    "--from", "published", metavar="NAME", help="A server of the registry of MCP; see: llm mcp search."
+)
+@click.option("--version", metavar="VERSION", help="With --from: not the latest one.")
+@click.option(
+    "--package", type=click.Choice(_KINDS), help="With --from: in which form, where there are several."
+)
+@registry_option
+@secrets_option
+@click.option("--yes", is_flag=True, help="Do not ask whether to add what is published.")
 @_force_change
 @_check
 @config_option
 @click.pass_context
-def add_command(  # noqa: PLR0913 - its options
-    context: click.Context,
-    *,
-    name: str,
-    target: tuple[str, ...],
-    env: tuple[str, ...],
-    header: tuple[str, ...],
-    transport: str | None,
-    cwd: str | None,
-    force: bool,
-    check: bool,
-    config_path: str | None,
-) -> None:
-    """Add a server to mcp.json: a command that is run, or a URL.
+def add_command(context: click.Context, /, **typed: Any) -> None:
+    """Add a server to mcp.json: a command that is run, a URL, one of the registry, or an MCPB bundle.
 
     '${VAR}' in single quotes takes the value from your environment whenever the server starts, so that
-    no secret has to be in the file.
+    no secret has to be in the file. What a published server wants to be told is asked for, or given as
+    KEY=VALUE.
     """
-    is_remote = transport in ("http", "sse") or (transport is None and _is_url(target))
-    if is_remote:
-        entry = _remote_entry(target, header, transport)
-        _refuse("a command", {"--env": env, "--cwd": cwd})
-    else:
-        if "://" in target[0]:
-            raise click.UsageError("a URL begins with http:// or https://, and stands alone")
-        entry = _command_entry(target, env, cwd)
-        _refuse("a URL", {"--header": header})
-    _add(context, name, entry, force=force, check=check, config_path=config_path, merges=True)
+    words = tuple(word for word in (typed["name"], *typed["target"]) if word is not None)
+    adding = Adding(typed["config_path"], typed["force"], typed["check"], typed["secrets"])
+    if typed["published"] is not None:
+        _add_published(context, words, typed, adding)
+        return
+    _refuse(
+        "--from (options of the server's command go after --)",
+        {f"--{option}": typed[option] for option in ("version", "package")},
+    )
+    if bundle := _bundle(words):
+        _add_bundle(context, words, bundle, typed, adding)
+        return
+    if not words:
+        raise click.UsageError("Missing argument 'NAME'.", context)
+    if len(words) == 1:
+        raise click.UsageError("Missing argument 'URL | -- COMMAND [ARGS]...'.", context)
+    add(context, words[0], _typed_entry(words[1:], typed), adding, merges=True)
 
 
 @command(
@@ -105,12 +105,20 @@ def add_command(  # noqa: PLR0913 - its options
 )
 @click.argument("name")
 @click.argument("text", metavar="JSON")
+@secrets_option
 @_force
 @_check
 @config_option
 @click.pass_context
 def add_json_command(
-    context: click.Context, *, name: str, text: str, force: bool, check: bool, config_path: str | None
+    context: click.Context,
+    *,
+    name: str,
+    text: str,
+    force: bool,
+    check: bool,
+    secrets: str | None,
+    config_path: str | None,
 ) -> None:
     """Add a server to mcp.json, its entry given as JSON; - reads it from stdin."""
     try:
@@ -123,7 +131,7 @@ def add_json_command(
         raise click.BadParameter(
             "is a whole config, not a single server; use: llm mcp import FILE", param_hint="JSON"
         )
-    _add(context, name, entry, force=force, check=check, config_path=config_path)
+    add(context, name, entry, Adding(config_path, force, check, secrets))
 
 
 @command("get", "llm mcp get filesystem", "llm mcp get filesystem --json")
@@ -159,7 +167,66 @@ def _tell_known(name: str, config_path: str | None) -> None:
         click.echo(line)
 
 
+# --- what is published ------------------------------------------------------------------------------
+
+
+def _add_published(
+    context: click.Context, words: tuple[str, ...], typed: dict[str, Any], adding: Adding
+) -> None:
+    from .publishing import Wish, add_from_registry
+
+    _refuse_entry_options(typed)
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise click.UsageError("beside --from stand one name at most, and KEY=VALUE")
+    wish = Wish(
+        name="".join(names),
+        words=tuple(word for word in words if "=" in word),
+        yes=typed["yes"],
+        version=typed["version"] or "latest",
+        kind=typed["package"],
+        registry=typed["registry"],
+    )
+    add_from_registry(context, typed["published"], wish, adding)
+
+
+def _bundle(words: tuple[str, ...]) -> str:
+    """`[NAME] FILE.mcpb [KEY=VALUE]…`; elsewhere what is called so is a word of a command."""
+    for index, word in enumerate(words[:2]):
+        if _BUNDLE.fullmatch(word) and "://" not in word and all("=" in more for more in words[index + 1 :]):
+            return word
+    return ""
+
+
+def _add_bundle(
+    context: click.Context, words: tuple[str, ...], file: str, typed: dict[str, Any], adding: Adding
+) -> None:
+    from .publishing import Wish, add_from_file
+
+    _refuse_entry_options(typed)
+    at = words.index(file)
+    wish = Wish("".join(words[:at]), words[at + 1 :], yes=typed["yes"])
+    add_from_file(context, Path(file).expanduser().absolute(), wish, adding)
+
+
+def _refuse_entry_options(typed: dict[str, Any]) -> None:
+    _refuse("a command or a URL", {f"--{key}": typed[key] for key in ("env", "header", "transport", "cwd")})
+
+
 # --- what is typed → an entry -----------------------------------------------------------------------
+
+
+def _typed_entry(target: tuple[str, ...], typed: dict[str, Any]) -> Entry:
+    env, header, transport, cwd = (typed[key] for key in ("env", "header", "transport", "cwd"))
+    if transport in ("http", "sse") or (transport is None and _is_url(target)):
+        entry = _remote_entry(target, header, transport)
+        _refuse("a command", {"--env": env, "--cwd": cwd})
+        return entry
+    if "://" in target[0]:
+        raise click.UsageError("a URL begins with http:// or https://, and stands alone")
+    entry = _command_entry(target, env, cwd)
+    _refuse("a URL", {"--header": header})
+    return entry
 
 
 def _is_url(target: tuple[str, ...]) -> bool:
@@ -215,79 +282,3 @@ def _refuse(what: str, options: dict[str, Any]) -> None:
     for option, value in options.items():
         if value:
             raise click.UsageError(f"{option} is for {what}")
-
-
-# --- adding -----------------------------------------------------------------------------------------
-
-
-def _add(
-    context: click.Context,
-    name: str,
-    entry: Entry,
-    *,
-    force: bool,
-    check: bool,
-    config_path: str | None,
-    merges: bool = False,
-) -> None:
-    if wrong := wrong_name(name):
-        raise click.BadParameter(wrong, param_hint="NAME")
-    path = config_file(config_path)
-    with edited(path) as servers:
-        if name in servers and not force:
-            raise McpError(f"{path} has a server {name!r} already; to replace it: --force")
-        if merges and isinstance(servers.get(name), dict):
-            entry = _merged(servers[name], entry)
-        servers[name] = entry
-        unknown = _check_entry(path, name, entry)
-    click.echo(f"added {name!r} to {path}")
-    for key in unknown:
-        click.echo(f"Warning: {key}", err=True)
-    if config.is_disabled(entry):
-        click.echo(f"it is disabled; to enable it: llm mcp enable {shlex.quote(name)}")
-    elif check and not _try(name, config_path):
-        context.exit(1)
-
-
-def _merged(former: Entry, told: Entry) -> Entry:
-    """What was not told stays, unless it is for the other transport; arguments belong to their command."""
-    others, own = (_OF_COMMANDS, _OF_URLS) if "url" in told else (_OF_URLS, _OF_COMMANDS)
-    gone = set(others) | (own & {"args", "serverUrl", "httpUrl"})
-    gone |= {"type"} if others & former.keys() else set()
-    merged = {key: value for key, value in former.items() if key not in gone} | told
-    for key in ("env", "headers"):
-        if key in told and isinstance(former.get(key), dict):
-            merged[key] = {**former[key], **told[key]}
-    return merged
-
-
-def _check_entry(path: Path, name: str, entry: Entry) -> list[str]:
-    """What is said of its unknown keys. Raises ConfigError for what cannot work anywhere.
-
-    With variables that are not set here, who knows.
-    """
-    text = json.dumps({"mcpServers": {name: entry}})
-    parsed = check(path, text)
-    outcome = parsed.servers.get(name)
-    if error := parsed.mistakes.get(name):
-        raise error
-    if isinstance(outcome, ConfigError) and config.mentioned_variables(text) <= os.environ.keys():
-        raise outcome
-    return [unknown_key(key) for key in parsed.unknown_keys]
-
-
-def _try(name: str, config_path: str | None) -> bool:
-    """Connect, and say what came of it; a server that needs a login is offered one, on a terminal."""
-    from llm_tools_mcp.cli.tools.tools import list_tools
-    from llm_tools_mcp.cli.tools.trial import ADDED, tell_offer
-    from llm_tools_mcp.client.daemon import Daemon
-    from llm_tools_mcp.terminal.progress import Display
-
-    listing = list_tools(config_path, name, Daemon(by_hand=True), Display(), refresh=True)
-    needs_login = any(failed.login and not failed.trouble for failed in listing.failed)
-    if needs_login and has_terminal() and click.confirm(f"{name!r} needs a login. Log in now?", default=True):
-        from llm_tools_mcp.cli.login.login import log_in_to
-        from llm_tools_mcp.cli.login.person import TerminalPerson
-
-        return log_in_to(name, config_path, TerminalPerson(use_browser=True, as_json=False))
-    return tell_offer(name, listing, ADDED)

@@ -15,6 +15,8 @@ from llm_tools_mcp.cli.command import command, config_option, did_you_mean
 from llm_tools_mcp.cli.completers import names_or_file
 from llm_tools_mcp.cli.editing import Entry, check, config_file, edited, servers_of, wrong_name
 from llm_tools_mcp.cli.secrets import shown_command, whole_command
+from llm_tools_mcp.cli.servers.keeping import FILE, KEEP, KEYS, secrets_option, tell_how, without_secrets
+from llm_tools_mcp.cli.servers.literals import literals, same_but_for_tokens
 from llm_tools_mcp.config.secret_arguments import HIDDEN
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_remarks, styled
@@ -36,6 +38,7 @@ from .translation import Found
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @click.option("--force", is_flag=True, help="Replace servers that have the same name and differ.")
 @click.option("--reveal", is_flag=True, help="Show secrets too.")
+@secrets_option
 @config_option
 @click.pass_context
 def import_command(
@@ -46,6 +49,7 @@ def import_command(
     dry_run: bool,
     force: bool,
     reveal: bool,
+    secrets: str | None,
     config_path: str | None,
 ) -> None:
     """Take over the servers of other MCP clients into mcp.json; shows them, and asks.
@@ -68,13 +72,20 @@ def import_command(
         click.echo("\nnothing to add")
     elif dry_run:
         click.echo(f"\nwould {what} in {path}")
-    elif yes or _confirm(f"\n{what.capitalize()} in {path}?"):
-        with edited(path) as servers:
-            servers.update({name: wanted[name] for name in wanted if servers.get(name) == present.get(name)})
-        did = _summary(wanted, present, "added", "replaced")
-        click.echo(f"{did} in {path}; to connect and see their tools: llm mcp tools")
+    elif place := _agreed(f"\n{what.capitalize()} in {path}?", wanted, secrets, yes=yes):
+        _take_over(path, wanted, present, place)
+        if yes and secrets is None:
+            tell_how(wanted)
     else:
         context.exit(1)
+
+
+def _take_over(path: Path, wanted: Entry, present: Entry, place: str) -> None:
+    kept = {name: without_secrets(name, entry, place) for name, entry in wanted.items()}
+    with edited(path) as servers:
+        servers.update({name: kept[name] for name in kept if servers.get(name) == present.get(name)})
+    did = _summary(wanted, present, "added", "replaced")
+    click.echo(f"{did} in {path}; to connect and see their tools: llm mcp tools")
 
 
 def _found(sources: Sequence[str]) -> list[Found]:
@@ -181,7 +192,7 @@ def _verdict(server: Found, present: Entry, wanted: dict[str, Found], *, force: 
         return _Verdict(
             "conflict", (f"{_short(first.source)} has another one of this name, and comes first",)
         )
-    if server.name in present and present[server.name] == server.entry:
+    if server.name in present and same_but_for_tokens(server.entry, present[server.name]):
         return _Verdict("have it")
     if server.name in present and not force:
         return _Verdict("conflict", ("the config has another one of this name; to replace it: --force",))
@@ -204,7 +215,22 @@ def _count(number: int) -> str:
     return f"{number} server{'' if number == 1 else 's'}"
 
 
-def _confirm(question: str) -> bool:
+def _agreed(question: str, wanted: Entry, secrets: str | None, *, yes: bool) -> str:
+    """Where the tokens of the servers are to be kept; empty for a no. One answer says both."""
+    if yes:
+        return secrets or KEEP
     if not sys.stdin.isatty():
         raise McpError("there is no terminal to ask on; to go ahead: --yes, to look only: --dry-run")
-    return click.confirm(question, default=False)
+    if secrets is not None or not any(map(literals, wanted.values())):
+        return (secrets or KEEP) if click.confirm(question, default=False) else ""
+    click.echo(f"{question.lstrip()} It holds tokens: y leaves them as they stand, k moves them into")
+    places = {"y": KEEP, "yes": KEEP, "k": KEYS, "f": FILE, "n": "", "no": ""}
+    answer = click.Choice(list(places), case_sensitive=False)
+    typed = click.prompt(
+        "`llm keys`, f into files of their own [y/N]",
+        "n",
+        type=answer,
+        show_default=False,
+        show_choices=False,
+    )
+    return places[typed]

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llm_tools_mcp.cli.servers.literals import literals
+
 from .commands import adapt_command
 from .documents import Json
 from .logins import take_login
 from .placeholders import Origin, Placeholders
 from .shapes import unfold_command, unfold_headers
-from .tokens import literal_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def translated(name: str, raw: Any, origin: Origin, dialect: Dialect, *, is_off:
     _name_the_lost(translation)
     said = {key: value for key, value in translation.entry.items() if value not in ([], {})}
     entry = Placeholders(origin, said, translation.notes).entry()
-    translation.notes += literal_tokens(entry)
+    translation.notes += dict.fromkeys(one.advice for one in literals(entry))
     return Found(name, entry, origin.path, tuple(dict.fromkeys(translation.notes)))
 
 

@@ -1,0 +1,120 @@
+"""Tokens that lie open in an entry go into `llm keys` or a file, where that is wished for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from llm_tools_mcp.cli.servers.literals import literals, same_but_for_tokens
+from tests.cli.terminal import run_in_terminal
+from tests.home import Home
+
+# Made of words and digits, so that nobody takes it for a real one.
+TOKEN = "hunter2hunter3hunter4"
+
+
+def entry_of(home: Home, name: str) -> Any:
+    return json.loads(home.config.read_text())["mcpServers"][name]
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        (
+            {"env": {"API_KEY": "abc", "OTHER": TOKEN, "LEVEL": "info"}},
+            [("API_KEY", "abc"), ("OTHER", TOKEN)],
+        ),
+        ({"env": {"MAX_TOKENS": "4000", "AUTH": "none", "KEY_FILE": "~/.k", "TOKEN": "${T}", "KEY": ""}}, []),
+        (
+            {"headers": {"Authorization": "Bearer abc", "X-Api-Key": "abc"}},
+            [("TOKEN", "abc"), ("X_API_KEY", "abc")],
+        ),
+        ({"args": ["run", "-e", "API_KEY=abc", "--token", "def"]}, [("API_KEY", "abc"), ("TOKEN", "def")]),
+        ({"args": ["--header", "Authorization: Bearer abc", "--max-tokens", "40"]}, [("TOKEN", "abc")]),
+        ({"args": ["--api-key=abc", "--key-file", "/x", TOKEN]}, [("API_KEY", "abc"), ("TOKEN", TOKEN)]),
+        (
+            {"url": f"https://u:pw@h/mcp?a=b&apiKey=abc&c={TOKEN}"},
+            [("APIKEY", "abc"), ("C", TOKEN), ("PASSWORD", "pw")],
+        ),
+        ({"oauth": {"clientId": TOKEN, "clientSecret": "abc"}}, [("CLIENTSECRET", "abc")]),
+        ({"env": 3, "headers": [1], "args": {"a": 1}, "url": None, "oauth": False}, []),
+    ],
+)
+def test_tokens_are_found(entry: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    """By what announces them, or by how they look; the entry without them differs in nothing else."""
+    assert [(one.variable, one.value) for one in literals(entry)] == found
+    moved = entry
+    for literal in literals(entry):
+        moved = literal.replaced(moved, "${llm:x}")
+    assert literals(moved) == []
+    assert same_but_for_tokens(entry, moved)
+    assert not same_but_for_tokens(entry, {**moved, "more": 1})
+
+
+def test_add_without_a_terminal(home: Home) -> None:
+    """As it was typed, and it is said how to move it: `set --secrets`; or at once, `add --secrets`."""
+    done = home.run_cli("add", "a", "https://h/mcp", "-H", f"Authorization: Bearer {TOKEN}", "--no-check")
+    assert "llm mcp set a --secrets keys" in done.stderr
+    assert entry_of(home, "a")["headers"] == {"Authorization": f"Bearer {TOKEN}"}
+    home.run_cli("set", "a", "--secrets", "keys")
+    assert entry_of(home, "a")["headers"] == {"Authorization": "Bearer ${llm:a_TOKEN}"}
+    assert home.run_llm("keys", "get", "a_TOKEN").stdout == f"{TOKEN}\n"
+    home.run_cli("add", "b", "--no-check", "-e", f"K={TOKEN}", "--secrets", "file", "--", "x", "--key", "abc")
+    folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
+    assert entry_of(home, "b") == {
+        "command": "x",
+        "args": ["--key", "${file:~/data/llm-tools-mcp/secrets/b_KEY}"],
+        "env": {"K": "${file:~/data/llm-tools-mcp/secrets/b_K}"},
+    }
+    assert (folder / "b_K").read_text() == f"{TOKEN}\n"
+    assert (folder / "b_K").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_overwritten(home: Home) -> None:
+    """A key of that name with another secret stays; so does a file of keys that cannot be read."""
+    keys = home.folder / "llm" / "keys.json"
+    keys.write_text(json.dumps({"a_TOKEN": "another", "openai": "mine"}))
+    home.write_config({"a": {"command": "x", "env": {"TOKEN": TOKEN}}})
+    home.run_cli("set", "a", "--secrets", "keys")
+    assert entry_of(home, "a")["env"]["TOKEN"] == "${llm:a_TOKEN-2}"
+    assert json.loads(keys.read_text()) == {"a_TOKEN": "another", "openai": "mine", "a_TOKEN-2": TOKEN}
+    keys.write_text("{ no json")
+    home.write_config({"a": {"command": "x", "env": {"TOKEN": TOKEN}}})
+    refused = home.run_cli("set", "a", "--secrets", "keys", check=False)
+    assert (refused.code, "--secrets file" in refused.stderr, TOKEN in refused.stderr) == (1, True, False)
+    assert entry_of(home, "a")["env"]["TOKEN"] == TOKEN
+    assert keys.read_text() == "{ no json"
+
+
+@pytest.mark.parametrize(("typed", "value"), [(b"k\n", "${llm:a_TOKEN}"), (b"m\n", TOKEN)])
+def test_add_on_a_terminal_asks(home: Home, typed: bytes, value: str) -> None:
+    """Where the token is to be kept; it may stay where it is."""
+    seen = run_in_terminal(
+        home,
+        *("add", "a", "--no-check", "-e", f"TOKEN={TOKEN}", "--", "x"),
+        when=lambda text: "Keep them in" in text,
+        then=typed,
+    )
+    assert seen.code == 0
+    assert "  | a: env.TOKEN" in seen.screen
+    assert entry_of(home, "a")["env"]["TOKEN"] == value
+
+
+def test_import_moves_tokens(home: Home) -> None:
+    """Of all servers that come; what was taken over so is the same server when it is looked at again."""
+    theirs = home.work / "theirs.json"
+    theirs.write_text(json.dumps({"mcpServers": {"a": {"command": "x", "env": {"TOKEN": TOKEN}}}}))
+    home.run_cli("import", str(theirs), "--yes", "--secrets", "keys")
+    assert entry_of(home, "a")["env"]["TOKEN"] == "${llm:a_TOKEN}"
+    assert "have it" in home.run_cli("import", str(theirs), "--dry-run").stdout
+
+
+def test_import_on_a_terminal(home: Home) -> None:
+    """One answer says whether, and where the tokens go."""
+    theirs = home.work / "theirs.json"
+    theirs.write_text(json.dumps({"mcpServers": {"a": {"command": "x", "env": {"TOKEN": TOKEN}}}}))
+    seen = run_in_terminal(home, "import", str(theirs), when=lambda text: "[y/N]" in text, then=b"k\n")
+    assert "k moves them into" in seen.screen
+    assert entry_of(home, "a")["env"]["TOKEN"] == "${llm:a_TOKEN}"
