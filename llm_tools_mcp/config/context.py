@@ -48,4 +48,4 @@ def with_absolute_certificates(context: Context) -> Context:
 
 
 def below(folder: str, path: str) -> str:
-    return path if path.startswith("/") else f"{folder}/{path}"
+    return path if path.startswith("/") else f"{folder.rstrip('/')}/{path}"

@@ -40,7 +40,8 @@ class ConsentStore:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise ConsentUnusable(f"{self.path} cannot be read: {error.strerror}") from None
+            why = access.obstacle(error, self.path)
+            raise ConsentUnusable(f"{self.path} cannot be read: {why}") from None
         return self._decoded(content)
 
     def _check(self, status: os.stat_result) -> None:
@@ -75,7 +76,8 @@ class ConsentStore:
         except LockHeld as error:
             raise ConsentUnusable(f"{self.path} {error}; {error.repair}") from None
         except OSError as error:
-            raise ConsentUnusable(f"{self.path} cannot be written: {error.strerror}") from None
+            why = access.obstacle(error, self.path)
+            raise ConsentUnusable(f"{self.path} cannot be written: {why}") from None
 
     def _replace(self, text: str) -> None:
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".new-")  # 0600

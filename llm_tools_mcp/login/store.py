@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llm_tools_mcp.errors import LoginsUnusable
-from llm_tools_mcp.system.access import make_private_folder, open_unwaiting
+from llm_tools_mcp.system.access import make_private_folder, obstacle, open_unwaiting
 from llm_tools_mcp.system.locking import LockHeld, exclusively
 
 from .records import Records
@@ -68,11 +68,22 @@ class LoginStore:
         stamp = self.stamp()
         seen, records = self._seen
         if stamp is None:
+            self._refuse_shut_folder()
             return _NOTHING
         if stamp != seen:
             records = self._load()
             self._seen = (stamp, records)
         return records
+
+    def _refuse_shut_folder(self) -> None:
+        """One that lets nobody in looks as if nobody were logged in."""
+        try:
+            os.stat(self.path)  # noqa: PTH116 - as above
+        except PermissionError as error:
+            why = obstacle(error, self.path)
+            raise LoginsUnusable(str(self.path), f"cannot be read: {why.text}", why.repair) from None
+        except OSError:
+            return
 
     def change(self, change: Callable[[Records], Records]) -> Records:
         """Replace what is stored by what `change` makes of it; on disk when this returns.

@@ -35,7 +35,8 @@ def obstacle(error: OSError, path: str | os.PathLike[str] | None = None) -> Obst
     wanted = Path(os.fspath(path if path is not None else error.filename or "/"))
     if not isinstance(error, PermissionError) or isinstance(error, ForeignHome):
         return Obstacle(f"{wanted}: {error.strerror or error}", "")
-    culprit = _culprit(wanted)
+    is_link = os.path.islink(wanted)  # noqa: PTH114 - pathlib's raises where a folder is shut
+    culprit = _culprit(Path(os.path.realpath(wanted)) if is_link else wanted)
     status = _status(culprit)
     it = f"{error.strerror}: {str(wanted)!r}: {'it' if culprit == wanted else culprit}"
     if status is None or status.st_uid == os.geteuid():

@@ -55,6 +55,12 @@ def test_folders_by_their_names_in_editors():
     assert one({"url": "http://h/${workspaceFolder}"}).url == "http://h//work"
 
 
+def test_root_folder_is_one_folder():
+    """POSIX lets // be another one than /."""
+    assert one({"command": "a"}, cwd="/").cwd == "/"
+    assert one({"command": "a", "cwd": "b"}, cwd="/").cwd == "/b"
+
+
 def test_expansion_in_cwd_and_url():
     """The remaining strings."""
     environment = {"DIR": "/d", "HOST": "h"}

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.errors import SocketRefused
+from llm_tools_mcp.consent.store import ConsentStore, ConsentUnusable
+from llm_tools_mcp.errors import LoginsUnusable, SocketRefused
+from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.system import access
 from tests.home import BIN, Home
 from tests.servers import entry, naming_server
@@ -127,6 +129,33 @@ def test_error_names_what_is_shut_and_the_command(tmp_path: Path) -> None:
     shut.chmod(0o700)
     assert f"'{shut}/mcp/f': {shut} does not let you in (its mode is 0); to fix it: " in said
     assert shlex.split(said)[-3:] == ["chmod", "u+rwX", str(shut)]
+
+
+def test_shut_folder_behind_a_link_is_named(tmp_path: Path) -> None:
+    """An environment's `python` is a link: what it leads through is what keeps the user out."""
+    shut = tmp_path / "shut"
+    (shut / "bin").mkdir(parents=True)
+    (tmp_path / "python").symlink_to(shut / "bin" / "python3")
+    shut.chmod(0)
+    with unprivileged(shut):
+        said = str(access.obstacle(PermissionError(13, "no"), tmp_path / "python"))
+    shut.chmod(0o700)
+    assert f"python': {shut} does not let you in" in said
+
+
+def test_stores_in_a_shut_folder_are_not_taken_for_empty(tmp_path: Path) -> None:
+    """Else nobody would be logged in, and nothing agreed to: the folder is named, and what opens it."""
+    shut = tmp_path / "data"
+    shut.mkdir()
+    shut.chmod(0)
+    logins, consent = LoginStore(shut / "logins.json"), ConsentStore(shut / "approvals.json", bool)
+    with unprivileged(shut):
+        with pytest.raises(LoginsUnusable, match="chmod u") as not_logged_in:
+            logins.read()
+        with pytest.raises(ConsentUnusable, match="chmod u"):
+            consent.read()
+    shut.chmod(0o700)
+    assert "does not let you in" in str(not_logged_in.value)
 
 
 @contextmanager
