@@ -108,6 +108,9 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 as_json = click.option("--json", _AS_JSON, is_flag=True, help="Print JSON.")
+refresh_option = click.option(
+    "--refresh", is_flag=True, help="Ask the servers again, instead of showing what they said last."
+)
 config_option = click.option(
     "--config",
     "config_path",

@@ -226,10 +226,8 @@ def known_tools(config_path: str | None) -> dict[str, list[v1.Tool]]:
 
 
 def known_servers(config_path: str | None) -> dict[str, v1.ServerTools]:
-    """As `known_tools`, with what else the servers say."""
-    from llm_tools_mcp import paths
-    from llm_tools_mcp.client.caller import make_caller
-    from llm_tools_mcp.client.channel import DaemonClient
+    """As `known_tools`, with what else the servers say. Tools that cannot be called are left out."""
+    from llm_tools_mcp import v1
     from llm_tools_mcp.config import read_config
     from llm_tools_mcp.consent.projects import read_config_here
     from llm_tools_mcp.service import installed_service
@@ -237,8 +235,19 @@ def known_servers(config_path: str | None) -> dict[str, v1.ServerTools]:
     from .running_daemon import is_running
 
     source = read_config_here() if config_path is None else read_config(config_path)
-    if not is_running(installed_service()):
-        return _remembered(source)
+    found = _asked(source) if is_running(installed_service()) else _remembered(source)
+    for answer in found.values():
+        tools = [tool for tool in answer.tools if not v1.needs_task(tool)]
+        del answer.tools[:]
+        answer.tools.extend(tools)
+    return found
+
+
+def _asked(source: ConfigSource) -> dict[str, v1.ServerTools]:
+    from llm_tools_mcp import paths
+    from llm_tools_mcp.client.caller import make_caller
+    from llm_tools_mcp.client.channel import DaemonClient
+
     caller = make_caller(source)
     with DaemonClient(paths.socket_path()) as client:
         # Of servers that are not asked for only what is known already is sent, and none is called so.
@@ -246,23 +255,22 @@ def known_servers(config_path: str | None) -> dict[str, v1.ServerTools]:
 
 
 def _remembered(source: ConfigSource) -> dict[str, v1.ServerTools]:
-    from pathlib import Path
-
     from llm_tools_mcp import v1
     from llm_tools_mcp.cache import tool_lists
     from llm_tools_mcp.config import ServerDefinition
 
-    from .editing import check
+    from .editing import check_source
 
     found: dict[str, v1.ServerTools] = {}
-    for name, definition in check(Path(source.path), source.text).servers.items():
+    for name, definition in check_source(source).servers.items():
         if isinstance(definition, ServerDefinition):
             try:
                 entry = tool_lists.load(tool_lists.folder(), definition.cache_key)
             except (OSError, tool_lists.Damaged):
                 continue
             if entry is not None:
-                found[name] = v1.ServerTools(server=name, tools=entry.tools, instructions=entry.instructions)
+                tools = [tool for tool in entry.tools if definition.offers(tool.name)]
+                found[name] = v1.ServerTools(server=name, tools=tools, instructions=entry.instructions)
     return found
 
 

@@ -74,6 +74,20 @@ def ask_status() -> v1.StatusResponse:
         return client.status()
 
 
+def why_several(processes: int, folders: int) -> str:
+    """Why a server runs more than once."""
+    if processes == folders:
+        return (
+            "one process for each folder that uses it. "
+            "Where the folder does not matter, a `cwd` in its entry makes all share one."
+        )
+    where = "one folder" if folders == 1 else f"{folders} folders"
+    return (
+        f"{processes} processes in {where}. One is shared by those who would start it alike: in the same "
+        "folder, with the same PATH, umask and variables; and `instances` in its entry may want more."
+    )
+
+
 def server_state(server: v1.ServerStatus) -> str:
     """As on the wire; and `failed`: stopped, because of an error."""
     from llm_tools_mcp import v1

@@ -62,7 +62,7 @@ class Offer:
     @property
     def needs_task(self) -> bool:
         """Whether it can be called as a task alone, which is not done here."""
-        return self.wire.task_support == "required"
+        return v1.needs_task(self.wire)
 
     @property
     def tokens(self) -> int:

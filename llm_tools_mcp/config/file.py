@@ -21,13 +21,12 @@ from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound
 from llm_tools_mcp.system import access
 
+from .launchers import LAUNCHERS
 from .project import Project
 
 # Of a config. What has no end (/dev/zero) would otherwise take all memory.
 _MAX_BYTES = 16 << 20
 _PIPE_SECONDS = 10.0
-# Their own name would say nothing of the server.
-_LAUNCHERS = frozenset({"npx", "npm", "bunx", "bun", "uvx", "uv", "pipx", "python", "node", "deno"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def config_for_command(command: str) -> ConfigSource:
 def _program_name(program: str, args: list[str]) -> str:
     """Of what is run; behind a launcher its first word that is no option."""
     name = os.path.basename(program)  # noqa: PTH119 - it may be anything
-    if name.rstrip("0123456789.") in _LAUNCHERS:
+    if name.rstrip("0123456789.") in LAUNCHERS:
         words = (arg for arg in args if not arg.startswith("-") and arg not in ("run", "exec", "x"))
         name = os.path.basename(next(words, name))  # noqa: PTH119 - the same
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name.partition("@")[0] or name) or "server"

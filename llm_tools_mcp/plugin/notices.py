@@ -12,6 +12,7 @@ from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Listing
+    from llm_tools_mcp.config import ConfigSource
 
 # What this process has warned of: `llm chat` asks for the tools at every turn.
 _shown: set[str] = set()
@@ -33,6 +34,23 @@ def warn_of_failures(listing: Listing) -> None:
 
         for warning in warnings(news):
             sys.stderr.write(f"{plain(warning)}\n")
+
+
+def warn_of_no_servers(listing: Listing, source: ConfigSource) -> None:
+    """A prompt without any tool: nobody would know why."""
+    if listing.offers or listing.failed or listing.others or listing.left_out:
+        return
+    from llm_tools_mcp import paths
+    from llm_tools_mcp.config import configured_names, enabled_names
+
+    if enabled_names(source):
+        return
+    option = paths.config_option(source.path)
+    if configured_names(source):
+        text = f"all MCP servers of {source.path} are disabled; to enable one: llm mcp enable{option} NAME"
+    else:
+        text = f"{source.path} has no MCP servers; to add one: llm mcp add{option} NAME -- COMMAND ARGS…"
+    warn(f"Warning: {text}", text)
 
 
 @contextmanager

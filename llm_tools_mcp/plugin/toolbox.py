@@ -14,7 +14,7 @@ import llm
 from llm_tools_mcp.text.plain import plain
 
 from .definitions import define, is_for_async_model, is_for_prompt, names_before
-from .notices import readable_errors, warn, warn_of_failures
+from .notices import readable_errors, warn, warn_of_failures, warn_of_no_servers
 from .person import LazyPerson
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
                 will_search=searches,
                 on_answer=on_answer,
             )
+        warn_of_no_servers(listing, source)
         return listing.read_only() if readonly else listing, searches
 
     def _direct(self, listing: Listing) -> list[Offer]:
@@ -243,6 +244,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         """For synchronous models: in the main thread, where Ctrl-C cancels the call at once."""
         from .tool_output import bound_call, output_of
 
+        self._display().note_text()
         self._gate().pass_or_raise(listing, offer, arguments)
         person = LazyPerson(self._display())
         with self._display().call(offer.server, offer.tool) as on_event:
@@ -256,6 +258,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
         """For asynchronous models: llm runs the calls of a turn concurrently."""
         from .tool_output import bound_call, output_of
 
+        self._display().note_text()
         await self._gate().pass_or_raise_async(listing, offer, arguments)
         person = LazyPerson(self._display())
         with self._display().call(offer.server, offer.tool) as on_event:

@@ -48,4 +48,4 @@ def choose(tty: Tty, prompt: str, options: Sequence[Option]) -> str:
 def _explain(tty: Tty, options: Sequence[Option]) -> None:
     for option in options:
         tty.print(f"  {option.letter}  {option.meaning}")
-    tty.print(f"  Enter alone means {options[0].letter}; Ctrl-D and Ctrl-C give the question up.")
+    tty.print(f"  Enter alone means {options[0].letter}; Ctrl-D gives the question up.")

@@ -39,6 +39,7 @@ class Display:
         self._drawn: Progress | None = None
         self._lines = 0
         self._pauses = 0
+        self._is_after_text = False
         self._held_back: list[str] = []
 
     @contextmanager
@@ -72,6 +73,16 @@ class Display:
 
             yield note
 
+    def note_text(self) -> None:
+        """The model may have written on the same screen, and left the line unfinished."""
+        self._is_after_text = sys.stderr.isatty() and sys.stdout is not None and sys.stdout.isatty()
+
+    def _leave_line(self) -> None:
+        """Also before rich draws, which would wipe out what stands there."""
+        if self._is_after_text:
+            self._is_after_text = False
+            print(file=sys.stderr, flush=True)  # noqa: T201 - to a person
+
     def print(self, text: str) -> None:
         """A line that stays, above those that are drawn."""
         text = plain(text)
@@ -81,6 +92,7 @@ class Display:
             elif self._drawn is not None:
                 self._drawn.console.print(text, soft_wrap=True)
             else:
+                self._leave_line()
                 print(text, file=sys.stderr, flush=True)  # noqa: T201 - to a person
 
     @contextmanager
@@ -88,6 +100,7 @@ class Display:
         """Nothing is drawn or printed within: a person is asked on the same terminal."""
         with self._lock:
             self._pauses += 1
+            self._is_after_text = False
             if self._drawn is not None:
                 self._drawn.stop()
         try:
@@ -125,6 +138,7 @@ class Display:
     def _begin(self, description: str) -> tuple[Progress, TaskID]:
         with self._lock:
             if self._drawn is None:
+                self._leave_line()
                 self._drawn = _progress()
                 if not self._pauses:
                     self._drawn.start()

@@ -145,6 +145,11 @@ def latency(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
+def counted(count: int, what: str) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def size(count: int) -> str:
     """Bytes for people: `0 B`, `12 KB`, `34 MB`, `1.2 GB`."""
     if count >= 2**30:

@@ -24,7 +24,7 @@ import click
 
 from llm_tools_mcp.text.plain import plain
 
-from .screen import is_colourful
+from .screen import counted, is_colourful
 
 _PATH = "/dev/tty"
 # Linux: which device /dev/tty stands for (asm-generic/ioctls.h; Python has no name for it).
@@ -91,7 +91,7 @@ class Tty:
         for line in lines[:most]:
             self.print(_MARGIN + line)
         if len(lines) > most:
-            self.print(f"{_MARGIN}({len(lines) - most} more lines)")
+            self.print(f"{_MARGIN}({counted(len(lines) - most, 'more line')})")
         return max(0, len(lines) - most)
 
     def _wrapped(self, paragraph: str, *, is_list: bool) -> list[str]:

@@ -15,7 +15,7 @@ import click
 
 from llm_tools_mcp.errors import McpError
 
-from .screen import console
+from .screen import console, counted
 
 # The terminal's second screen, without a cursor; and back. What was on the first one comes back, too.
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -75,7 +75,7 @@ def _draw(show: Callable[[], object]) -> None:
     lines = _wrapped(page.getvalue()).splitlines()
     room = shutil.get_terminal_size().lines - 1  # the last one holds the cursor
     if len(lines) > room:
-        lines = [*lines[: room - 1], f"({len(lines) - room + 1} more lines)"]
+        lines = [*lines[: room - 1], f"({counted(len(lines) - room + 1, 'more line')})"]
     _write(_HOME + "".join(f"{line}{_ERASE_LINE}\n" for line in lines) + _ERASE_BELOW)
 
 

@@ -56,6 +56,11 @@ def name_of(kind: Any, value: int) -> str:
     return str(kind.Name(value)).lower().replace("_", " ") if value in kind.values() else "unknown"
 
 
+def needs_task(tool: Tool) -> bool:
+    """Whether it can be called as a task alone, which is not done here: it is offered to nobody."""
+    return tool.task_support == "required"
+
+
 __all__ = [
     "MAX_MESSAGE_BYTES",
     "PROTOCOL_MAJOR",
@@ -96,4 +101,5 @@ __all__ = [
     "Tool",
     "ToolResult",
     "name_of",
+    "needs_task",
 ]

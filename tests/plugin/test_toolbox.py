@@ -75,10 +75,13 @@ def test_default_config_offers_all_servers_in_order(user: Home) -> None:
     assert list(tools_of(MCP())) == ["z", "y", "x"]
 
 
-def test_empty_config_offers_nothing(user: Home) -> None:
-    """A config without servers is no error."""
-    user.write_config({})
-    assert tools_of(MCP()) == {}
+def test_empty_config_offers_nothing(user: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """A config without servers, or with disabled ones alone, is no error; it is said once why."""
+    off = {"a": {"command": "a", "disabled": True}}
+    for servers, said in (({}, "has no MCP servers; to add one"), (off, "are disabled; to enable one")):
+        user.write_config(servers)
+        assert tools_of(MCP()) == tools_of(MCP()) == {}
+        assert capsys.readouterr().err.count(said) == 1
 
 
 @pytest.mark.parametrize("form", ["{work}/other.json", "other.json", "./other.json", "~/work/other.json"])

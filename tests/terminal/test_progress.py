@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.cli.terminal import Seen, render, run_in_terminal
 from tests.daemon.live import variant
 from tests.home import Home
 from tests.servers import entry, faulty_server
+from tests.terminal.dialogue import converse, python
 
 # Seconds of work that would be drawn: more than what is left alone.
 LONG = 1.2
@@ -42,6 +44,17 @@ def test_toolbox_shows_progress_too(served: Home, tmp_path: Path) -> None:
     )
     assert "saw until" in seen.screen
     assert "every: hold" not in seen.screen
+
+
+def test_warning_begins_below_what_the_model_wrote() -> None:
+    """Models leave lines unfinished; a second warning needs no further line."""
+    script = (
+        "import sys\nfrom llm_tools_mcp.terminal.progress import Display\n"
+        "display = Display(); display.print('first'); sys.stdout.write('text'); sys.stdout.flush()\n"
+        "display.note_text(); display.print('second'); display.print('third')"
+    )
+    seen = converse(python(script), env={**os.environ, "TERM": "xterm"})
+    assert seen.screen.splitlines() == ["first", "text", "second", "third"]
 
 
 def test_quiet_shows_no_progress(served: Home) -> None:

@@ -11,12 +11,19 @@ import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import as_json, command
-from llm_tools_mcp.cli.running_daemon import ask_status, health_as_dict, is_running, server_state
+from llm_tools_mcp.cli.running_daemon import (
+    ask_status,
+    health_as_dict,
+    is_running,
+    server_state,
+    why_several,
+)
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.columns import print_columns
 from llm_tools_mcp.terminal.screen import (
     clean_line,
     console,
+    counted,
     duration,
     is_terminal,
     latency,
@@ -47,7 +54,10 @@ _SUPERVISORS = {
 
 
 # What gives way on a narrow terminal, the first first.
-_DISPENSABLE = ("TOOL-ERRORS>", "TOKENS>", "PID>", "TOOLS>", "IDLE>", "MEMORY>", "WHERE", "RESTARTS>", "P95>")
+_DISPENSABLE = (
+    *("TOOL-ERRORS>", "TOKENS>", "P95>", "RESTARTS>", "TOOLS>", "IDLE>", "MEMORY>", "P50>"),
+    *("ERRORS>", "PID>", "WHERE"),
+)
 
 
 @command(
@@ -122,8 +132,22 @@ def print_status(status: v1.StatusResponse) -> None:
         for row in rows:
             del row["TOOL-ERRORS>"]
     print_columns(rows, _DISPENSABLE, {"SERVER": "bold", "WHERE": "dim"})
+    for name, places in _places(status).items():
+        if len(set(places)) < len(places):
+            click.echo(
+                f"\n{styled(clean_line(name), bold=True)}: {why_several(len(places), len(set(places)))}"
+            )
     # Copies of a server fail alike.
     print_remarks(dict.fromkeys((server.server, server.last_error) for server in servers))
+
+
+def _places(status: v1.StatusResponse) -> dict[str, list[str]]:
+    """The folders that each server has a process in, by name."""
+    found: dict[str, list[str]] = {}
+    for server in status.servers:
+        if server.pid:
+            found.setdefault(server.server, []).append(server.cwd)
+    return found
 
 
 def _print_daemon(status: v1.StatusResponse) -> None:
@@ -180,9 +204,9 @@ def _row(server: v1.ServerStatus) -> dict[str, str]:
 
 
 def _activity(status: v1.StatusResponse) -> str:
-    calls = f"{_count(status.calls_in_flight, 'call')} in flight"
+    calls = f"{counted(status.calls_in_flight, 'call')} in flight"
     others = status.connections - 1  # without ourselves
-    return f"{calls}, {_count(others, 'other client')} connected" if others > 0 else calls
+    return f"{calls}, {counted(others, 'other client')} connected" if others > 0 else calls
 
 
 def _place(server: v1.ServerStatus) -> str:
@@ -190,10 +214,6 @@ def _place(server: v1.ServerStatus) -> str:
     home = str(Path.home())
     is_below = server.cwd == home or server.cwd.startswith(f"{home}/")
     return clean_line(f"~{server.cwd[len(home) :]}" if is_below else server.cwd or server.target)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _state(health: v1.HealthResponse) -> str:

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import click
 
 from llm_tools_mcp.cli.command import command
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.terminal.screen import styled
+from llm_tools_mcp.terminal.screen import counted, styled
 from llm_tools_mcp.text.plain import plain
 
 _SHOWN_LINES = 12
@@ -60,6 +61,9 @@ def demo_command() -> None:
             "The daemon and its server are stopped again."
         )
     click.echo("\nYour own servers: llm mcp add NAME -- COMMAND ARGS…   then: llm -T MCP 'a prompt'")
+    own = Path(sys.executable).with_name("llm")
+    if shutil.which("llm") != str(own) and own.exists():
+        click.echo(f"That is the llm of this environment, which is not on your PATH: {shlex.quote(str(own))}")
 
 
 def _is_importable(name: str) -> bool:
@@ -74,7 +78,7 @@ def _show(answer: _Answer, what: str) -> None:
     for line in lines[:_SHOWN_LINES]:
         click.echo(f"  {line}")
     if len(lines) > _SHOWN_LINES:
-        click.echo(f"  … and {len(lines) - _SHOWN_LINES} more lines")
+        click.echo(f"  … and {counted(len(lines) - _SHOWN_LINES, 'more line')}")
     click.echo(styled(f"{answer.seconds:.2f} s: {what}\n", dim=True))
 
 

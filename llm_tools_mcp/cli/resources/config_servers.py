@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from llm_tools_mcp.cli.command import did_you_mean
 from llm_tools_mcp.cli.tools.tools import read_source
 from llm_tools_mcp.errors import UnknownTool
-from llm_tools_mcp.terminal.screen import clean_line
+from llm_tools_mcp.terminal.screen import clean_line, print_json, styled
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.client.requests import Requests
+    from llm_tools_mcp.client.requests import Prompt, Requests, Resource
     from llm_tools_mcp.client.tools import Failed
     from llm_tools_mcp.config import ConfigSource
+
+T = TypeVar("T", "Prompt", "Resource")
 
 
 def requests_of(source: ConfigSource) -> Requests:
@@ -41,9 +45,34 @@ def source_with(config_path: str | None, server: str | None) -> tuple[ConfigSour
     raise UnknownTool(f"no MCP server is called {server!r}; the config has: {known}{near}")
 
 
-def print_failures(failed: Sequence[Failed]) -> None:
-    for one in failed:
-        click.echo(f"Warning: {clean_line(one.server)}: {clean_line(one.reason)}", err=True)
+def show(
+    context: click.Context,
+    what: str,
+    items: Sequence[T],
+    failed: Sequence[Failed],
+    line: Callable[[T], str],
+    *,
+    as_json: bool,
+) -> None:
+    """What servers have, under their names; `what` it is called. Exit code 1 where none could be asked."""
+    if as_json:
+        failures = [{"server": one.server, "error": one.reason} for one in failed]
+        print_json({what: [dataclasses.asdict(one) for one in items], "failed": failures})
+    else:
+        _print(what, items, line)
+        for one in failed:
+            click.echo(f"Warning: {clean_line(one.server)}: {clean_line(one.reason)}", err=True)
+    if failed and not items:
+        context.exit(1)
+
+
+def _print(what: str, items: Sequence[T], line: Callable[[T], str]) -> None:
+    if not items:
+        click.echo(f"no {what}", err=True)
+    for number, (server, group) in enumerate(groupby(items, key=lambda one: one.server)):
+        click.echo(("\n" if number else "") + styled(clean_line(server), bold=True))
+        for item in group:
+            click.echo(line(item))
 
 
 def pairs_of(words: Sequence[str]) -> dict[str, str]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from llm_tools_mcp.cli.command import as_json, command, config_option
+from llm_tools_mcp.cli.command import as_json, command, config_option, refresh_option
 from llm_tools_mcp.cli.completers import prompt_arguments, prompt_names, server_names
-from llm_tools_mcp.cli.tools.call_output import as_dict, output_path, print_result, save
+from llm_tools_mcp.cli.tools.call_output import as_dict, output_option, print_result, save
 from llm_tools_mcp.terminal.screen import clean_line, print_json, styled
 
-from .config_servers import pairs_of, print_failures, requests_of, source_with
+from .config_servers import pairs_of, requests_of, show, source_with
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -24,9 +22,7 @@ if TYPE_CHECKING:
 
 @command("prompts", "llm mcp prompts", "llm mcp prompts review")
 @click.argument("server", required=False, shell_complete=server_names)
-@click.option(
-    "--refresh", is_flag=True, help="Ask the servers again, instead of showing what they said last."
-)
+@refresh_option
 @config_option
 @as_json
 @click.pass_context
@@ -36,23 +32,7 @@ def prompts_command(
     """Show the prompts of the servers, all or those of one SERVER: for `llm -t mcp:SERVER/PROMPT?arg=x`."""
     source, servers = source_with(config_path, server)
     prompts, failed = requests_of(source).prompts(servers, refresh=refresh)
-    if as_json:
-        failures = [{"server": one.server, "error": one.reason} for one in failed]
-        print_json({"prompts": [dataclasses.asdict(one) for one in prompts], "failed": failures})
-    else:
-        _print_prompts(prompts)
-        print_failures(failed)
-    if failed and not prompts:
-        context.exit(1)
-
-
-def _print_prompts(prompts: Sequence[Prompt]) -> None:
-    if not prompts:
-        click.echo("no prompts", err=True)
-    for number, (server, group) in enumerate(groupby(prompts, key=lambda one: one.server)):
-        click.echo(("\n" if number else "") + styled(clean_line(server), bold=True))
-        for prompt in group:
-            click.echo(_line(prompt))
+    show(context, "prompts", prompts, failed, _line, as_json=as_json)
 
 
 def _line(prompt: Prompt) -> str:
@@ -69,12 +49,7 @@ def _line(prompt: Prompt) -> str:
 @click.argument("server", shell_complete=server_names)
 @click.argument("name", shell_complete=prompt_names)
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=prompt_arguments)
-@click.option(
-    "--output",
-    type=output_path,
-    metavar="PATH",
-    help="Save images, audio and files, else the text, to this file or folder.",
-)
+@output_option
 @config_option
 @as_json
 def prompt_command(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from llm_tools_mcp.cli.command import as_json, command, config_option
+from llm_tools_mcp.cli.command import as_json, command, config_option, refresh_option
 from llm_tools_mcp.cli.completers import resource_uris, server_names, template_arguments
-from llm_tools_mcp.cli.tools.call_output import as_dict, output_path, print_result, save
+from llm_tools_mcp.cli.tools.call_output import as_dict, output_option, print_result, save
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal, print_json, styled
 
-from .config_servers import pairs_of, print_failures, requests_of, source_with
+from .config_servers import pairs_of, requests_of, show, source_with
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
@@ -31,9 +29,7 @@ if TYPE_CHECKING:
     "llm mcp resources --json | jq -r '.resources[].uri'",
 )
 @click.argument("server", required=False, shell_complete=server_names)
-@click.option(
-    "--refresh", is_flag=True, help="Ask the servers again, instead of showing what they said last."
-)
+@refresh_option
 @config_option
 @as_json
 @click.pass_context
@@ -46,23 +42,7 @@ def resources_command(
     """
     source, servers = source_with(config_path, server)
     resources, failed = requests_of(source).resources(servers, refresh=refresh)
-    if as_json:
-        failures = [{"server": one.server, "error": one.reason} for one in failed]
-        print_json({"resources": [dataclasses.asdict(one) for one in resources], "failed": failures})
-    else:
-        _print_resources(resources)
-        print_failures(failed)
-    if failed and not resources:
-        context.exit(1)
-
-
-def _print_resources(resources: Sequence[Resource]) -> None:
-    if not resources:
-        click.echo("no resources", err=True)
-    for number, (server, group) in enumerate(groupby(resources, key=lambda one: one.server)):
-        click.echo(("\n" if number else "") + styled(clean_line(server), bold=True))
-        for resource in group:
-            click.echo(_line(resource))
+    show(context, "resources", resources, failed, _line, as_json=as_json)
 
 
 def _line(resource: Resource) -> str:
@@ -89,12 +69,7 @@ def _in_words(size: int) -> str:
 @click.argument("server", shell_complete=server_names)
 @click.argument("uri", shell_complete=resource_uris)
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=template_arguments)
-@click.option(
-    "--output",
-    type=output_path,
-    metavar="PATH",
-    help="Save images, audio and files, else the text, to this file or folder.",
-)
+@output_option
 @config_option
 @as_json
 def read_command(

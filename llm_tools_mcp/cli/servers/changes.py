@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,7 @@ def remove_command(*, names: tuple[str, ...], config_path: str | None) -> None:
         gone = [servers.pop(name) for name in dict.fromkeys(names)]
         left = [*servers.values()]
     click.echo(f"removed {_listed(names)} from {path}")
+    _let_the_daemon_know(config_path)
     remove_bundles(gone, left)
     for name in sorted(logged_in_names().intersection(names)):
         click.echo(f"its login stays; to end it: llm mcp logout {shlex.quote(name)}")
@@ -191,6 +193,15 @@ def _switch_all(config_path: str | None, names: Sequence[str], *, is_disabled: b
                 _switch(entry, is_disabled=is_disabled)
                 said.append(f"{word} {name!r} in {path}")
     click.echo("\n".join(said))
+    _let_the_daemon_know(config_path)
+
+
+def _let_the_daemon_know(config_path: str | None) -> None:
+    """What the config does not want any more ends now, not with the next prompt."""
+    from llm_tools_mcp.cli.completers import known_servers
+
+    with suppress(McpError):
+        known_servers(config_path)
 
 
 def _switch(entry: Entry, *, is_disabled: bool) -> None:

@@ -10,7 +10,7 @@ import click
 from llm_tools_mcp.cli.command import as_json, command, config_option
 from llm_tools_mcp.cli.editing import check_source, config_file
 from llm_tools_mcp.cli.login.table import NEEDS_LOGIN, login_state, store_trouble
-from llm_tools_mcp.cli.running_daemon import is_running
+from llm_tools_mcp.cli.running_daemon import is_running, why_several
 from llm_tools_mcp.cli.tools.tools import read_source
 from llm_tools_mcp.config import ServerDefinition, named_entries
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
@@ -43,12 +43,17 @@ def list_command(*, config_path: str | None, as_json: bool) -> None:
     costs = [row["tokens"] for row in found if row["tokens"]]
     if len(costs) > 1:
         click.echo(f"\nAll tools together: {shown_tokens(sum(costs))} tokens in every request to a model.")
-    spread = [clean_line(row["name"]) for row in found if len(row["folders"]) > 1]
-    if spread:
-        click.echo(
-            f"\n{styled(', '.join(spread), bold=True)}: one process for each folder that uses it. "
-            "Where the folder does not matter, a `cwd` in its entry makes all share one."
-        )
+    _tell_copies(found)
+
+
+def _tell_copies(found: list[dict[str, Any]]) -> None:
+    names: dict[str, list[str]] = {}
+    for row in found:
+        if row["copies"] > max(1, row["instances"]):
+            why = why_several(row["copies"], len(row["folders"]))
+            names.setdefault(why, []).append(clean_line(row["name"]))
+    for why, several in names.items():
+        click.echo(f"\n{styled(', '.join(several), bold=True)}: {why}")
 
 
 def rows(config_path: str | None) -> list[dict[str, Any]]:
@@ -103,6 +108,7 @@ def _row(
         "memory_bytes": sum(session.memory_bytes for session in sessions),
         "idle_seconds": round(best.idle_seconds, 1) if best is not None and is_live else None,
         "copies": sum(session.pid > 0 for session in sessions),
+        "instances": parsed.instances if isinstance(parsed, ServerDefinition) else 1,
         "folders": sorted({session.cwd for session in sessions if session.pid}),
         "login": login,
         "error": error,
@@ -119,7 +125,10 @@ def _login(parsed: Any) -> str:
 def _transport(parsed: Any, entry: Any) -> str:
     if parsed is not None and not isinstance(parsed, ConfigError):
         return str(parsed.transport.value)
-    return "stdio" if isinstance(entry, dict) and "command" in entry else "http"
+    keys = entry if isinstance(entry, dict) else {}
+    if "command" in keys:
+        return "stdio"
+    return "http" if any(key in keys for key in ("url", "serverUrl", "httpUrl")) else "-"
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:

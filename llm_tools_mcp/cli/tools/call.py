@@ -15,7 +15,7 @@ from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin
 from llm_tools_mcp.text.plain import plain
 
 from .answers import answer_options, scripted, warn_of_unused
-from .call_output import STDOUT, as_dict, output_path, point_at_links, print_result, save
+from .call_output import STDOUT, as_dict, output_option, point_at_links, print_result, save
 from .target import Target, command_option, target_of
 
 if TYPE_CHECKING:
@@ -48,12 +48,7 @@ class WrongArguments(click.ClickException):
     shell_complete=json_or_file,
     help="All arguments as a JSON object; @FILE reads a file, - stdin.",
 )
-@click.option(
-    "--output",
-    type=output_path,
-    metavar="PATH",
-    help="Save images, audio and files, else the text, to this file or folder; - is stdout.",
-)
+@output_option
 @answer_options
 @command_option
 @config_option

@@ -35,6 +35,14 @@ def output_path(text: str) -> Path:
     return path
 
 
+output_option = click.option(
+    "--output",
+    type=output_path,
+    metavar="PATH",
+    help="Save images, audio and files, else the text, to this file or folder; - is stdout.",
+)
+
+
 def print_result(result: v1.ToolResult, saved: dict[int, Path]) -> None:
     text = _text(result)
     if result.is_error:

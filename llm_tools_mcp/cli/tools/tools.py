@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llm_tools_mcp.cli.command import as_json, command, config_option, did_you_mean
+from llm_tools_mcp.cli.command import as_json, command, config_option, did_you_mean, refresh_option
 from llm_tools_mcp.cli.completers import server_names, tool_names
 from llm_tools_mcp.client.logs import where_to_look
 from llm_tools_mcp.errors import McpError, UnknownTool
@@ -41,9 +41,7 @@ _BEST = 10
 )
 @click.argument("server", required=False, shell_complete=server_names)
 @click.argument("tool", required=False, shell_complete=tool_names)
-@click.option(
-    "--refresh", is_flag=True, help="Ask the servers again, instead of showing what they said last."
-)
+@refresh_option
 @click.option("--schema", is_flag=True, help="Show the JSON Schema of the arguments too.")
 @click.option("--search", "query", metavar="WORDS", help="Show the tools that fit best, the best one first.")
 @click.option("--tokens", is_flag=True, help="Show what each tool costs in every request to a model, about.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
+from llm_tools_mcp import paths
 from llm_tools_mcp.client.logs import where_to_look
 from llm_tools_mcp.terminal.screen import clean_line
 from llm_tools_mcp.text.plain import plain
@@ -31,8 +33,7 @@ def tell_offer(name: str, listing: Listing, done: str) -> bool:
             click.echo(f"{name!r} is {done}. It needs a login: {failed.login}", err=True)
             return False
         click.echo(f"{name!r} is {done}, but it cannot be used yet: {plain(failed.reason)}", err=True)
-        undo = f"llm mcp remove {shlex.quote(name)}"
-        click.echo(f"more: {where_to_look(name, 'llm mcp doctor')}   to undo: {undo}", err=True)
+        click.echo("   ".join(_ways_on(name, listing.caller.config_path, done)), err=True)
         return False
     names = [clean_line(offer.tool) for offer in listing.offers if offer.server == name]
     more = f" and {len(names) - _SHOWN_TOOLS} more" if len(names) > _SHOWN_TOOLS else ""
@@ -40,6 +41,16 @@ def tell_offer(name: str, listing: Listing, done: str) -> bool:
     click.echo(f"it offers {count}{': ' if names else ''}{', '.join(names[:_SHOWN_TOOLS])}{more}")
     _tell_renamed(listing)
     return True
+
+
+def _ways_on(name: str, config_path: str, done: str) -> Iterator[str]:
+    """What to type next."""
+    word, option = shlex.quote(name), paths.config_option(config_path)
+    yield f"more: {where_to_look(name, 'llm mcp doctor')}"
+    yield f"to try again: llm mcp tools{option} {word} --refresh"
+    if done == ADDED:
+        yield f"to change it: llm mcp add{option} --force {word} …"
+        yield f"to undo: llm mcp remove{option} {word}"
 
 
 def _tell_renamed(listing: Listing) -> None:

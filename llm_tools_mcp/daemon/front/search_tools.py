@@ -45,7 +45,7 @@ class ToolSearch:
             servers=[
                 v1.SearchToolsResponse.Server(
                     server=name,
-                    tools=len(known[name].tools) if name in known else 0,
+                    tools=len(_offered(definition, known[name])) if name in known else 0,
                     trouble=self._trouble(definition, is_known=name in known),
                 )
                 for name, definition in parsed.servers.items()
@@ -74,8 +74,7 @@ class ToolSearch:
             entries = [
                 Entry(name, tool.name, tool.title, tool.description, tool.input_schema)
                 for name, tools in known.items()
-                for tool in tools.tools
-                if _offers(parsed.servers[name], tool)
+                for tool in _offered(parsed.servers[name], tools)
             ]
             # In a thread: a thousand tools take a quarter of a second, in which calls go on.
             made = asyncio.ensure_future(asyncio.to_thread(Index, entries))
@@ -87,5 +86,8 @@ class ToolSearch:
         return self._indexes[key][1]
 
 
-def _offers(definition: ServerDefinition | ConfigError, tool: v1.Tool) -> bool:
-    return isinstance(definition, ServerDefinition) and definition.offers(tool.name)
+def _offered(definition: ServerDefinition | ConfigError, known: ToolList) -> list[v1.Tool]:
+    """Of what is known what can be called."""
+    if not isinstance(definition, ServerDefinition):
+        return []
+    return [tool for tool in known.tools if definition.offers(tool.name) and not v1.needs_task(tool)]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from llm_tools_mcp import paths, v1
 from llm_tools_mcp.daemon.pool.session import Session
+from llm_tools_mcp.text.tokens import tokens_of
 
 
 def server_status(session: Session, *, login: str) -> v1.ServerStatus:
     """`login`: who has let us in, if anybody has."""
     definition, statistics = session.definition, session.statistics
     name, *others = session.names
+    listed = session.offer.tools or ()
+    tools = [tool for tool in listed if definition.offers(tool.name) and not v1.needs_task(tool)]
     return v1.ServerStatus(
         server=name,
         also_called=others,
@@ -19,7 +22,7 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
         cwd=paths.sendable(definition.public_cwd),
         pid=session.pid,
         memory_bytes=_memory(session.pid),
-        tools=session.offer.tool_count,
+        tools=len(tools),
         calls=statistics.calls,
         errors=statistics.errors,
         restarts=max(0, statistics.starts - statistics.evictions - 1),
@@ -32,7 +35,7 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
         last_error=session.error_state.complaint(session.connection),
         protocol_version=session.protocol_version,
         login=login,
-        tool_tokens=session.offer.tool_tokens,
+        tool_tokens=sum(tokens_of(tool.name, tool.description, tool.input_schema) for tool in tools),
     )
 
 

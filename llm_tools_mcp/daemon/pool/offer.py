@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server.to_wire import JsonObject
-from llm_tools_mcp.text.tokens import tokens_of
 
 from .deadline import Deadline
 
@@ -21,8 +20,6 @@ class Offer:
 
     def __init__(self, schemas: Mapping[str, str]) -> None:
         self.tools: list[v1.Tool] | None = None  # until this daemon has asked
-        self.tool_count = 0
-        self.tool_tokens = 0
         self.instructions = ""
         self.schemas = schemas
         self._changes = 0  # of lists besides that of the tools
@@ -48,9 +45,7 @@ class Offer:
 
     def _note_tools(self, tools: list[v1.Tool], instructions: str) -> None:
         self.tools = tools
-        self.tool_count = len(tools)
         self.schemas = {tool.name: tool.input_schema for tool in tools}
-        self.tool_tokens = sum(tokens_of(tool.name, tool.description, tool.input_schema) for tool in tools)
         self.instructions = instructions
 
     def note_connection(self) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import anyio
 
 from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.config.launchers import how_to_install
 from llm_tools_mcp.daemon.failure import TOO_MANY_FILES, Kind, ServerFailure, lacks_files
 
 from . import orphans
@@ -100,8 +101,11 @@ def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) 
     if isinstance(error, FileNotFoundError) and not Path(definition.cwd).is_dir():
         return f"its folder {definition.public_cwd} does not exist"
     if isinstance(error, FileNotFoundError) and not Path(definition.command).exists():
+        hint = how_to_install(definition.command)
+        if not hint and " " in definition.command.strip():
+            hint = "its arguments belong into `args`"
         what = f"command {definition.target!r} was not found on the PATH of the caller"
-        return f"{what}; its arguments belong into `args`" if " " in definition.command.strip() else what
+        return f"{what}; {hint}" if hint else what
     if lacks_files(error):
         return TOO_MANY_FILES
     if isinstance(error, FileNotFoundError):

@@ -155,9 +155,11 @@ def test_narrow_terminal_gets_the_first_columns(home: Home) -> None:
     for columns, lines in shown.items():
         assert {len(line) <= columns for line in lines} == {True}
     narrow, usual, wide = (lines[0].split() for lines in shown.values())
-    assert narrow == ["SERVER", "STATE", "CALLS", "ERRORS", "RESTARTS", "P50", "P95"]
-    assert usual == [*narrow, "MEMORY", "WHERE"]
-    assert wide == [*narrow, "IDLE", "TOOLS", "TOKENS", "MEMORY", "PID", "WHERE"]
+    # How many more there are depends on the figures: 9.9 ms is narrower than 10.1 ms.
+    assert {"SERVER", "STATE", "CALLS", "PID", "WHERE"} <= set(narrow)
+    assert {*narrow, "ERRORS", "P50"} <= set(usual) < set(wide)
+    first = ["SERVER", "STATE", "CALLS", "ERRORS", "RESTARTS", "P50", "P95"]
+    assert wide == [*first, "IDLE", "TOOLS", "TOKENS", "MEMORY", "PID", "WHERE"]
     assert shown[80][1].endswith("-below-it")
 
 
@@ -180,6 +182,12 @@ def test_list_tells_copies_in_folders_from_instances(home: Home) -> None:
     assert "\nevery: one process for each folder" in home.run_cli("list").stdout
     (listed,) = json.loads(home.run_cli("list", "--json").stdout)["servers"]
     assert listed["folders"] == [str(home.folder), str(home.work)]
+    home.run_cli("call", "every", "pid", env={"PATH": f"{home.env['PATH']}:/sbin"})
+    for command in ("list", "status"):
+        assert "\nevery: 3 processes in 2 folders. One is shared" in home.run_cli(command).stdout
+    home.run_cli("disable", "every")
+    # At once, without a prompt.
+    wait_until(lambda: "every" not in home.run_cli("status").stdout)
 
 
 def test_status_on_a_terminal(home: Home) -> None:

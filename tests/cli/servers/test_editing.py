@@ -56,8 +56,16 @@ def test_server_that_does_not_connect_is_added_all_the_same(home: Home) -> None:
     assert done.stderr.startswith(
         "'broken' is added, but it cannot be used yet: command 'no-such-command' was not found"
     )
-    assert "llm mcp remove broken" in done.stderr
+    # No log: there is nothing in it.
+    assert done.stderr.splitlines()[1] == (
+        "more: llm mcp doctor   to try again: llm mcp tools broken --refresh   "
+        "to change it: llm mcp add --force broken …   to undo: llm mcp remove broken"
+    )
     assert list(servers(home)) == ["broken"]
+    missing = home.run_cli("add", "t", "--", "uvx", "t", env={"PATH": "/nowhere"}, check=False)
+    assert "'uvx' was not found on the PATH of the caller; install uv: https://" in missing.stderr
+    home.config.write_text('{"mcpServers": {"empty": {}}}')
+    assert json.loads(home.run_cli("list", "--json").stdout)["servers"][0]["transport"] == "-"
 
 
 def test_present_server_is_replaced_by_force_only(home: Home) -> None:

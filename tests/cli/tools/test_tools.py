@@ -64,10 +64,14 @@ def test_what_servers_say_of_their_tools(home: Home) -> None:
     assert "s: task can be called as a task alone" in listed.stderr
     assert "read-only, idempotent, ~" in home.run_cli("tools", "s", "look").stdout
     got = home.run_cli("get", "s").stdout
-    assert "tools: 3, 1 read-only, 1 idempotent; ~" in got
+    assert "tools: 2, 1 read-only, 1 idempotent; ~" in got
     assert got.endswith("it says:\n    Look twice.\n")
     assert "TOKENS" in home.run_cli("list").stdout
     assert "TOKENS" in home.run_cli("status").stdout
+    # One number everywhere: of what can be called.
+    for command in ("list", "status"):
+        rows = json.loads(home.run_cli(command, "--json").stdout)["servers"]
+        assert next(row["tools"] for row in rows if "s" in (row.get("name"), row.get("server"))) == 2
     assert "is left out" in home.run_cli("call", "s", "task", check=False).stderr
 
 

@@ -15,8 +15,9 @@ from llm_tools_mcp.cli.editing import check_source, shown_keys, unknown_key, wro
 from llm_tools_mcp.cli.rewriting import repeated_keys
 from llm_tools_mcp.client.logs import has_words, where_to_look
 from llm_tools_mcp.config import decoded
+from llm_tools_mcp.config.launchers import how_to_install
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
-from llm_tools_mcp.terminal.screen import clean_line
+from llm_tools_mcp.terminal.screen import clean_line, counted
 
 from .finding import BAD, NOTE, OK, Finding
 from .schemas import look_at_schemas, look_at_tasks
@@ -25,17 +26,6 @@ from .values import look_at_values
 if TYPE_CHECKING:
     from llm_tools_mcp.config import Config, ConfigSource, ServerDefinition
 
-_NODE = "install Node.js: https://nodejs.org"
-_UV = "install uv: https://docs.astral.sh/uv"
-_INSTALL = {
-    **dict.fromkeys(("npx", "npm", "node"), _NODE),
-    **dict.fromkeys(("uvx", "uv"), _UV),
-    **dict.fromkeys(("bunx", "bun"), "install Bun: https://bun.sh"),
-    "deno": "install Deno: https://deno.com",
-    "docker": "install Docker: https://docs.docker.com/get-docker",
-    "podman": "install Podman: https://podman.io",
-    "pipx": "install pipx: https://pipx.pypa.io",
-}
 # Where installers put commands and a PATH often does not reach: cron, desktop launchers, other shells.
 _USUAL_FOLDERS = (
     *("~/.local/bin", "~/bin", "~/.cargo/bin", "~/go/bin", "~/.bun/bin", "~/.deno/bin", "~/.volta/bin"),
@@ -60,7 +50,7 @@ def look_at_config(config_path: str | None, *, connect: bool) -> Iterator[Findin
     except ConfigError as error:
         yield Finding(BAD, str(error), error.repair or _edit(error.path))
         return
-    yield Finding(OK, f"{source.path}: {_counted(len(parsed.servers) - len(parsed.of_project), 'server')}")
+    yield Finding(OK, f"{source.path}: {counted(len(parsed.servers) - len(parsed.of_project), 'server')}")
     if source.project is not None:
         names = ", ".join(clean_line(name) for name in parsed.of_project)
         yield Finding(OK, f"{source.project.path}: trusted; of this project are: {names}")
@@ -71,10 +61,6 @@ def look_at_config(config_path: str | None, *, connect: bool) -> Iterator[Findin
     yield from _keys(source, parsed)
     yield from _names(parsed.servers)
     yield from _servers(source, parsed, connect=connect)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _permissions(path: Path) -> Iterator[Finding]:
@@ -159,7 +145,7 @@ def _not_on_the_path(name: str, command: str, public: Callable[[str], str]) -> F
     general = f"write its absolute path into the config, or install {public(command)}"
     if " " in command.strip():
         general = "write the program alone into 'command', and what follows it into 'args'"
-    return Finding(BAD, text, _INSTALL.get(command, general))
+    return Finding(BAD, text, how_to_install(command) or general)
 
 
 def _found_elsewhere(command: str) -> Path | None:
@@ -229,4 +215,4 @@ def _without_tools(name: str, definition: ServerDefinition) -> Finding:
 
 def _connected(counts: Mapping[str, int]) -> Iterator[Finding]:
     for server, count in counts.items():
-        yield Finding(OK, f"{clean_line(server)}: connected, {_counted(count, 'tool')}")
+        yield Finding(OK, f"{clean_line(server)}: connected, {counted(count, 'tool')}")
