@@ -67,7 +67,7 @@ async def log_in(
     if in_keyring is None:
         in_keyring = before is not None and before.in_keyring
     if in_keyring:
-        await asyncio.to_thread(vault.check)
+        await asyncio.to_thread(vault.check, definition.name)
     server, resource, wanted = await find_target(http, records, definition, oauth, scopes)
     listener = Listener(urlsplit(oauth.redirect_uri).path or PATH if oauth.redirect_uri else PATH, person.say)
     try:

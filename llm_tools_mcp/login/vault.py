@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,36 +22,40 @@ _PATIENCE = 10.0
 Result = TypeVar("Result")
 
 
-def check() -> None:
-    """Whether something can be kept there. Raises KeyringUnusable."""
-    _asked(lambda keyring: keyring.set_password(_SERVICE, _PROBE, _PROBE))
-    found = _asked(lambda keyring: keyring.get_password(_SERVICE, _PROBE))
-    _asked(lambda keyring: keyring.delete_password(_SERVICE, _PROBE))
+def check(server: str) -> None:
+    """Whether something can be kept there for this server. Raises KeyringUnusable."""
+    _asked(server, lambda keyring: keyring.set_password(_SERVICE, _PROBE, _PROBE))
+    found = _asked(server, lambda keyring: keyring.get_password(_SERVICE, _PROBE))
+    _asked(server, lambda keyring: keyring.delete_password(_SERVICE, _PROBE))
     if found != _PROBE:
-        raise KeyringUnusable("forgets what is put there", _OTHERWISE)
+        raise KeyringUnusable("forgets what is put there", _without(server))
 
 
 def put(login: Login) -> None:
     """In place of what was there of it. Raises KeyringUnusable."""
     text = json.dumps(login.tokens)
-    _asked(lambda keyring: keyring.set_password(_SERVICE, login.id, text))
+    _asked(login.server, lambda keyring: keyring.set_password(_SERVICE, login.id, text))
 
 
 def opened(login: Login) -> Login:
     """With its tokens, wherever they are. Raises KeyringUnusable."""
     if not login.in_keyring or login.ended:
         return login
-    text = _asked(lambda keyring: keyring.get_password(_SERVICE, login.id))
+    text = _asked(login.server, lambda keyring: keyring.get_password(_SERVICE, login.id))
     try:
         return login.with_tokens(json.loads(text or ""))
     except (ValueError, TypeError, AttributeError):
-        raise KeyringUnusable(f"has no tokens of {login.server!r} any more", "log in again") from None
+        repair = f"llm mcp login {shlex.quote(login.server)}"
+    raise KeyringUnusable(f"has no tokens of {login.server!r} any more", repair)
 
 
 def forget(login: Login) -> None:
     """Harmless where nothing is there. Raises KeyringUnusable."""
-    if login.in_keyring and _asked(lambda keyring: keyring.get_password(_SERVICE, login.id)) is not None:
-        _asked(lambda keyring: keyring.delete_password(_SERVICE, login.id))
+    server = login.server
+    if not login.in_keyring:
+        return
+    if _asked(server, lambda keyring: keyring.get_password(_SERVICE, login.id)) is not None:
+        _asked(server, lambda keyring: keyring.delete_password(_SERVICE, login.id))
 
 
 async def patiently(act: Callable[[Login], Result], login: Login) -> Result:
@@ -74,20 +79,18 @@ async def patiently(act: Callable[[Login], Result], login: Login) -> Result:
     try:
         return await asyncio.wait_for(outcome, _PATIENCE)
     except asyncio.TimeoutError:
-        raise KeyringUnusable(f"did not answer within {_PATIENCE:g} s", _UNLOCK) from None
+        raise KeyringUnusable(f"did not answer within {_PATIENCE:g} s", _unlocked(login.server)) from None
 
 
-_OTHERWISE = "llm mcp login NAME --no-keyring, which keeps its tokens in a file of yours"
-_UNLOCK = f"unlock it, as when you log in to the desktop; or: {_OTHERWISE}"
 # By the names of keyring's errors: those of its backends are not known here.
 _REASONS = {
-    "NoKeyringError": ("is missing: this machine has none that the library keyring knows", _OTHERWISE),
-    "KeyringLocked": ("is locked", _UNLOCK),
-    "InitError": ("cannot be opened", _UNLOCK),
+    "NoKeyringError": "is missing: this machine has none that the library keyring knows",
+    "KeyringLocked": "is locked",
+    "InitError": "cannot be opened",
 }
 
 
-def _asked(ask: Callable[[Any], Result]) -> Result:
+def _asked(server: str, ask: Callable[[Any], Result]) -> Result:
     """Nothing that a backend says is repeated: it may hold what it was given."""
     try:
         keyring = import_module("keyring")  # an extra
@@ -97,4 +100,13 @@ def _asked(ask: Callable[[Any], Result]) -> Result:
         return ask(keyring)
     except Exception as error:  # noqa: BLE001 - each backend has its own
         name = type(error).__name__
-    raise KeyringUnusable(*_REASONS.get(name, (f"cannot be used ({name})", _OTHERWISE)))
+    repair = _without(server) if name == "NoKeyringError" else _unlocked(server)
+    raise KeyringUnusable(_REASONS.get(name, f"cannot be used ({name})"), repair)
+
+
+def _without(server: str) -> str:
+    return f"llm mcp login --no-keyring {shlex.quote(server)}, which keeps the tokens in a file of yours"
+
+
+def _unlocked(server: str) -> str:
+    return f"unlock it, as when you log in to the desktop; or: {_without(server)}"

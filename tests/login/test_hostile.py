@@ -6,6 +6,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -18,7 +19,6 @@ from llm_tools_mcp.login.discovery import Resource, find_resource, find_server
 from llm_tools_mcp.login.records import Login, Records
 from llm_tools_mcp.login.store import LoginStore
 
-Answer = Callable[[asyncio.StreamWriter], "AsyncIterator[bytes]"]
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -156,10 +156,10 @@ def test_long_challenge_is_read_at_once(header: str) -> None:
 
 
 def test_login_that_would_cost_all_others_is_not_stored(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store that could not be read again is not written; what there was stays."""
-    store = LoginStore(tmp_path / "logins.json")  # type: ignore[operator]
+    store = LoginStore(tmp_path / "logins.json")
     first = Login("a", "https://a/", "https://i", "r", "c", "none", "https://i/t", refresh_token="r")
     store.change(lambda records: records.with_login(first))
     monkeypatch.setattr(stores, "_MAX_BYTES", 2000)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.errors import LoginRefused
 from llm_tools_mcp.login.records import place_of
 
 from .logins import Logins
@@ -31,13 +32,23 @@ class MachineTokens(Tokens):
         self._token = Token("")
         self._found: tuple[Resource | None, AuthorizationServer] | None = None
         self._demand: Demand | None = None
+        self._scopes: tuple[str, ...] = ()  # which the token was asked for with
+        self._more: tuple[str, ...] = ()  # which a 403 asked for
 
     def _client(self, url: str) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
         return self._client_for(url, dict(self._definition.proxy_env))
 
-    def note(self, demand: Demand) -> None:
-        """The server's own words: where its metadata is, and which scopes it wants."""
-        self._demand = demand
+    def note(self, demand: Demand) -> bool:
+        """The server's own words: where its metadata is, and which scopes it wants.
+
+        Whether another token than the one that it refuses may help.
+        """
+        if not demand.lacks_scope:
+            self._demand = demand
+            return True
+        more = [scope for scope in demand.scopes if scope not in self._scopes]
+        self._more = (*self._more, *more)
+        return bool(more)
 
     def _current(self) -> Token:
         return self._token
@@ -45,7 +56,14 @@ class MachineTokens(Tokens):
     def _can_renew(self, token: Token) -> bool:  # noqa: ARG002 - it depends on whether a token is wanted
         return self._demand is not None
 
-    async def _renew(self, stale: Token) -> Token:  # noqa: ARG002 - nobody else has it
+    async def _renew(self, stale: Token) -> Token:
+        try:
+            return await self._asked(stale)
+        except LoginRefused:
+            self._more = ()  # which may have been too much
+            raise
+
+    async def _asked(self, stale: Token) -> Token:
         from llm_tools_mcp.login.pins import pinned
         from llm_tools_mcp.login.registration import configured_client
         from llm_tools_mcp.login.token import request_token
@@ -60,13 +78,14 @@ class MachineTokens(Tokens):
             await self._logins.change(lambda records: pinned(records, oauth, url, server.issuer))
         identifier = resource.identifier if resource is not None else place_of(self._definition.url)
         asked = self._demand.scopes if self._demand is not None else ()
-        scopes = oauth.scopes or asked or (resource.scopes if resource is not None else ())
+        due = oauth.scopes or asked or (resource.scopes if resource is not None else ())
+        scopes = tuple(dict.fromkeys([*due, *self._more]))
         form = {**await self._form(server.issuer, identifier, scopes), "resource": identifier}
         if scopes:
             form["scope"] = " ".join(scopes)
         async with self._client(server.token_endpoint) as http:
-            grant = await request_token(http, server.token_endpoint, client, form, [self._token.text])
-        self._found = (resource, server)
+            grant = await request_token(http, server.token_endpoint, client, form, [stale.text])
+        self._found, self._scopes = (resource, server), scopes
         lifetime = grant.expires_in or 0.0
         self._token = Token(grant.access_token, time.time() + lifetime if lifetime else 0.0, lifetime)
         return self._token

@@ -253,6 +253,24 @@ async def test_machine_proves_itself_as_the_server_takes_it(live: Live, server: 
 
 
 @with_login
+async def test_machine_takes_more_rights_by_itself(live: Live, server: Guarded) -> None:
+    """A 403 that names scopes is answered by a token with them, once; where that is refused, it is said."""
+    server.clients["robot"] = "s3cr3t-of-robot"
+    oauth = {"grantType": "client_credentials", "clientId": "robot", "clientSecret": "s3cr3t-of-robot"}
+    robot = definition(server.url, oauth=oauth)
+    assert await live.call(robot, "write", text="x") == "x"
+    assert [form["scope"] for form in server.asked("/token")[1:]] == ["read", "read write"]
+    assert await live.call(robot, "write", text="y") == "y"
+    other = definition(server.url, oauth={**oauth, "scopes": "read"})
+    assert await live.call(other, "whoami") == "robot"
+    server.faults["/token"] = lambda: error("invalid_scope")
+    text = (await failure_of(live.call(other, "write"))).text
+    assert "answered HTTP 403" in text
+    assert "it wants more rights (write)" in text
+    assert await live.call(other, "whoami") == "robot"
+
+
+@with_login
 async def test_secret_goes_to_the_first_issuer_alone(live: Live, server: Guarded) -> None:
     """A resource that names another authorization server gets no secret, unless the entry says so."""
     server.clients["robot"] = "s3cr3t-of-robot"

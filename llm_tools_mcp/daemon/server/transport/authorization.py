@@ -62,10 +62,16 @@ class Authorization:
         return {}
 
     async def renewed(self, sent: Headers, demand: Demand) -> Headers | None:
-        """After a 401: others, if there are any. Raises LoginError, ServerFailure."""
+        """After a 401, or a 403 that wants more rights: others, if there are any that need no person.
+
+        Raises LoginError, ServerFailure.
+        """
+        if isinstance(self._tokens, MachineTokens):
+            if not self._tokens.note(demand):
+                return None
+        elif demand.lacks_scope:
+            return None
         if self._tokens is not None:
-            if isinstance(self._tokens, MachineTokens):
-                self._tokens.note(demand)
             token = await self._tokens.renewed(sent.get(_HEADER, "").removeprefix("Bearer "))
             return self._bearer(token) or None
         if self._definition.headers_helper:
@@ -91,7 +97,11 @@ class Authorization:
         if self._tokens is None and self._definition.headers and demand == Demand():
             return None  # its headers may be what is wrong
         if isinstance(self._tokens, MachineTokens):
-            return Verdict.REFUSED, f"answered HTTP {status} to the token that its `oauth` client was given"
+            wanted = (
+                f"; it wants more rights{self._named(demand)}" if demand.lacks_scope and demand.scopes else ""
+            )
+            text = f"answered HTTP {status} to the token that its `oauth` client was given{wanted}"
+            return Verdict.REFUSED, text
         if status == httpx2.codes.UNAUTHORIZED:
             await self._note(demand)
             return Verdict.NEEDS_LOGIN, self.needs_login()
@@ -105,10 +115,13 @@ class Authorization:
 
     def _needs_scope(self, demand: Demand) -> str:
         login = self._logins.of(self._definition)
-        named = f" ({' '.join(map(self._link.cleaned, demand.scopes))})" if demand.scopes else ""
+        named = self._named(demand)
         if login is not None and demand.scopes and set(demand.scopes) <= set(login.requested):
             return f"refuses though its login asked for these rights{named}: the account may not have them"
         return f"needs more rights{named}: {login_command(self._definition.name)}"
+
+    def _named(self, demand: Demand) -> str:
+        return f" ({' '.join(map(self._link.cleaned, demand.scopes))})" if demand.scopes else ""
 
     async def _note(self, demand: Demand) -> None:
         definition = self._definition
@@ -143,9 +156,9 @@ class AuthorizedTransport(httpx2.AsyncHTTPTransport):
         sent = await self._authorization.headers()
         request.headers.update(sent)
         response = await send(request)
-        if response.status_code == httpx2.codes.UNAUTHORIZED:
+        if _wants_others(response):
             async with _closed_on_error(response):
-                renewed = await self._authorization.renewed(sent, _demand(response))
+                renewed = await self._renewed(sent, response)
             if renewed:
                 await response.aclose()
                 request.headers.update(renewed)
@@ -156,6 +169,15 @@ class AuthorizedTransport(httpx2.AsyncHTTPTransport):
             if verdict is not None:
                 response.extensions[REFUSED] = verdict
         return response
+
+    async def _renewed(self, sent: Headers, response: httpx2.Response) -> Headers | None:
+        """A 403 stands where no other token is to be had: it says what the server wants."""
+        try:
+            return await self._authorization.renewed(sent, _demand(response))
+        except LoginError:
+            if response.status_code != httpx2.codes.FORBIDDEN:
+                raise
+            return None
 
 
 @asynccontextmanager
@@ -171,6 +193,12 @@ async def _closed_on_error(response: httpx2.Response) -> AsyncIterator[None]:
 
 def _demand(response: httpx2.Response) -> Demand:
     return demand_in(response.headers.get_list("www-authenticate"))
+
+
+def _wants_others(response: httpx2.Response) -> bool:
+    status = response.status_code
+    lacks_scope = status == httpx2.codes.FORBIDDEN and _demand(response).lacks_scope
+    return lacks_scope or status == httpx2.codes.UNAUTHORIZED
 
 
 def _refused(request: httpx2.Request, verdict: Verdict, text: str) -> httpx2.Response:
