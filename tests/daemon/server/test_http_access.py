@@ -13,9 +13,10 @@ import pytest
 
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.server.transport.http_client import proxy_for
+from llm_tools_mcp.daemon.server.transport.link import Link
 from llm_tools_mcp.errors import SERVER_SAID
 from tests.daemon.live import Live, failure_of, with_live
-from tests.daemon.web import Answer, Legacy, Request, Web, at, serving
+from tests.daemon.web import Answer, Legacy, Request, Web, at, reply, serving
 from tests.programs import run
 from tests.waiting import wait_until_async
 
@@ -142,6 +143,27 @@ async def test_refusal_is_closed_where_no_other_headers_can_be_had(live: Live) -
         assert "its `headersHelper` ended with code 1" in (await failure_of(live.call(server, "echo"))).text
         await wait_until_async(lambda: web.held == 0)
         await live.pool.aclose()
+
+
+@with_live
+async def test_token_of_a_helper_is_repeated_nowhere(live: Live) -> None:
+    """Neither with what stands in front of it in the header, nor alone; of a connection that lives for weeks
+    the last ones count.
+    """
+    legacy = Legacy()
+    legacy.faults["tools/call"] = lambda request: reply(
+        request, error={"code": -32001, "message": "hunter2-2 is no good, as is Bearer hunter2-2"}
+    )
+    async with serving(legacy) as web:
+        helper = 'echo \'{"authorization": "Bearer hunter2-2"}\''
+        failure = await failure_of(live.call(live.define(at(web.url(), headersHelper=helper)), "echo"))
+        assert "[redacted] is no good, as is [redacted]" in failure.text
+        assert "hunter2" not in str(failure.to_wire())
+        await live.pool.aclose()
+    link = Link(lambda _: None, ["secret-of-the-entry"])
+    for number in range(100):
+        link.hide(f"token-{number}")
+    assert link.redacted("token-99 secret-of-the-entry token-0") == "[redacted] [redacted] token-0"
 
 
 def test_proxy_names() -> None:

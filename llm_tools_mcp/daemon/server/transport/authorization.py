@@ -85,7 +85,8 @@ class Authorization:
 
     async def _ask_helper(self) -> Headers:
         headers = await helper_headers(self._definition)
-        self._link.hide(*headers.values())
+        tokens = (value.rpartition(" ")[2] for value in headers.values())  # of "Bearer TOKEN"
+        self._link.hide(*headers.values(), *tokens)
         return headers
 
     # --- what a refusal means -----------------------------------------------------------------------

@@ -34,6 +34,9 @@ TOO_LONG = f"it sent a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB"
 _QUOTED_LINES, _KEPT_LINES = 5, 60
 _LINES_AT_ONCE, _LINES_PER_SECOND = 2000, 100.0
 
+# Sets of tokens or headers that a request was sent with: of a connection that lives for weeks the last ones.
+_HIDDEN = 8
+
 # Where a crash happened, as node, Python, Java, Go and Rust write it, and what they add.
 _OF_A_TRACE = re.compile(
     r"Traceback \(most recent call last\)|\s{4}"
@@ -83,7 +86,8 @@ class Link:
         self.has_session = False  # which the server may forget, over http
         self.refusal: Refusal | None = None  # the last one, over http
         self.is_noise: Callable[[str], bool] = lambda _: False  # of the lines on stderr
-        self._secrets = set(secret_values)
+        self._secrets = frozenset(secret_values)
+        self._hidden: deque[frozenset[str]] = deque(maxlen=_HIDDEN)
         self.redacted = redactor(self._secrets)
         self.note_size = Trimmer().note  # of each message, in bytes
         self._on_log = on_log
@@ -92,10 +96,11 @@ class Link:
         self._signature = secrets.token_hex(8)
 
     def hide(self, *secret_values: str) -> None:
-        """From now on these are taken out of what the server says, too."""
-        if not self._secrets.issuperset(secret_values):
-            self._secrets.update(secret_values)
-            self.redacted = redactor(self._secrets)
+        """From now on these are taken out of what the server says, too, until some others have followed."""
+        values = frozenset(secret_values)
+        if values not in self._hidden:
+            self._hidden.append(values)
+            self.redacted = redactor(self._secrets.union(*self._hidden))
 
     def lose(self, why: str) -> None:
         self.ended = True
