@@ -139,7 +139,7 @@ class LaunchdService:
         if not logs:
             return []
         newest = max(logs, key=lambda path: path.stat().st_mtime)
-        return newest.read_text(errors="replace").splitlines()[-count:]
+        return newest.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
 
     def diagnosis(self) -> str:
         status, log = self.status(), self.last_log_lines(_LOG_LINES)

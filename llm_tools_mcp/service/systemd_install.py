@@ -35,7 +35,6 @@ class SystemdInstaller:
     """`runtime` is the user's runtime folder; `folder` the user's unit folder."""
 
     def __init__(self, runtime: Path, folder: Path | None = None) -> None:
-        self._runtime = runtime
         self._systemctl = Systemctl(runtime)
         self._folder = folder or unit_folder()
 
@@ -152,7 +151,7 @@ class SystemdInstaller:
 
 def _program_in(path: Path) -> str:
     """What the installed service starts; empty where it cannot be read."""
-    text = path.read_text(errors="replace") if path.is_file() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     found = re.search(r'^ExecStart="(.*)" daemon$', text, re.MULTILINE)
     return found[1].replace("%%", "%") if found else ""
 

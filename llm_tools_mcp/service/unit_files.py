@@ -13,9 +13,11 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
+from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
 
 _MARK = re.compile(r"^.*llm-mcp service install, sha256 ([0-9a-f]{64}).*\n", re.MULTILINE)
@@ -34,7 +36,7 @@ def template(folder: str, name: str) -> str:
     for root in (Path(__file__).with_name("units"), Path(__file__).parents[2] / "packaging"):
         path = root / folder / name
         if path.is_file():
-            return path.read_text()
+            return path.read_text(encoding="utf-8")
     raise ServiceError(f"this installation of llm-tools-mcp lacks its packaged file {folder}/{name}")
 
 
@@ -51,7 +53,7 @@ def state_of(path: Path) -> FileState:
         return FileState.ABSENT
     if path.is_symlink():
         return FileState.MASKED if path.resolve() == Path(os.devnull) else FileState.FOREIGN
-    text = path.read_text(errors="replace")
+    text = _text(path)
     mark = _MARK.search(text)
     if not mark:
         return FileState.FOREIGN
@@ -72,15 +74,20 @@ def check_replaceable(path: Path, advice: str) -> None:
 
 def write(path: Path, text: str) -> str:
     """Write atomically, after keeping a copy of what the user wrote there. Says what was done."""
-    if state_of(path) is FileState.INSTALLED and path.read_text() == text:
+    if state_of(path) is FileState.INSTALLED and _text(path) == text:
         return f"{path} is up to date"
     saved = _set_aside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        os.fchmod(file.fileno(), 0o644)
-    Path(temporary).replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            os.fchmod(file.fileno(), 0o644)
+        Path(temporary).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
     return f"wrote {path}{saved}"
 
 
@@ -91,9 +98,9 @@ def remove(path: Path) -> str:
     return f"removed {path}{saved}"
 
 
-def differences(paths: Mapping[Path, str], varying: re.Pattern[str]) -> list[str]:
+def differences(texts: Mapping[Path, str], varying: re.Pattern[str]) -> list[str]:
     """Which of the installed files are not as they would be written now, apart from what varies."""
-    states = {path: state_of(path) for path in paths}
+    states = {path: state_of(path) for path in texts}
     if not {FileState.INSTALLED, FileState.EDITED}.intersection(states.values()):
         return []
     found = []
@@ -102,9 +109,14 @@ def differences(paths: Mapping[Path, str], varying: re.Pattern[str]) -> list[str
             found.append(f"{path} is missing")
         elif state is FileState.EDITED:
             found.append(f"{path} was edited, so `install` does not update it")
-        elif state is FileState.INSTALLED and _body(path.read_text(), varying) != _body(paths[path], varying):
+        elif state is FileState.INSTALLED and _body(_text(path), varying) != _body(texts[path], varying):
             found.append(f"{path} is not what this llm-mcp would install")
     return found
+
+
+def _text(path: Path) -> str:
+    """As the managers read it, whatever the locale."""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _body(text: str, varying: re.Pattern[str]) -> str:
@@ -125,11 +137,18 @@ def current_program() -> Path:
     candidates = list(dict.fromkeys(folder.absolute() for folder in _script_folders()))
     for folder in candidates:
         if os.access(folder / "llm-mcp", os.X_OK):
-            return folder / "llm-mcp"
+            return _named(folder / "llm-mcp")
     looked = " nor ".join(str(folder) for folder in candidates)
     raise ServiceError(
         f"there is no llm-mcp in {looked}; reinstall llm-tools-mcp", "llm install llm-tools-mcp"
     )
+
+
+def _named(program: Path) -> Path:
+    """Raises ServiceError for one whose path is no UTF-8, which no manager reads."""
+    if paths.sendable(program) != str(program):
+        raise ServiceError(f"the path of the program is no UTF-8 text: {paths.sendable(program)}")
+    return program
 
 
 def _script_folders() -> Iterator[Path]:
@@ -138,9 +157,9 @@ def _script_folders() -> Iterator[Path]:
     for scheme in sysconfig.get_scheme_names():
         for base in library.parents:
             places = {name: str(base) for name in ("base", "platbase", "userbase", "installed_base")}
-            paths = sysconfig.get_paths(scheme, places)
-            if library in (Path(paths["purelib"]), Path(paths["platlib"])):
-                yield Path(paths["scripts"])
+            found = sysconfig.get_paths(scheme, places)
+            if library in (Path(found["purelib"]), Path(found["platlib"])):
+                yield Path(found["scripts"])
     # After these: the interpreter may have another llm-mcp beside it.
     yield Path(sys.executable).parent
     yield Path(sysconfig.get_path("scripts"))
@@ -149,6 +168,9 @@ def _script_folders() -> Iterator[Path]:
 
 
 def captured_path() -> str:
-    """The PATH of the installing shell: a service's own is bare. Relative entries stay out."""
+    """The PATH of the installing shell: a service's own is bare. Relative entries stay out, and those that
+    are no UTF-8, which no manager reads.
+    """
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(dict.fromkeys(entry for entry in entries if Path(entry).is_absolute()))
+    usable = (entry for entry in entries if Path(entry).is_absolute() and paths.sendable(entry) == entry)
+    return os.pathsep.join(dict.fromkeys(usable))

@@ -24,6 +24,7 @@ from llm_tools_mcp.service.unit_files import (
     write,
 )
 from tests.home import BIN
+from tests.programs import run
 
 TEXT = "[Unit]\nDescription=x\n"
 
@@ -114,9 +115,33 @@ def test_no_program_is_an_error(tmp_path, monkeypatch):
 
 
 def test_captured_path_drops_what_a_service_cannot_use(monkeypatch):
-    """Relative, empty and repeated entries stay out."""
-    monkeypatch.setenv("PATH", "/a:.:/b::/a:rel/bin")
+    """Relative, empty and repeated entries stay out, and those that are no UTF-8."""
+    monkeypatch.setenv("PATH", "/a:.:/b::/a:rel/bin:/caf\udce9")
     assert unit_files.captured_path() == "/a:/b"
+
+
+def test_program_whose_path_is_no_text_is_refused(tmp_path, monkeypatch):
+    """No manager could read it; the error says so, in text."""
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    (folder / "llm-mcp").touch(mode=0o755)
+    with pytest.raises(ServiceError, match=r"no UTF-8 text: .*/caf\?/llm-mcp"):
+        unit_files.current_program()
+
+
+def test_units_are_utf8_whatever_the_locale(tmp_path):
+    """As the managers read them: a program below a folder called é, installed in the C locale."""
+    text = signed(f"{TEXT}ExecStart=/\u00e9/llm-mcp\n", "# {}")
+    program = (
+        "import ast, pathlib, sys; from llm_tools_mcp.service.unit_files import state_of, write; "
+        "path = pathlib.Path(sys.argv[1]); write(path, ast.literal_eval(sys.argv[2])); "
+        "print(state_of(path).name)"
+    )
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = run([sys.executable, "-c", program, str(tmp_path / "unit"), ascii(text)], env=env)
+    assert done.stdout == "INSTALLED\n"
+    assert (tmp_path / "unit").read_bytes() == text.encode()
 
 
 @pytest.mark.parametrize(
@@ -154,21 +179,21 @@ def test_units_without_a_manager(tmp_path):
 def test_commands_agree_about_units_without_a_manager(home):
     """install, status, doctor and uninstall tell the same."""
 
-    def run(*words):
+    def mcp(*words):
         command = ["env", "-u", "LLM_MCP_SOCKET", "LANG=C.UTF-8", BIN / "llm-mcp", *words]
         done = home.run(*command, check=False)
         return done.code, done.stdout + done.stderr
 
-    code, said = run("service", "install")
+    code, said = mcp("service", "install")
     assert (code, "no systemd user manager" in said) == (1, True)
-    assert "no service is installed" in run("service", "status")[1]
-    assert run("service", "install", "--no-enable")[0] == 0
-    code, said = run("service", "status")
+    assert "no service is installed" in mcp("service", "status")[1]
+    assert mcp("service", "install", "--no-enable")[0] == 0
+    code, said = mcp("service", "status")
     assert (code, "try: llm mcp service uninstall" in said) == (3, True)
-    assert "no systemd user manager" in json.loads(run("service", "status", "--json")[1])["failure"]
-    assert "→ llm mcp service uninstall" in run("doctor", "--no-connect")[1]
-    assert "removed" in run("service", "uninstall")[1]
-    assert "no service is installed" in run("service", "status")[1]
+    assert "no systemd user manager" in json.loads(mcp("service", "status", "--json")[1])["failure"]
+    assert "→ llm mcp service uninstall" in mcp("doctor", "--no-connect")[1]
+    assert "removed" in mcp("service", "uninstall")[1]
+    assert "no service is installed" in mcp("service", "status")[1]
 
 
 def test_control_characters_are_refused():
