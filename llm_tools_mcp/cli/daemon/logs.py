@@ -141,7 +141,8 @@ def _following(path: Path) -> Iterator[bytes]:
         *whole, rest = rest.split(b"\n")
         yield from whole
         if _was_replaced(path, file):
-            yield from file.read().splitlines()
+            yield from (rest + file.read()).splitlines()
+            rest = b""
             file.close()
             file = path.open("rb")
         else:
