@@ -123,6 +123,7 @@ def test_spelling_prefers_the_nearest() -> None:
     assert speller.corrections("mesage")[0] == "message"
     assert speller.corrections("cmd") == ["command"]
     assert speller.corrections("zzz") == []
+    assert Speller(["project", "protect", "projector"]).corrections("projekt") == ["project"]
 
 
 def test_schema_of_any_depth_is_taken() -> None:
