@@ -32,8 +32,7 @@ class LoginTokens(Tokens):
     """Of a login that a person made, by its refresh token."""
 
     def __init__(self, definition: ServerDefinition, logins: Logins, client_for: ClientFor) -> None:
-        super().__init__()
-        self._definition = definition
+        super().__init__(definition)
         self._logins = logins
         self._unstored: Grant | None = None
         self._opened: Login | None = None

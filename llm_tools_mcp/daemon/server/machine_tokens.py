@@ -25,8 +25,7 @@ class MachineTokens(Tokens):
     """Of a client that logs in as itself (`client_credentials`). Kept in memory: a new one costs nobody."""
 
     def __init__(self, definition: ServerDefinition, logins: Logins, client_for: ClientFor) -> None:
-        super().__init__()
-        self._definition = definition
+        super().__init__(definition)
         self._logins = logins
         self._client_for = client_for
         self._token = Token("")

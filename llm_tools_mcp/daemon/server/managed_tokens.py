@@ -47,6 +47,11 @@ class ManagedTokens(MachineTokens):
         self._identity = IdentityTokens(definition, logins, client_for) if definition.login else None
         self._provider: AuthorizationServer | None = None
 
+    def adopt(self, definition: ServerDefinition) -> None:
+        super().adopt(definition)
+        if self._identity is not None:
+            self._identity.adopt(definition)
+
     async def settle(self) -> None:
         await super().settle()
         if self._identity is not None:

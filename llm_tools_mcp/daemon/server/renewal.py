@@ -19,6 +19,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.errors import LoginError, LoginUnreachable
 from llm_tools_mcp.system import access
 
@@ -67,11 +68,16 @@ class Token:
 class Tokens(ABC):
     """The tokens of one login, for all its sessions."""
 
-    def __init__(self) -> None:
+    def __init__(self, definition: ServerDefinition) -> None:
+        self._definition = definition
         self._renewing: asyncio.Task[Token] | None = None
         self._pause = 0.0
         self._next_try = 0.0
         self._trouble = ""
+
+    def adopt(self, definition: ServerDefinition) -> None:
+        """The latest caller's word: the client's secret in the entry, or the proxy, may be another by now."""
+        self._definition = definition
 
     async def bearer(self) -> str:
         """One to send; empty where there is none yet. Raises LoginNeeded, LoginUnreachable."""

@@ -29,7 +29,9 @@ class Renewals:
             return None
         kind = ManagedTokens if oauth.is_managed else MachineTokens if oauth.is_for_machines else LoginTokens
         key = definition.login or definition.identity
-        return self._tokens.setdefault(key, kind(definition, self.logins, client_for))
+        tokens = self._tokens.setdefault(key, kind(definition, self.logins, client_for))
+        tokens.adopt(definition)
+        return tokens
 
     async def aclose(self) -> None:
         """What is being renewed is stored first."""

@@ -314,6 +314,19 @@ async def test_headers_helper(live: Live, server: Guarded) -> None:
 
 
 @with_login
+async def test_secret_that_was_changed_in_the_entry_is_used(live: Live, server: Guarded) -> None:
+    """A login that is renewed later is renewed with the client's secret of today."""
+    server.announces["token_endpoint_auth_methods_supported"] = ["client_secret_post"]
+    server.clients["mine"] = ""
+    before, now = ({"clientId": "mine", "clientSecret": f"{word}-s3cr3t"} for word in ("former", "new"))
+    await logged_in(live.folder, definition(server.url, oauth=before))
+    assert await live.call(known(live, server, oauth=before), "whoami") == "mine"
+    await expired(live.folder)
+    assert await live.call(known(live, server, oauth=now), "whoami") == "mine"
+    assert server.asked("/token")[-1]["client_secret"] == "new-s3cr3t"
+
+
+@with_login
 async def test_damaged_store_is_said_where_it_matters(live: Live, server: Guarded) -> None:
     """What cannot be read is no login: the server that wants one says why, and the file stays as it is."""
     live.logins.store.path.write_text("{")
