@@ -106,7 +106,9 @@ def error_from_status(error: grpc.RpcError, socket: str, seconds: float) -> McpE
         return DaemonUnreachable(socket, details)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return DaemonIncompatible(f"{details}; try: llm mcp restart")
-    return DaemonError(f"the llm-mcp daemon failed: {details or code}; its log has more: llm mcp logs")
+    return DaemonError(
+        f"the llm-mcp daemon failed: {details or code}"
+    )  # it names its log where that has more
 
 
 def _code(error: grpc.RpcError) -> grpc.StatusCode | None:

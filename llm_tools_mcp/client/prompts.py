@@ -17,7 +17,9 @@ def find_prompt(requests: Requests, server: str, name: str) -> Prompt:
     for prompt in prompts:
         if prompt.name == name:
             return prompt
-    known = ", ".join(prompt.name for prompt in prompts) or "none"
+    if not prompts:
+        raise McpError(f"{server!r} offers no prompts")
+    known = ", ".join(prompt.name for prompt in prompts)
     raise McpError(f"server {server!r} has no prompt {name!r}; it has: {known}")
 
 

@@ -106,6 +106,24 @@ def ignore(_: object) -> None:
     """Nobody watches."""
 
 
+@pytest.mark.parametrize(
+    ("code", "details", "hints"),
+    [
+        (grpc.StatusCode.INTERNAL, "KeyError in the daemon; its log has more: llm mcp logs", 1),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many", 0),
+    ],
+    ids=["a fault", "a refusal"],
+)
+def test_log_is_pointed_at_once(
+    serve: Callable[..., DaemonClient], code: grpc.StatusCode, details: str, hints: int
+) -> None:
+    """Where the daemon has written something into it: of a fault of its own, not of a refusal."""
+    with pytest.raises(DaemonError) as caught:
+        serve(Status=aborts(code, details)).status()
+    assert str(caught.value) == f"the llm-mcp daemon failed: {details}"
+    assert str(caught.value).count("llm mcp logs") == hints
+
+
 # --- versions ---------------------------------------------------------------------------------------
 
 

@@ -48,27 +48,32 @@ def source_with(config_path: str | None, server: str | None) -> tuple[ConfigSour
 def show(
     context: click.Context,
     what: str,
+    server: str | None,
     items: Sequence[T],
     failed: Sequence[Failed],
     line: Callable[[T], str],
     *,
     as_json: bool,
 ) -> None:
-    """What servers have, under their names; `what` it is called. Exit code 1 where none could be asked."""
+    """What servers have (or one `server`), under their names; `what` it is called.
+
+    Exit code 1 where none could be asked.
+    """
     if as_json:
         failures = [{"server": one.server, "error": one.reason} for one in failed]
         print_json({what: [dataclasses.asdict(one) for one in items], "failed": failures})
     else:
-        _print(what, items, line)
+        if not items and not failed:
+            who = f"{clean_line(server)!r} offers " if server else ""
+            click.echo(f"{who}no {what}", err=True)
+        _print(items, line)
         for one in failed:
             click.echo(f"Warning: {clean_line(one.server)}: {clean_line(one.reason)}", err=True)
     if failed and not items:
         context.exit(1)
 
 
-def _print(what: str, items: Sequence[T], line: Callable[[T], str]) -> None:
-    if not items:
-        click.echo(f"no {what}", err=True)
+def _print(items: Sequence[T], line: Callable[[T], str]) -> None:
     for number, (server, group) in enumerate(groupby(items, key=lambda one: one.server)):
         click.echo(("\n" if number else "") + styled(clean_line(server), bold=True))
         for item in group:

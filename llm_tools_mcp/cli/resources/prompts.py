@@ -32,7 +32,7 @@ def prompts_command(
     """Show the prompts of the servers, all or those of one SERVER: for `llm -t mcp:SERVER/PROMPT?arg=x`."""
     source, servers = source_with(config_path, server)
     prompts, failed = requests_of(source).prompts(servers, refresh=refresh)
-    show(context, "prompts", prompts, failed, _line, as_json=as_json)
+    show(context, "prompts", server, prompts, failed, _line, as_json=as_json)
 
 
 def _line(prompt: Prompt) -> str:

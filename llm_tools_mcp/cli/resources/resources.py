@@ -42,7 +42,7 @@ def resources_command(
     """
     source, servers = source_with(config_path, server)
     resources, failed = requests_of(source).resources(servers, refresh=refresh)
-    show(context, "resources", resources, failed, _line, as_json=as_json)
+    show(context, "resources", server, resources, failed, _line, as_json=as_json)
 
 
 def _line(resource: Resource) -> str:

@@ -104,7 +104,7 @@ class ConnectionOwner:
         except ServerFailure as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - nobody awaits this task: nothing may escape
-            _log.debug("the connection to %s failed", self._name, exc_info=True)
+            _log.exception("the connection to %s failed", self._name)
             failure = ServerFailure(Kind.START_FAILED, unexpected(error))
             failure.__cause__ = error
         finally:

@@ -26,8 +26,8 @@ class StartupOutput:
         self._last_line = line
 
     def quoted(self) -> str:
-        """As the end of a sentence; a page that it names is not cut. Empty where it has said nothing."""
+        """As the end of a sentence; a page that it names is not cut."""
         line, url = self._last_line, self.sign_in.url
         quoted = line if len(line) <= _QUOTED else line[:_QUOTED] + "…"
-        words = f"; its last line was: {quoted}" if line else ""
+        words = f"; its last line was: {quoted}" if line else ", and has not said a word"
         return words if not url or url in quoted else f"{words}; it names {url}"

@@ -25,9 +25,10 @@ from llm_tools_mcp.daemon.failure import (
 )
 
 from . import elicitation, sdk
-from .connection import Connection, OnChanged
+from .connection import Connection
 from .handshake import shake_hands
 from .roots import roots_of
+from .subscription import OnChanged
 from .tokens import Renewals
 from .transport import Link, open_transport
 
@@ -164,7 +165,7 @@ def _why(definition: ServerDefinition, link: Link, leaf: BaseException) -> str:
     if isinstance(leaf, ServerFailure):
         return leaf.text
     if link.lost_why:
-        return _with_last_words(link.lost_why, link)
+        return _with_last_words(link.lost_why, link) + _silent(definition, link)
     if isinstance(leaf, sdk.MCPError) and link.verdict(leaf.error.data):
         return link.cleaned(leaf.message)
     if definition.transport is not Transport.STDIO and _is_network_error(leaf):
@@ -193,3 +194,9 @@ def _described(error: BaseException, link: Link) -> str:
 def _with_last_words(why: str, link: Link) -> str:
     words = link.last_words()
     return f"{why}; its last lines were: {words}" if words else why
+
+
+def _silent(definition: ServerDefinition, link: Link) -> str:
+    """Of what has said nothing, in either way, there is nothing to quote."""
+    is_mute = definition.transport is Transport.STDIO and not link.received and not link.last_lines
+    return f", and had not said a word: is {definition.target} an MCP server?" if is_mute else ""

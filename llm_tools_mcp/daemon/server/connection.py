@@ -18,15 +18,14 @@ from llm_tools_mcp.text.plain import plain
 
 from . import elicitation, sdk
 from .methods import LISTS
-from .pagination import all_tools, whole_list
+from .pagination import all_tools, is_unknown_method, whole_list
+from .subscription import OnChanged, watch_lists
 from .to_wire import JsonObject
 from .transport import Link, Verdict
 
 _log = logging.getLogger(__name__)
 
 OnProgress = Callable[[v1.Progress], None]
-# A list of the server has changed: of its "tools", "resources" or "prompts".
-OnChanged = Callable[[str], None]
 T = TypeVar("T")
 
 # The SDK's words. Its code for it is any server's code for an error of its own, too.
@@ -41,8 +40,6 @@ _MAX_INSTRUCTIONS = 16_384
 _PING_SECONDS = 60.0
 # Characters of a name that is told.
 _MAX_NAME = 100
-# Seconds before a lost subscription is tried again: doubling up to the ping's pace.
-_SUBSCRIBE_AGAIN = 1.0
 
 
 _KINDS = {
@@ -121,8 +118,7 @@ class Connection:
         return bool(capability and capability.list_changed)
 
     def _capability(self, method: str) -> Any:
-        kind = method.partition("/")[0]  # prompts, resources
-        return getattr(self._session.server_capabilities, kind, None)
+        return getattr(self._session.server_capabilities, _capability_of(method), None)
 
     async def whole_list(self, method: str) -> JsonObject:
         """All pages as one; an empty one of a server that has nothing of the kind. Raises ServerFailure."""
@@ -146,7 +142,8 @@ class Connection:
             on_progress(v1.Progress(progress=progress, total=total or 0, message=text))
 
         async def send(more: JsonObject) -> dict[str, Any]:
-            return await self._guarded(sdk.send_raw(self._session, method, {**params, **more}, forward))
+            with self._naming_what_it_lacks(method):
+                return await self._guarded(sdk.send_raw(self._session, method, {**params, **more}, forward))
 
         reply = elicitation.replier(ask, self._roots, self._link.redacted)
         with self._under_way(), elicitation.asking(ask):
@@ -180,7 +177,7 @@ class Connection:
             except sdk.MCPError as error:
                 verdict = self._link.verdict(error.error.data)
                 if verdict is None:
-                    is_known = error.code == sdk.mcp_types.METHOD_NOT_FOUND
+                    is_known = is_unknown_method(error)
                     is_same = error.message == complaint or bool(_SESSION_WORDS.search(error.message))
                     return is_same and not is_known
                 return verdict in _AGAINST_THE_SESSION
@@ -225,6 +222,16 @@ class Connection:
         self._complaint, self._repeated = "", 0
         return result
 
+    @contextmanager
+    def _naming_what_it_lacks(self, method: str) -> Iterator[None]:
+        """That a method was not found says nothing to a person who asked for a resource."""
+        try:
+            yield
+        except ServerFailure as failure:
+            if is_unknown_method(failure.__cause__) and not self._capability(method):
+                failure.text = f"it offers no {_capability_of(method)}"
+            raise
+
     async def _judged(self, error: sdk.MCPError) -> ServerFailure:
         """What became of a request; and a session that meets an error is asked before its next one."""
         verdict = self._link.verdict(error.error.data)
@@ -261,29 +268,8 @@ class Connection:
     async def watch_lists(self, on_changed: OnChanged) -> None:
         """In the modern era a client subscribes to changes of the lists; before, they come unasked."""
         watched = [kind for kind in sdk.LIST_EVENTS.values() if self.announces(kind)]
-        pause = _SUBSCRIBE_AGAIN
-        while self.is_usable and watched:
-            began = anyio.current_time()
-            try:
-                async with sdk.listen(
-                    self._session,
-                    tools_list_changed="tools" in watched,
-                    resources_list_changed="resources" in watched,
-                    prompts_list_changed="prompts" in watched,
-                ) as subscription:
-                    if pause > _SUBSCRIBE_AGAIN:
-                        for kind in watched:
-                            on_changed(kind)  # what changed meanwhile went unnoticed
-                    async for event in subscription:
-                        if kind := sdk.LIST_EVENTS.get(type(event), ""):
-                            on_changed(kind)
-            except (sdk.SubscriptionLost, sdk.MCPError) as error:
-                if getattr(error, "code", 0) == sdk.mcp_types.METHOD_NOT_FOUND:
-                    return
-            if anyio.current_time() - began > _PING_SECONDS:
-                pause = _SUBSCRIBE_AGAIN  # it was a good one
-            await anyio.sleep(pause)
-            pause = min(_PING_SECONDS, 2 * pause)
+        if watched:
+            await watch_lists(self._session, watched, lambda: self.is_usable, on_changed)
 
     async def keep_in_touch(self) -> None:
         """The loss of an idle http session shows in nothing else; no answer is no reason to end it."""
@@ -296,3 +282,9 @@ class Connection:
         """Find out whether the server still knows this connection."""
         if await self._is_forgotten("") and self._link.has_session:
             self._give_up("the server does not know this session any more")
+
+
+def _capability_of(method: str) -> str:
+    """As servers announce it: tools, resources, prompts, completions."""
+    kind = method.partition("/")[0]
+    return "completions" if kind == "completion" else kind

@@ -59,7 +59,7 @@ async def _page(session: sdk.ClientSession, cursor: str | None, on_left_out: OnL
     try:
         raw = await sdk.send_raw(session, "tools/list", {} if cursor is None else {"cursor": cursor})
     except sdk.MCPError as error:
-        if error.code == sdk.mcp_types.METHOD_NOT_FOUND:
+        if is_unknown_method(error):
             return [], None  # a server of prompts or resources
         raise
     listed, following = raw.get("tools"), raw.get("nextCursor")
@@ -104,7 +104,12 @@ async def whole_list(session: sdk.ClientSession, method: str, on_log: OnLog) -> 
     seen: set[str | None] = set()
     for _ in range(_MAX_PAGES):
         seen.add(cursor)
-        page = await sdk.send_raw(session, method, {} if cursor is None else {"cursor": cursor})
+        try:
+            page = await sdk.send_raw(session, method, {} if cursor is None else {"cursor": cursor})
+        except sdk.MCPError as error:
+            if is_unknown_method(error) and method == "resources/templates/list":
+                return {key: []}  # many a server of resources has no templates
+            raise
         found = page.get(key)
         items += found if isinstance(found, list) else []
         if len(items) > _MAX_ITEMS:
@@ -118,3 +123,7 @@ async def whole_list(session: sdk.ClientSession, method: str, on_log: OnLog) -> 
             whole.pop("nextCursor", None)
             return whole
     raise ServerFailure(Kind.REJECTED, f"its list has more than {_MAX_PAGES} pages")
+
+
+def is_unknown_method(error: BaseException | None) -> bool:
+    return isinstance(error, sdk.MCPError) and error.code == sdk.mcp_types.METHOD_NOT_FOUND

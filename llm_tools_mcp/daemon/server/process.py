@@ -8,6 +8,7 @@ left the group (browsers, daemons) is found by its mark.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import signal
@@ -98,21 +99,37 @@ def _exists(command: str) -> bool:
 
 
 def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError) and not Path(definition.cwd).is_dir():
+    if lacks_files(error):
+        return TOO_MANY_FILES
+    if isinstance(error, FileNotFoundError):
+        return _what_is_missing(definition)
+    if isinstance(error, PermissionError) and (why := _why_no_program(definition)):
+        return why
+    if isinstance(error, OSError) and error.errno == errno.ENOEXEC:
+        return f"{definition.target} is no program: name what runs it as `command`, and it in `args`"
+    if isinstance(error, OSError):
+        return f"{definition.target}: {os.strerror(error.errno) if error.errno else 'cannot be started'}"
+    return f"{definition.target}: its arguments or environment cannot be passed to a process"
+
+
+def _what_is_missing(definition: ServerDefinition) -> str:
+    if not Path(definition.cwd).is_dir():
         return f"its folder {definition.public_cwd} does not exist"
-    if isinstance(error, FileNotFoundError) and not Path(definition.command).exists():
+    if not Path(definition.command).exists():
         hint = how_to_install(definition.command)
         if not hint and " " in definition.command.strip():
             hint = "its arguments belong into `args`"
         what = f"command {definition.target!r} was not found on the PATH of the caller"
         return f"{what}; {hint}" if hint else what
-    if lacks_files(error):
-        return TOO_MANY_FILES
-    if isinstance(error, FileNotFoundError):
-        return f"{definition.target} names an interpreter behind #! that does not exist"
-    if isinstance(error, OSError):
-        return f"{definition.target}: {os.strerror(error.errno) if error.errno else 'cannot be started'}"
-    return f"{definition.target}: its arguments or environment cannot be passed to a process"
+    return f"{definition.target} names an interpreter behind #! that does not exist"
+
+
+def _why_no_program(definition: ServerDefinition) -> str:
+    if Path(definition.command).is_dir():
+        return f"{definition.target} is a folder, not a program"
+    if os.access(definition.command, os.X_OK):
+        return ""
+    return f"{definition.target} is not executable: chmod +x makes it so, or name what runs it as `command`"
 
 
 async def stop(child: Child) -> None:

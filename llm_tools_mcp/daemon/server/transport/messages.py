@@ -173,6 +173,14 @@ def _unreadable(error: str) -> str:
 # --- what is let through ----------------------------------------------------------------------------
 
 
+def is_ours(item: sdk.SessionMessage) -> bool:
+    """Whether it is a request that clients alone send: of a server it is an echo."""
+    message = item.message
+    if not isinstance(message, sdk.mcp_types.JSONRPCRequest):
+        return False
+    return message.method in ("initialize", "server/discover")
+
+
 def _is_admitted(item: sdk.SessionMessage, link: Link) -> bool:
     message = item.message
     if not isinstance(message, sdk.mcp_types.JSONRPCNotification):

@@ -15,7 +15,7 @@ from llm_tools_mcp.daemon.server.process import Child
 from llm_tools_mcp.daemon.time_slice import TimeSlice
 
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Streams
-from .messages import MAX_UNASKED, read
+from .messages import MAX_UNASKED, is_ours, read
 from .prescan import has_method
 from .streams import Inbox, Stdin
 
@@ -93,6 +93,8 @@ async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> s
             async for line in lines:
                 found = await read(line, link, "a line on stdout") if line.strip() else []
                 del line  # it may be long, and the next one hours away
+                if any(map(is_ours, found)):
+                    return "it sends back what it is sent, as `cat` does: it is no MCP server"
                 while found:
                     await incoming.send(found.pop(0))
                 await time_slice.give_way()
