@@ -20,6 +20,7 @@ from .unit_files import (
     captured_path,
     check_replaceable,
     differences,
+    import_variables,
     remove,
     signed,
     state_of,
@@ -122,7 +123,7 @@ def _environment(search_path: str) -> dict[str, str]:
     # The daemon's log lies in the config folder, so it has to be the same one.
     config = {"LLM_TOOLS_MCP_CONFIG_DIR": str(paths.config_folder())}
     moved = "LLM_TOOLS_MCP_CONFIG_DIR" in os.environ
-    return {"PATH": search_path, **(config if moved else {})}
+    return {"PATH": search_path, **import_variables(), **(config if moved else {})}
 
 
 def check_agent(agent: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from .unit_files import (
     captured_path,
     check_replaceable,
     differences,
+    import_variables,
     remove,
     signed,
     state_of,
@@ -165,8 +166,9 @@ def unit_folder() -> Path:
 def rendered_service(text: str, program: Path, search_path: str, version: int) -> str:
     """The packaged service with this program and PATH, for this version of systemd."""
     start = f"ExecStart={_quoted(_checked_program(program))} daemon"
-    environment = f"Environment={_quoted('PATH=' + search_path)}"
-    text = _replaced(text, "ExecStart=/usr/bin/llm-mcp daemon", f"{start}\n{environment}")
+    variables = {"PATH": search_path, **import_variables()}
+    environment = [f"Environment={_quoted(f'{name}={value}')}" for name, value in variables.items()]
+    text = _replaced(text, "ExecStart=/usr/bin/llm-mcp daemon", "\n".join([start, *environment]))
     text = _replaced(text, "}' /usr/bin/llm-mcp\n", f"}}' {_quoted(str(program)).replace('$', '$$')}\n")
     if version >= _NOTIFY_RELOAD:
         text = _replaced(text, "Type=notify", "Type=notify-reload")

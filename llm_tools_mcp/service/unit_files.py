@@ -174,3 +174,18 @@ def captured_path() -> str:
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
     usable = (entry for entry in entries if Path(entry).is_absolute() and paths.sendable(entry) == entry)
     return os.pathsep.join(dict.fromkeys(usable))
+
+
+def import_variables() -> dict[str, str]:
+    """Without which Python does not find this package, as after `pip install --prefix`: a service has none
+    of the installing shell's.
+    """
+    library = Path(__file__).absolute().parents[2]
+    entries = [
+        Path(entry).absolute() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry
+    ]
+    base = os.environ.get("PYTHONUSERBASE")
+    found = {"PYTHONPATH": os.pathsep.join(map(str, entries))} if library in entries else {}
+    if base and Path(base).absolute() in library.parents:
+        found["PYTHONUSERBASE"] = str(Path(base).absolute())
+    return found

@@ -114,6 +114,23 @@ def test_no_program_is_an_error(tmp_path, monkeypatch):
         unit_files.current_program()
 
 
+def test_variables_that_python_needs_to_find_us(tmp_path, monkeypatch):
+    """After `pip install --prefix` or into another user base a unit without them would not start."""
+    library = Path(unit_files.__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", f"/elsewhere:{library}")
+    monkeypatch.setenv("PYTHONUSERBASE", str(library.parent))
+    needed = {"PYTHONPATH": f"/elsewhere:{library}", "PYTHONUSERBASE": str(library.parent)}
+    assert unit_files.import_variables() == needed
+    text = systemd_install.rendered_service(
+        template("systemd", "llm-mcp.service"), Path("/p/llm-mcp"), "/bin", 252
+    )
+    for name, value in needed.items():
+        assert f'Environment="{name}={value}"\n' in text
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path))
+    assert unit_files.import_variables() == {}
+
+
 def test_captured_path_drops_what_a_service_cannot_use(monkeypatch):
     """Relative, empty and repeated entries stay out, and those that are no UTF-8."""
     monkeypatch.setenv("PATH", "/a:.:/b::/a:rel/bin:/caf\udce9")
