@@ -21,7 +21,18 @@ _END_SIGNATURE, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x07"
 _LONGEST_TAIL = 1 << 16  # of a comment, or of a signature that is put behind the archive
 _ENCRYPTED = 0x1
 _CHUNK = 1 << 16
-_BROKEN = (
+
+
+def _lzma_errors() -> tuple[type[Exception], ...]:
+    """Python can be built without it; then such members are refused (NotImplementedError)."""
+    try:
+        from lzma import LZMAError
+    except ImportError:
+        return ()
+    return (LZMAError,)
+
+
+_BROKEN: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -29,6 +40,7 @@ _BROKEN = (
     RuntimeError,
     struct.error,
     ValueError,
+    *_lzma_errors(),
 )
 
 

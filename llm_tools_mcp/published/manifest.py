@@ -26,6 +26,7 @@ _KINDS = {"string": "string", "number": "number", "boolean": "boolean", "directo
 _VARIABLE = re.compile(r"(\$\{[^${}]+\})")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USER_CONFIG = "user_config."
+_LARGEST = 1e300  # a bound may have 400 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ def _typed(default: object) -> str:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
+        return None
+    return float(value)
 
 
 def _below(path: str) -> str:

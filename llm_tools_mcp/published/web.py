@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import ssl
@@ -13,7 +14,8 @@ from typing import Any
 
 import httpx2
 
-from llm_tools_mcp.errors import PublishedError
+from llm_tools_mcp.errors import LoginError, PublishedError
+from llm_tools_mcp.login.reach import check_reach
 from llm_tools_mcp.login.web import is_secure
 
 # Seconds: between two pieces of an answer, and for a whole answer of a registry, or a whole bundle.
@@ -37,7 +39,8 @@ def client() -> Client:
 def get_object(web: Client, url: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The JSON object that the url answers with. Raises PublishedError, NotThere."""
     body = bytearray()
-    with _answered(web, str(httpx2.URL(url, params=query or None)) if query else url) as response:
+    whole = str(httpx2.URL(url, params=query or None)) if query else url
+    with _answered(web, whole, named_by=whole) as response:
         for piece in _pieces(response, _MAX_ANSWER, _ALTOGETHER):
             body += piece
     try:
@@ -51,10 +54,13 @@ def get_object(web: Client, url: str, query: Mapping[str, str] | None = None) ->
     return value
 
 
-def download(web: Client, url: str, path: Path, sha256: str) -> None:
-    """Write what the url answers with to `path`, 0600. Raises PublishedError, also for another hash."""
+def download(web: Client, url: str, path: Path, sha256: str, *, named_by: str) -> None:
+    """Write what the url answers with to `path`, 0600. `named_by` is the address of who names it.
+
+    Raises PublishedError, also for another hash.
+    """
     digest = hashlib.sha256()
-    with _answered(web, url) as response, path.open("xb") as file:
+    with _answered(web, url, named_by) as response, path.open("xb") as file:
         path.chmod(0o600)
         for piece in _pieces(response, MAX_BUNDLE, _DOWNLOADING):
             digest.update(piece)
@@ -64,11 +70,12 @@ def download(web: Client, url: str, path: Path, sha256: str) -> None:
 
 
 @contextmanager
-def _answered(web: Client, url: str) -> Iterator[httpx2.Response]:
+def _answered(web: Client, url: str, named_by: str) -> Iterator[httpx2.Response]:
     """The answer at the end of all redirects. Raises PublishedError, NotThere."""
     try:
         for _ in range(_MAX_REDIRECTS):
             _check_secure(url)
+            _check_reach(url, named_by)
             with web.stream("GET", url, follow_redirects=False) as response:
                 if response.next_request is None:
                     _check_status(response, url)
@@ -85,6 +92,15 @@ def _answered(web: Client, url: str) -> Iterator[httpx2.Response]:
 def _check_secure(url: str) -> None:
     if not is_secure(url):
         raise PublishedError(f"{url!a} is no https:// url; refused, since others could change what comes")
+
+
+def _check_reach(url: str, named_by: str) -> None:
+    """What is published on the internet may not have us ask the user's own machine, or network."""
+    try:
+        if url != named_by:
+            asyncio.run(check_reach(url, "what it names", named_by))
+    except LoginError as error:
+        raise PublishedError(str(error)) from None
 
 
 def _check_status(response: httpx2.Response, url: str) -> None:

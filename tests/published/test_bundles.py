@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llm_tools_mcp.errors import PublishedError
-from llm_tools_mcp.published import archive, bundles
+from llm_tools_mcp.published import archive, bundles, web
 from tests.published.bundle_files import bundle, linked
 
 
@@ -89,6 +90,42 @@ def test_what_is_no_archive(tmp_path: Path, content: bytes, complaint: str) -> N
     file.write_bytes(content)
     with pytest.raises(PublishedError, match=complaint), bundles.opened(file):
         pass
+
+
+def test_damaged_member_is_said_in_a_line(tmp_path: Path) -> None:
+    """Whichever way it is compressed; nothing of the bundle stays."""
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        info = zipfile.ZipInfo("data")
+        info.compress_type = method
+        file = bundle(tmp_path / f"{method}.mcpb", (info, "words " * 1000))
+        content = bytearray(file.read_bytes())
+        begin = content.index(b"data") + 30
+        content[begin : begin + 8] = b"\xff" * 8
+        file.write_bytes(content)
+        with pytest.raises(PublishedError), bundles.opened(file) as opened:
+            opened.install(opened.folder("notes", "mcp.json"))
+    assert [*(tmp_path / "data").rglob("data")] == []
+
+
+def test_bound_of_any_number_of_digits(tmp_path: Path) -> None:
+    """One that no number reaches is none."""
+    config = {"n": {"type": "number", "min": -(10**400), "max": 10**400}}
+    with bundles.opened(bundle(tmp_path / "b.mcpb", user_config=config)) as opened:
+        (wanted,) = opened.manifest.inputs
+    assert (wanted.least, wanted.most, wanted.answer("12")) == (None, None, "12")
+
+
+def test_nothing_on_this_machine_is_fetched_for_a_registry_elsewhere(tmp_path: Path) -> None:
+    """Who publishes on the internet cannot have us ask what listens here, or in the user's network."""
+    for url in (
+        "http://127.0.0.1:1/x",
+        "http://localhost:1/x",
+        "https://192.168.0.1/x",
+        "https://169.254.1.1/x",
+    ):
+        with web.client() as client, pytest.raises(PublishedError, match="has no business; refused"):
+            web.download(client, url, tmp_path / "x", "0" * 64, named_by="https://93.184.215.14")
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(
