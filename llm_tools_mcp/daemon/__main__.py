@@ -122,18 +122,21 @@ class Daemon:
             on_change=self.lifecycle.note_change,
         )
         self.questions = Questions()
-        self.servicer = Servicer(
+        self.servicer = self._made_servicer(logins)
+        self._server = rpc.Server(rpc.methods(v1.SERVICE, self.servicer), max_message=v1.MAX_MESSAGE_BYTES)
+        self._request_memory = RequestMemory(2 * v1.MAX_MESSAGE_BYTES, Trimmer().note)
+
+    def _made_servicer(self, logins: Logins) -> Servicer:
+        return Servicer(
             self.pool,
             logins,
             self.questions,
             health=self.health,
             connections=lambda: self.acceptor.connections,
-            socket=paths.sendable(options.socket),
+            socket=paths.sendable(self._socket),
             shut_down=self.lifecycle.shut_down,
             is_outdated=self._distribution.is_outdated,
         )
-        self._server = rpc.Server(rpc.methods(v1.SERVICE, self.servicer), max_message=v1.MAX_MESSAGE_BYTES)
-        self._request_memory = RequestMemory(2 * v1.MAX_MESSAGE_BYTES, Trimmer().note)
 
     async def serve(self) -> None:
         self.acceptor.start(self._listeners.sockets)

@@ -100,14 +100,7 @@ def _session(
         context: sdk.ClientRequestContext,  # noqa: ARG001 - the SDK's callback
         params: sdk.mcp_types.ElicitRequestParams,
     ) -> sdk.mcp_types.ElicitResult | sdk.mcp_types.ErrorData:
-        asked = params.model_dump(by_alias=True, exclude_none=True)
-        try:
-            question = elicitation.question_of(asked, link.redacted)
-        except elicitation.Unaskable as why:
-            code = sdk.mcp_types.INVALID_PARAMS
-            return sdk.mcp_types.ErrorData(code=code, message=str(why))
-        answer = await (elicitation.current_ask() or hooks.ask)(question)
-        return sdk.mcp_types.ElicitResult(**elicitation.result_of(answer))
+        return await _answered(params, link, elicitation.current_ask() or hooks.ask)
 
     async def on_list_roots(
         context: sdk.ClientRequestContext,  # noqa: ARG001 - the SDK's callback
@@ -126,6 +119,17 @@ def _session(
     )
     sdk.contain_faults(session, lambda error: link.log(f"a message is skipped: {type(error).__name__}"))
     return session
+
+
+async def _answered(
+    params: sdk.mcp_types.ElicitRequestParams, link: Link, ask: elicitation.Ask
+) -> sdk.mcp_types.ElicitResult | sdk.mcp_types.ErrorData:
+    """What a server is told that asks something, or why nobody was asked."""
+    try:
+        question = elicitation.question_of(params.model_dump(by_alias=True, exclude_none=True), link.redacted)
+    except elicitation.Unaskable as why:
+        return sdk.mcp_types.ErrorData(code=sdk.mcp_types.INVALID_PARAMS, message=str(why))
+    return sdk.mcp_types.ElicitResult(**elicitation.result_of(await ask(question)))
 
 
 def _begin_watching(
