@@ -39,28 +39,29 @@ def folder() -> Path:
     return paths.cache_folder() / "lists"
 
 
-def load(folder: Path, identity: str, method: str) -> KnownList | None:
+def load(folder: Path, key: str, method: str) -> KnownList | None:
+    """`key` is the identity of a definition, or its cache_key: then it may be of another folder."""
     try:
-        with open(_path(folder, identity, method), "rb", opener=open_unwaiting) as file:
+        with open(_path(folder, key, method), "rb", opener=open_unwaiting) as file:
             entry = json.loads(file.read())
         return KnownList(dict(entry["result"]), float(entry["listed_at"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def store(folder: Path, identity: str, method: str, known: KnownList) -> None:
+def store(folder: Path, key: str, method: str, known: KnownList) -> None:
     """Atomic: a reader sees the old entry or the new one. mkstemp makes the file 0600. Raises OSError."""
     make_private_folder(folder)
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(strict_json.dumps({"listed_at": known.listed_at, "result": known.result}))
-        Path(name).replace(_path(folder, identity, method))
+        Path(name).replace(_path(folder, key, method))
     except OSError:
         with suppress(OSError):
             Path(name).unlink()
         raise
 
 
-def _path(folder: Path, identity: str, method: str) -> Path:
-    return folder / f"{identity}.{method.replace('/', '-')}.json"
+def _path(folder: Path, key: str, method: str) -> Path:
+    return folder / f"{key}.{method.replace('/', '-')}.json"

@@ -26,8 +26,10 @@ def source_of(config_path: str | None) -> ConfigSource:
 
 
 def items(source: ConfigSource, server: str, method: str, key: str) -> list[dict[str, Any]]:
-    """Of the last known list: from disk, or from a daemon that runs and is connected to the server."""
-    entry = known_lists.load(known_lists.folder(), _identity(source, server), method)
+    """Of the last known list: from disk, also one of another folder, or from a daemon that is connected."""
+    keys = _keys(source, server)
+    entries = (known_lists.load(known_lists.folder(), key, method) for key in keys)
+    entry = next(filter(None, entries), None)
     result = entry.result if entry is not None else ask(source, server, method)
     found = result.get(key)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
@@ -62,8 +64,8 @@ def _ignore(_: v1.Progress | v1.LogMessage) -> None:
     """Nobody watches."""
 
 
-def _identity(source: ConfigSource, server: str) -> str:
-    """As the daemon has it for a caller in this place. Raises ConfigError."""
+def _keys(source: ConfigSource, server: str) -> tuple[str, ...]:
+    """Of lists of the server: as it is for a caller in this place, and in any. Raises ConfigError."""
     from llm_tools_mcp.client.caller import make_caller
 
     caller = make_caller(source)
@@ -73,4 +75,6 @@ def _identity(source: ConfigSource, server: str) -> str:
         there = replace(here, cwd=os.fsdecode(caller.project_folder))
         parsed = parsed.joined(config.parse(caller.project_path, caller.project_config, there))
     definition = parsed.servers.get(server)
-    return definition.identity if isinstance(definition, config.ServerDefinition) else ""
+    if not isinstance(definition, config.ServerDefinition):
+        return ()
+    return definition.identity, definition.cache_key

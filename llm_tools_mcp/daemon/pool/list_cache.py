@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llm_tools_mcp.cache import known_lists
+from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.server.to_wire import JsonObject
 
 from .session import Session
@@ -45,11 +46,13 @@ class ListCache:
         connected = [session for session in sessions if session.connection is not None]
         return entry.result if all(session.offer.vouches_for(method) for session in connected) else None
 
-    def put(self, identity: str, method: str, result: JsonObject) -> None:
+    def put(self, definition: ServerDefinition, method: str, result: JsonObject) -> None:
+        """Also for shells in other folders, which complete by what was last seen anywhere."""
         entry = known_lists.KnownList(dict(result), self._clock())
-        self._remember(identity, method, entry)
+        self._remember(definition.identity, method, entry)
         try:
-            known_lists.store(self._folder, identity, method, entry)
+            for key in (definition.identity, definition.cache_key):
+                known_lists.store(self._folder, key, method, entry)
         except OSError as error:
             _log.warning("cannot write the lists in %s: %s", self._folder, error.strerror)
 

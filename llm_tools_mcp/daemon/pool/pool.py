@@ -121,7 +121,7 @@ class Pool:
             raise
         finally:
             self.sessions.settle(session)
-        self._lists.put(definition.identity, method, result)
+        self._lists.put(definition, method, result)
         return result
 
     def _check_connected(self, definition: ServerDefinition) -> None:

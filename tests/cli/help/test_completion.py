@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,11 @@ from tests.home import BIN, Home
 from tests.servers import entry, naming_server, scripted_server
 
 
-def completed(home: Home, *words: str) -> list[str]:
+def completed(home: Home, *words: str, cwd: Path | None = None) -> list[str]:
     """What bash is told after these words, the last of which is incomplete."""
     line = " ".join(["llm-mcp", *words])
     env = {"_LLM_MCP_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words))}
-    return [found.partition(",")[2] for found in home.run_cli(env=env).stdout.splitlines() if found]
+    return [found.partition(",")[2] for found in home.run_cli(env=env, cwd=cwd).stdout.splitlines() if found]
 
 
 def test_commands(home: Home) -> None:

@@ -88,6 +88,7 @@ def test_completion(reader: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert values(reader, "city=ber") == ["city=Berlin", "city=Bern"]
     reader.run_cli("stop")
     assert completed(reader, "read", "library", "weather") == [TEMPLATE]
+    assert completed(reader, "read", "library", "weather", cwd=reader.folder) == [TEMPLATE]
     assert values(reader, "city=ber") == []
     assert reader.processes() == []
 
