@@ -84,6 +84,7 @@ async def log_in(
         await listener.finish("The login was broken off in the terminal.")
         raise
     if before is not None:
+        store.refresh_lock(before.id).unlink(missing_ok=True)
         with suppress(KeyringUnusable):
             await asyncio.to_thread(vault.forget, before)
     await listener.finish(f"You are logged in to {definition.name!r}. You can close this page.")
