@@ -52,7 +52,6 @@ from .sdk_internals import (  # noqa: E402
     initialize,
     negotiate_auto,
     next_request_within_origin,
-    request_within_origin,
     send_raw,
     sse_within_origin,
 )
@@ -82,7 +81,6 @@ __all__ = [
     "mcp_types",
     "negotiate_auto",
     "next_request_within_origin",
-    "request_within_origin",
     "send_raw",
     "sse_within_origin",
 ]

@@ -173,17 +173,6 @@ def sse_within_origin(
     return connect(url, **_bound(connect, max_event_size))
 
 
-async def request_within_origin(
-    client: httpx2.AsyncClient, method: str, url: str, **options: Any
-) -> httpx2.Response:
-    """The same for a request; releases before 2.2 follow none."""
-    follow: Callable[..., Awaitable[httpx2.Response]] | None
-    follow = _of_http("request_within_origin")
-    return await (
-        follow(client, method, url, **options) if follow else client.request(method, url, **options)
-    )
-
-
 def _of_http(name: str) -> Any:
     try:
         from mcp.shared import _httpx_utils

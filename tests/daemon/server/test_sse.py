@@ -6,7 +6,7 @@ Row 16 of the failures in docs/architecture.md.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -46,6 +46,35 @@ async def test_sse_message_that_is_refused_fails_its_call(live: Live, status: in
 
 
 @with_live
+async def test_message_is_sent_on_within_the_origin(live: Live) -> None:
+    """A POST that is redirected there arrives, but for a call: whoever answers that may have run it."""
+    moved = Answer(307, {"location": "/moved"})
+    async with serving_sse(307, moved, also=lambda request: request.path == "/messages") as web:
+        server = live.define(at(web.url("/sse")))
+        assert await live.names(server) == ["echo"]
+        assert {request.path for request in web.requests if request.rpc == "tools/list"} == {
+            "/messages",
+            "/moved",
+        }
+        assert "redirects" in (await failure_of(live.call(server, "echo"))).text
+        assert len(web.sent("tools/call")) == 1
+        await live.pool.aclose()
+
+
+@with_live
+async def test_refusal_without_an_end_is_told_by_its_beginning(live: Live) -> None:
+    """Of a message, and of the stream of events: nobody waits for the rest, nor holds it in memory."""
+    endless = Answer(500, {"content-type": "text/plain"}, b"no room\n" * 10_000, hold=True)
+    async with serving_sse(500, endless) as web, serving(lambda _: endless) as shut:
+        server = live.define(at(web.url("/sse")))
+        await live.names(server)
+        assert "HTTP 500: no room" in (await failure_of(live.call(server, "echo", fail=True))).text
+        assert await live.call(server, "echo") == "hi"
+        assert "HTTP 500: no room" in (await failure_of(live.names(live.define(at(shut.url("/sse")))))).text
+        await live.pool.aclose()
+
+
+@with_live
 async def test_sse_endpoint_elsewhere_is_refused(live: Live) -> None:
     """Messages, with their headers, go to the origin of the config only."""
     events = {"content-type": "text/event-stream"}
@@ -57,16 +86,21 @@ async def test_sse_endpoint_elsewhere_is_refused(live: Live) -> None:
 
 
 @asynccontextmanager
-async def serving_sse(status: int) -> AsyncIterator[Web]:
-    """A legacy sse server: answers come as events; a call with arguments is refused with `status`."""
+async def serving_sse(
+    status: int, refusal: Answer | None = None, also: Callable[[Request], bool] = lambda _: False
+) -> AsyncIterator[Web]:
+    """A legacy sse server: answers come as events; a call with arguments is refused with `status`, and what
+    else `also` says.
+    """
     legacy = Legacy()
 
     def handle(request: Request) -> Answer:
         if request.method == "GET":
             headers = {"content-type": "text/event-stream", "content-length": "9999999"}
             return Answer(200, headers, b"event: endpoint\ndata: /messages\n\n")
-        if request.rpc == "tools/call" and request.message["params"]["arguments"]:
-            return Answer(status)
+        has_arguments = request.rpc == "tools/call" and request.message["params"]["arguments"]
+        if has_arguments or also(request):
+            return refusal or Answer(status)
         if "id" in request.message:
             for writer in web._writers:
                 writer.write(b"event: message\ndata: " + legacy.answer(request).body + b"\n\n")

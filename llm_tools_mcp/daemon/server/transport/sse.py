@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup, TaskStatus
 
 _POST_SECONDS = 30.0  # the answer comes as an event: a POST is acknowledged at once
+_MAX_REDIRECTS = 5
 
 
 @asynccontextmanager
@@ -148,14 +149,8 @@ class Poster:
 
     async def _failed(self, body: str, *, may_follow: bool = True) -> tuple[Verdict, str] | None:
         target = public_url(self._endpoint)
-        request: dict[str, Any] = {"content": body, "headers": {"content-type": "application/json"}}
         try:
-            if may_follow:
-                response = await sdk.request_within_origin(
-                    self._client, "POST", self._endpoint, timeout=_POST_SECONDS, **request
-                )
-            else:
-                response = await self._client.post(self._endpoint, timeout=_POST_SECONDS, **request)
+            response, said = await self._posted(body, may_follow=may_follow)
         except NOT_SENT as error:
             return Verdict.NOT_SENT, unreachable(target, error, self._link)
         except httpx2.HTTPError as error:
@@ -164,12 +159,30 @@ class Poster:
             return None
         if meaning := refused(response):
             return meaning
-        refusal = self._link.refusal = refusal_of(response.status_code, response.headers, response.content)
+        refusal = self._link.refusal = refusal_of(response.status_code, response.headers, said)
         is_unknown = response.status_code == httpx2.codes.NOT_FOUND and not refusal.is_page
         verdict = Verdict.UNKNOWN_SESSION if is_unknown else Verdict.BROKEN
         if response.status_code in (401, 403) and refusal.challenge is not None:
             verdict = Verdict.REFUSED
         return verdict, self._link.cleaned(refusal.text(target))
+
+    async def _posted(self, body: str, *, may_follow: bool) -> tuple[httpx2.Response, bytes]:
+        """The answer, and the beginning of what it says; redirects may be followed within the origin."""
+        headers = {"content-type": "application/json"}
+        request = self._client.build_request(
+            "POST", self._endpoint, content=body, headers=headers, timeout=_POST_SECONDS
+        )
+        for left in reversed(range(_MAX_REDIRECTS)):
+            response = await self._client.send(request, stream=True, follow_redirects=False)
+            try:
+                following = sdk.next_request_within_origin(response) if may_follow and left else None
+                if following is None:
+                    return response, await _beginning(response)
+                request = following
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+        raise AssertionError("unreachable")
 
     # --- as a stream of the SDK's -------------------------------------------------------------------
 
