@@ -23,7 +23,7 @@ class ErrorState:
         self.last_error = ""
         self.refusal: ServerFailure | None = None  # until somebody logs in
         self.backoff = backoff
-        self._list_error = ""
+        self._list_error = self._last_loss = ""
         self._cleaned = cleaned
 
     def complaint(self, connection: Connection | None) -> str:
@@ -41,7 +41,8 @@ class ErrorState:
         if self.backoff.pause and self.refusal is not None:
             raise ServerFailure(self.refusal.kind, self.refusal.text)  # time does not help it
         if self.backoff.pause:
-            raise ServerFailure(Kind.START_FAILED, f"{self.last_error} ({self.backoff.next_try})")
+            why = self.last_error or self._list_error or self._last_loss
+            raise ServerFailure(Kind.START_FAILED, f"{why} ({self.backoff.next_try})")
 
     def clean(self, failure: ServerFailure) -> None:
         failure.clean_with(self._cleaned)
@@ -58,9 +59,10 @@ class ErrorState:
         self.last_error = failure.text
         self.backoff.note_failure()
 
-    def note_loss(self, why: str, lived: float) -> None:
-        """A connection ended by itself after so many seconds. `why` is empty where another one serves."""
-        self.last_error = why or self.last_error
+    def note_loss(self, why: str, lived: float, *, is_replaced: bool) -> None:
+        """A connection ended by itself after so many seconds; no error where another one serves by now."""
+        self._last_loss = why
+        self.last_error = self.last_error if is_replaced else why or self.last_error
         self.backoff.note_loss(lived)
 
     def note_start(self) -> None:

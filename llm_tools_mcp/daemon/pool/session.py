@@ -278,7 +278,7 @@ class Session:
             self._note_failure(failure)
         else:
             why = owner.ready.result().lost_why
-            self.error_state.note_loss("" if self._connector.has_current else why, owner.age)
+            self.error_state.note_loss(why, owner.age, is_replaced=self._connector.has_current)
             _log.warning("lost %s: %s", self.definition.name, why)
 
     def _note_failure(self, failure: ServerFailure) -> None:

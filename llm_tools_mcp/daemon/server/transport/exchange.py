@@ -6,6 +6,7 @@ after they have passed it on.
 
 from __future__ import annotations
 
+import codecs
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -100,13 +101,17 @@ class Exchange:
     async def _asked(self, body: bytes, headers: dict[str, str]) -> sdk.SessionMessage:
         may_follow = self.method != "tools/call"  # whoever answers it with a redirect may have run it
         async with self._server.opened("POST", headers, body, may_follow=may_follow) as response:
-            if self.method == "initialize" and response.is_success:
+            if response.is_success and self._names_the_session():
                 self._server.note_session(response)
             if not is_event_stream(response):
                 return await self._from_body(response)
             if answer := await self._from_stream(response):
                 return answer
         return await self._resumed()
+
+    def _names_the_session(self) -> bool:
+        """Its answer: that to `initialize`; some servers give the session another name later on."""
+        return self.method == "initialize" or (self._has_session and not self.is_modern)
 
     # --- a body -------------------------------------------------------------------------------------
 
@@ -115,6 +120,7 @@ class Exchange:
         if status >= 400:
             self._link.refusal = refusal_of(status, response.headers, content)
             self._fail_at_the_door(response, self._link.refusal)
+        content = _as_utf8(content, response)
         may_be_json = _may_be_json(content, response)
         found = await read(content, self._link, "a response", asked=self.id) if may_be_json else []
         answer = await deliver(found, self._server.inbox)
@@ -218,6 +224,15 @@ async def _body_of(response: httpx2.Response) -> bytes:
         if size > MAX_REFUSAL and not response.is_success:
             break
     return b"".join(chunks)
+
+
+def _as_utf8(content: bytes, response: httpx2.Response) -> bytes:
+    """JSON is UTF-8, and its type has no charset; but a server that names another one means it."""
+    charset = response.charset_encoding or "utf-8"
+    with suppress(LookupError):  # there is no such charset
+        if codecs.lookup(charset).name not in ("utf-8", "ascii"):
+            return content.decode(charset, "replace").encode()
+    return content
 
 
 def _may_be_json(content: bytes, response: httpx2.Response) -> bool:

@@ -154,11 +154,12 @@ class HttpServer:
 
     async def _notify(self, body: bytes, headers: dict[str, str], seconds: float) -> None:
         with suppress(httpx2.HTTPError), anyio.move_on_after(seconds):
-            async with self.opened("POST", headers, body):
-                return
+            async with self.opened("POST", headers, body) as response:
+                if response.is_success and _SESSION in headers:
+                    self.note_session(response)
 
     def note_session(self, response: httpx2.Response) -> None:
-        """Of the answer to `initialize`."""
+        """By the name that an answer gives it."""
         if name := response.headers.get(_SESSION):
             self._session = name
             self.link.has_session = True

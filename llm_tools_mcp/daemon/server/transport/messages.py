@@ -128,6 +128,8 @@ def _completed(value: Any, asked: int | str | None) -> Any:
     else:
         value.pop("result", None)
         value["error"] = _completed_error(value["error"])
+    if isinstance(value.get("id"), float) and value["id"].is_integer():
+        value["id"] = int(value["id"])  # of languages that know no other numbers
     if value.get("id") is None and ("result" in value or "error" in value):
         value["id"] = asked if "result" in value else None
     return value

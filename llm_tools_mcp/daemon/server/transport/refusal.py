@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
+from llm_tools_mcp.config.definition import public_url
 from llm_tools_mcp.login.challenge import parameters
 
 # Where APIs put their reason, the more telling ones first.
@@ -33,14 +35,23 @@ class Refusal:
     words: str = ""
     is_page: bool = False  # HTML: a gateway's, or a web site's
     challenge: Mapping[str, str] | None = field(default=None)
+    location: str = field(default="", repr=False)  # of a redirect, as the server wrote it
 
     def text(self, target: str) -> str:
         if self.status in range(300, 400):
-            where = "where a call is not sent on, nor headers to another origin"
-            return f"{target} redirects to another place (HTTP {self.status}), {where}"
+            place = self._place(target)
+            what = f"{target} redirects to {place or 'another place'} (HTTP {self.status})"
+            if_right = "; if that is the server, its `url` in the config should say so" if place else ""
+            return f"{what}, where a call is not sent on, nor headers to another origin{if_right}"
         what = f"{target} answered HTTP {self.status}"
         what += " without a result" if self.status < 400 else ""
         return (f"{what}: {self.words}" if self.words else what) + self._hint()
+
+    def _place(self, target: str) -> str:
+        try:
+            return public_url(urljoin(target, self.location)) if self.location else ""
+        except ValueError:  # it is no url
+            return ""
 
     def _hint(self) -> str:
         if self.status not in (401, 403):
@@ -57,7 +68,7 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     is_page = "html" in headers.get("content-type", "").lower() or text.startswith("<")
     said = (challenge or {}).get("error_description", "")
     words = next(filter(None, map(_line, _candidates(text, said, is_page=is_page))), "")
-    return Refusal(status, words, is_page, challenge)
+    return Refusal(status, words, is_page, challenge, headers.get("location", ""))
 
 
 def _candidates(text: str, said: str, *, is_page: bool) -> Iterator[str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LONG = MAX_UNASKED + 1024
 # Characters of an event in which its method stands, if it has one.
 _HEAD = 4096
+# Of its end.
+_TAIL = 64
 _DATA = re.compile(r"^data: ?(.*)$", re.MULTILINE)
 
 
@@ -40,6 +42,7 @@ class SievedResponse:
         sieve = Sieve()
         async for text in self._response.aiter_text():
             yield sieve.passed(text)
+        yield sieve.ended()
 
 
 class Sieve:
@@ -48,7 +51,8 @@ class Sieve:
     def __init__(self) -> None:
         self._ends_with_cr = False
         self._begin_event()
-        self._is_line_empty = True
+        self._is_line_empty = self._is_first = True
+        self._last = ""
 
     def _begin_event(self) -> None:
         self._size, self._head = 0, ""
@@ -58,11 +62,19 @@ class Sieve:
         """Of the next piece of the stream what the parser shall see, its lines ended by LF."""
         if not text:
             return ""
+        self._last = (self._last + text)[-_TAIL:]
+        if self._is_first:
+            self._is_first, text = False, text.removeprefix("\ufeff")  # as the specification has it
         rest_of_end = self._ends_with_cr and text.startswith("\n")  # CR LF, in two pieces
         self._ends_with_cr = text.endswith("\r")
         text = text[rest_of_end:].replace("\r\n", "\n").replace("\r", "\n")
         *lines, rest = text.split("\n")
         return "".join([self._line(line) for line in lines]) + self._part(rest)
+
+    def ended(self) -> str:
+        """The stream is over: what ends as an object does is whole, though it lacks its blank line."""
+        is_whole = self._size and not self._is_skipped and self._last.rstrip().endswith("}")
+        return "\n\n" if is_whole else ""
 
     def _line(self, end: str) -> str:
         """A line of which this is the end."""
