@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -26,6 +27,8 @@ _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _MAX_NODES = 4000
 _MAX_DEPTH = 24
 _MAX_STEPS = 16  # of a chain of references
+# RFC 6901. Of digits Python knows more, of which some are no number to it, nor are those of 5,000 places.
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -106,7 +109,7 @@ class Inliner:
         place = self._root
         for step in fragment.split("/")[1:]:
             name = _unescaped(step)
-            if isinstance(place, list) and name.isdigit() and int(name) < len(place):
+            if isinstance(place, list) and _INDEX.fullmatch(name) and int(name) < len(place):
                 place = place[int(name)]
             else:
                 place = place.get(name) if isinstance(place, dict) else None

@@ -77,6 +77,7 @@ REFUSED: list[Any] = [
     {"$ref": "#/$defs/args", "$defs": {"args": of(path=TEXT)}},
     {"$ref": "https://example.com/schema.json"},
     of(x={"$ref": "#/nowhere"}, y={"$ref": "other.json#/a"}),
+    of(x={"$ref": "#/anyOf/\u00b2"}, y={"$ref": f"#/anyOf/{'9' * 5000}"}) | {"anyOf": [of(a=TEXT)]},
     of(x={"$ref": "#node"}, y={"$anchor": "node", **TEXT}),
     RECURSIVE,
     {"$ref": "#"},
