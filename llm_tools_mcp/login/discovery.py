@@ -136,7 +136,7 @@ def _places(issuer: str | None, url: str) -> Sequence[str]:
 
 async def _described(client: httpx2.AsyncClient, issuer: str, named_by: str) -> AuthorizationServer:
     check_secure(issuer, "the authorization server")
-    await check_reach(issuer, "the authorization server", named_by)
+    await check_reach(issuer, "the authorization server", named_by, issuer)
     for place in _places(issuer, issuer):
         answer = await get(client, place, _SERVER)
         if answer.is_success and (found := answer.object()):
@@ -169,10 +169,10 @@ async def _server(found: dict[str, Any], issuer: str, named_by: str) -> Authoriz
         raise LoginError(f"the metadata of {issuer} says that it is {named}'s; refused")
     return AuthorizationServer(
         issuer,
-        await _endpoint(found, "authorization_endpoint", named_by),
-        await _endpoint(found, "token_endpoint", named_by),
-        await _endpoint(found, "registration_endpoint", named_by),
-        await _endpoint(found, "revocation_endpoint", named_by),
+        await _endpoint(found, "authorization_endpoint", issuer, named_by),
+        await _endpoint(found, "token_endpoint", issuer, named_by),
+        await _endpoint(found, "registration_endpoint", issuer, named_by),
+        await _endpoint(found, "revocation_endpoint", issuer, named_by),
         texts(found, "scopes_supported"),
         texts(found, "token_endpoint_auth_methods_supported"),
         texts(found, "code_challenge_methods_supported"),
@@ -181,7 +181,7 @@ async def _server(found: dict[str, Any], issuer: str, named_by: str) -> Authoriz
     )
 
 
-async def _endpoint(found: dict[str, Any], key: str, named_by: str) -> str:
+async def _endpoint(found: dict[str, Any], key: str, issuer: str, named_by: str) -> str:
     what = f"`{key}` of the authorization server"
     url = text(found, key)
-    return await check_reach(check_secure(url, what), what, named_by) if url else ""
+    return await check_reach(check_secure(url, what), what, named_by, issuer) if url else ""

@@ -22,17 +22,22 @@ _MAY_NAME = {
 _LOOKUP_SECONDS = 3.0
 
 
-async def check_reach(url: str, what: str, named_by: str) -> str:
-    """`url`, which came from the server at the url `named_by`. Raises LoginError where it is too near."""
+async def check_reach(url: str, what: str, named_by: str, issuer: str = "") -> str:
+    """`url`, which came from the server at the url `named_by`. Raises LoginError where it is too near.
+
+    An employer's `issuer` in the private network may be right: a person may trust it.
+    """
     wheres = await _wheres(url)
     if wheres == {_WORLD}:
         return url
     allowed = set().union(*(_MAY_NAME[where] for where in await _wheres(named_by)))
     if too_near := sorted(wheres - allowed):
         host = httpx2.URL(url).host
+        may_trust = too_near == [_NETWORK] and issuer not in ("", named_by)
+        way_out = f'. If you trust it: "issuer": "{issuer}" in `oauth` of its entry' if may_trust else ""
         raise LoginError(
             f"{what} is at {host[:100]}, on {too_near[0]}, where a server elsewhere "
-            f"({httpx2.URL(named_by).host}) has no business; refused"
+            f"({httpx2.URL(named_by).host}) has no business; refused{way_out}"
         )
     return url
 

@@ -72,6 +72,9 @@ def test_remote_server_sends_nobody_here() -> None:
         resource = Resource(REMOTE, (server.origin,))
         text = refusal(lambda http: find_server(http, resource, REMOTE))
         assert "the authorization server is at 127.0.0.1, on this machine" in text
+        employer = Resource(REMOTE, ("https://10.1.1.1",))
+        text = refusal(lambda http: find_server(http, employer, REMOTE))
+        assert 'If you trust it: "issuer": "https://10.1.1.1" in `oauth` of its entry' in text
         assert server.requests == []
         for key in (
             "authorization_endpoint",

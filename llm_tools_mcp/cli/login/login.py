@@ -15,7 +15,7 @@ from llm_tools_mcp.cli.command import as_json, command, config_option, did_you_m
 from llm_tools_mcp.cli.completers import server_names
 from llm_tools_mcp.cli.editing import check_source
 from llm_tools_mcp.cli.tools.tools import list_tools_of, read_source
-from llm_tools_mcp.cli.tools.trial import LOGGED_IN, tell_offer
+from llm_tools_mcp.cli.tools.trial import CONFIGURED, LOGGED_IN, tell_offer
 from llm_tools_mcp.config import ConfigSource, ServerDefinition, config_for_url
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.login.store import LoginStore
@@ -91,17 +91,18 @@ def log_in_to(
     source = source_of(name, config_path)
     definition = definition_in(source, name)
     store = LoginStore(paths.logins_file())
-    why = _why_not_needed(definition)
+    why, done = _why_not_needed(definition), CONFIGURED
     if why is not None:
         click.echo(why, err=True)
     elif (login := _logged_in(source, definition, store, person, wanted or Wanted())) is not None:
         _tell(login, as_json=as_json)
+        done = LOGGED_IN
     listing = _listed(source, definition.name)
     if as_json:
         tools = [offer.tool for offer in listing.offers if offer.server == definition.name]
         click.echo(json.dumps({"server": definition.name, "tools": tools}))
         return not listing.failed
-    return tell_offer(definition.name, listing, LOGGED_IN)
+    return tell_offer(definition.name, listing, done)
 
 
 def source_of(name: str, config_path: str | None) -> ConfigSource:

@@ -17,7 +17,7 @@ _PASSWORD = re.compile(r"://[^/?#:@]*:([^/?#@]+)@")
 _SCHEME = re.compile(r"(?:Bearer|Basic|token)\s+(?=\S)", re.IGNORECASE)
 # MAX_TOKENS=4000, AUTH=none, KEY_FILE=~/.ssh/id: told by names that announce secrets, and none.
 _SETTING = re.compile(r"\d{1,7}|true|false|yes|no|on|off|none|null|auto|(?:~|\.{1,2})?/.*", re.IGNORECASE)
-_OAUTH = ("clientSecret", "privateKey")
+_OAUTH = ("clientSecret", "privateKey", "idpClientSecret", "idToken")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Listing
 
 _SHOWN_TOOLS = 8
-ADDED, LOGGED_IN = "added", "logged in"
+ADDED, LOGGED_IN, CONFIGURED = "added", "logged in", "configured"
 
 
 def tell_offer(name: str, listing: Listing, done: str) -> bool:
