@@ -130,7 +130,7 @@ def test_change_is_shown(home: Home, project: Path) -> None:
     env = {**home.env, "TERM": "xterm"}
     seen = converse([str(BIN / "llm-mcp"), "trust"], ("Trust them?", "y\n"), env=env, cwd=project)
     assert "  | +NODE_OPTIONS=--require ./x.js" in seen.screen
-    assert "  | token: a value that is not shown" in seen.screen
+    assert "  | token: a value or a comment, which is not shown" in seen.screen
     assert "t0ken" not in seen.raw
     assert seen.code == 0
     assert resolved(read_config_here()).env["NODE_OPTIONS"] == "--require ./x.js"

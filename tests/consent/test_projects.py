@@ -71,7 +71,8 @@ def test_trust_and_prompt(home: Home, inside: Path) -> None:
     file.write_text(file.read_text().replace("theirs", "changed"))
     assert "has changed since you trusted it and is not used" in ask("MCP", ("mine", {})).stderr
     again = converse([str(BIN / "llm-mcp"), "trust"], ("Trust them?", "\n"), env=env, cwd=inside)
-    assert '  | +    "changed"' in again.screen
+    assert '  | +   "changed"' in again.screen
+    assert "s3cret" not in again.raw
     assert again.code == 1
 
 

@@ -199,9 +199,12 @@ def _switch_all(config_path: str | None, names: Sequence[str], *, is_disabled: b
 def _let_the_daemon_know(config_path: str | None) -> None:
     """What the config does not want any more ends now, not with the next prompt."""
     from llm_tools_mcp.cli.completers import known_servers
+    from llm_tools_mcp.cli.running_daemon import is_running
+    from llm_tools_mcp.service import installed_service
 
     with suppress(McpError):
-        known_servers(config_path)
+        if is_running(installed_service()):
+            known_servers(config_path)
 
 
 def _switch(entry: Entry, *, is_disabled: bool) -> None:

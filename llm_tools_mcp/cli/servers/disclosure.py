@@ -5,6 +5,7 @@ All that the entries say but secrets: no name, key or text of the project's pass
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from llm_tools_mcp.config import (
     named_entries,
     read_config,
 )
+from llm_tools_mcp.config.secret_arguments import HIDDEN, is_secret_value
 from llm_tools_mcp.errors import ConfigError
 from llm_tools_mcp.text.plain import visible, visible_name
 
@@ -53,6 +55,21 @@ def described_files(project: Project) -> dict[str, str]:
     return {key: "\n".join(_file(key, project)) for key in project.files}
 
 
+def public_text(text: str) -> str:
+    """What stands in a project's file, without secrets and comments: JSON, a line for each thing."""
+    servers = {
+        name: {key: _masked(key, value) for key, value in entry.items()} if isinstance(entry, dict) else entry
+        for name, entry in named_entries(text).items()
+    }
+    return json.dumps(servers, indent=1, ensure_ascii=False)
+
+
+def _masked(key: str, value: Any) -> Any:
+    if key not in ("env", "headers") or not isinstance(value, dict):
+        return value
+    return {name: text if _public(key, name, text) else HIDDEN for name, text in value.items()}
+
+
 def _own_names() -> list[str]:
     try:
         return configured_names(read_config())
@@ -80,8 +97,6 @@ def _entry(entry: Mapping[str, Any]) -> Iterator[str]:
 
 def _public(key: str, name: str, value: object) -> str:
     """What decides what runs, what of yours a server is given, and what is no secret."""
-    from llm_tools_mcp.config.secret_arguments import is_secret_value
-
     text = str(value)
     decides = key == "env" and _DECIDING.fullmatch(name)
     if decides or "${" in text or (key == "env" and not is_secret_value(name, text)):

@@ -17,7 +17,7 @@ from llm_tools_mcp.config import Project, find_project, read_project
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.text.plain import plain, visible, visible_name
 
-from .disclosure import described, described_files
+from .disclosure import described, described_files, public_text
 
 if TYPE_CHECKING:
     from llm_tools_mcp.consent.projects import Projects
@@ -131,17 +131,20 @@ def _differences(project: Project, projects: Projects) -> Iterator[str]:
     former = projects.former(project)
     if former is None:
         return
-    yield from _difference(former, project.text, "")
+    if former != project.text:
+        yield from _difference(public_text(former), public_text(project.text), ".mcp.json")
     now = described_files(project)
     for key, before in projects.changed_files(project).items():
-        name = visible_name(project.files[key])
-        yield from list(_difference(before, now[key], f" {name}")) or [f"{name}: a value that is not shown"]
+        yield from _difference(before, now[key], visible_name(project.files[key]))
 
 
 def _difference(former: str, now: str, name: str) -> Iterator[str]:
-    lines = difflib.unified_diff(_lines(former), _lines(now), f"trusted{name}", f"now{name}", lineterm="")
-    return map(visible, lines)
-
-
-def _lines(text: str) -> list[str]:
-    return text.replace("\r\n", "\n").split("\n")
+    lines = difflib.unified_diff(
+        former.split("\n"),
+        now.split("\n"),
+        f"{name}, as you trusted it",
+        f"{name}, as it is now",
+        lineterm="",
+    )
+    shown = [visible(line) for line in lines]
+    yield from shown or [f"{name}: a value or a comment, which is not shown"]

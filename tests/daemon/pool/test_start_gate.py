@@ -90,7 +90,7 @@ async def test_thousands_of_entries_hurt_no_neighbour(live: Live, count: int) ->
         began = time.thread_time()  # of the processor: others are at work on this machine, too
         assert await live.call(neighbour, "echo", text="hi") == "hi"
         slowest = max(slowest, time.thread_time() - began)
-        await asyncio.sleep(0.01)
+        await asyncio.wait([listing], timeout=0.01)
     assert listing.result() == 2 * count
     assert slowest < 1
     live.pool.sessions.expire()
