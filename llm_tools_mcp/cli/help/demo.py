@@ -20,7 +20,7 @@ import click
 
 from llm_tools_mcp.cli.command import command
 from llm_tools_mcp.errors import McpError
-from llm_tools_mcp.terminal.screen import counted, styled
+from llm_tools_mcp.terminal.screen import styled
 from llm_tools_mcp.text.plain import plain
 
 _SHOWN_LINES = 12
@@ -75,10 +75,11 @@ def _is_importable(name: str) -> bool:
 
 def _show(answer: _Answer, what: str) -> None:
     lines = plain(answer.output).splitlines()
-    for line in lines[:_SHOWN_LINES]:
+    shown = lines if len(lines) <= _SHOWN_LINES + 1 else lines[:_SHOWN_LINES]
+    for line in shown:
         click.echo(f"  {line}")
-    if len(lines) > _SHOWN_LINES:
-        click.echo(f"  … and {counted(len(lines) - _SHOWN_LINES, 'more line')}")
+    if len(lines) > len(shown):
+        click.echo(f"  … and {len(lines) - len(shown)} more lines")
     click.echo(styled(f"{answer.seconds:.2f} s: {what}\n", dim=True))
 
 
