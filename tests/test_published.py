@@ -22,8 +22,13 @@ from tests.daemon.live import variant
 from tests.external import ROOT, install_into
 from tests.home import Home
 from tests.programs import Result, run
+from tests.published.bundle_files import bundle
+from tests.servers import FOLDER, naming_server
+from tests.servers.registry import serving
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+LOGINS = (ROOT / "docs" / "logins.md").read_text(encoding="utf-8")
 # What needs a network, a service manager, or an environment of its own; make's are what CI begins with.
 ELSEWHERE = ("make ", "llm install", "systemctl", "journalctl", "llm mcp service", "pipx ", "uv ")
 
@@ -151,28 +156,38 @@ def test_service_runs_the_program_of_a_prefix(home: Home, published: Published, 
     assert str(program) in start
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-def typed() -> list[str]:
+def typed(page: str = README) -> list[str]:
     """The lines of its shell blocks, in their order, that need nothing but a wheel."""
-    lines = [line.partition("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    lines = [line.partition("  #")[0].strip() for block in blocks("sh", page) for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith(ELSEWHERE) and "https://" not in line]
 
 
 def test_what_the_readme_tells_to_type_works(user: Home) -> None:
     """One line after the other, as somebody would who follows it; nothing is complained of."""
-    other = user.write_config({}, user.folder / "other.json")
+    other = user.write_config({"review": SHELF}, user.folder / "other.json")
     user.write_config({"review": SHELF})
     (user.work / "it.py").write_text("print(1)")
-    for line in typed():
-        typed_then = "quit\n" if line.startswith("llm chat") else ""
-        done = shell(user, line.replace("/path/other.json", str(other)), input=typed_then)
-        assert "Error" not in done.stderr, done
-        assert "Warning" not in done.stderr, done
+    program, script, *args = naming_server("note")
+    sources = [("main.py", Path(script).read_text()), ("faulty.py", (FOLDER / "faulty.py").read_text())]
+    bundle(
+        user.work / "notes.mcpb",
+        *sources,
+        config={"command": program, "args": ["${__dirname}/main.py", *args]},
+    )
+    with serving() as registry:
+        registry.servers = [{"server": {"name": "io.example/weather", "version": "1.0.0", "description": ""}}]
+        user.env["LLM_MCP_REGISTRY"] = registry.url
+        for line in typed():
+            typed_then = "quit\n" if line.startswith("llm chat") else ""
+            done = shell(user, line.replace("/path/other.json", str(other)), input=typed_then)
+            assert "Error" not in done.stderr, done
+            assert "Warning" not in done.stderr, done
     added = json.loads(user.config.read_text())["mcpServers"]
-    assert {"time", "files"} <= set(added)
+    assert {"time", "files", "notes"} <= set(added)
 
 
 def test_python_of_the_readme_works(user: Home) -> None:
@@ -182,9 +197,20 @@ def test_python_of_the_readme_works(user: Home) -> None:
     assert "what is in this folder?" in user.run("python", "-c", code).stdout
 
 
-def test_config_of_the_readme_is_one(tmp_path: Path) -> None:
+def test_what_the_other_pages_tell_to_type_works(user: Home) -> None:
+    """Of the servers that they speak of."""
+    user.write_config({"files": SHELF})
+    for line in typed(CONFIGURATION) + typed(LOGINS):
+        done = shell(user, line)
+        assert "Error" not in done.stderr, done
+        assert "Warning" not in done.stderr, done
+    assert json.loads(user.config.read_text())["mcpServers"]["files"]["timeout"] == 120
+
+
+@pytest.mark.parametrize("page", [README, CONFIGURATION], ids=["README", "configuration"])
+def test_config_of_a_page_is_one(tmp_path: Path, page: str) -> None:
     """The example parses whole: no entry, key or value of it is refused."""
-    (text,) = blocks("json")
+    (text,) = blocks("json", page)
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TICKETS_TOKEN": "t"}
     parsed = config.parse("mcp.json", text, config.Context(str(tmp_path), environment, 0o022))
     enabled = {name for name, entry in json.loads(text)["mcpServers"].items() if not entry.get("disabled")}
