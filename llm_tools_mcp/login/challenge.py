@@ -32,7 +32,8 @@ def demand_in(headers: Iterable[str]) -> Demand:
             found = parameters(value[begin.end() : begin.end() + _LONGEST])
             asked = filter(str.isprintable, found.get("scope", "").split())
             scopes = tuple(dict.fromkeys(asked))
-            return Demand(found.get("error", ""), scopes, found.get("resource_metadata", ""))
+            metadata_url = found.get("resource_metadata", "")
+            return Demand(found.get("error", ""), scopes, metadata_url if metadata_url.isprintable() else "")
     return Demand()
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from llm_tools_mcp.config import Config, ServerDefinition
 from llm_tools_mcp.errors import LoginsUnusable
-from llm_tools_mcp.login.records import Login, Records, place_of
+from llm_tools_mcp.login.records import Challenge, Login, Records, place_of
 from llm_tools_mcp.login.store import LoginStore, Stamp
 
 _log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ class Logins:
         self._noticed: Stamp | None = None
         self._by_place: dict[tuple[str, str], Login] = {}
         self._applied: dict[tuple[str, str, str], ServerDefinition] = {}
+        self._noting: dict[tuple[str, str], asyncio.Future[Records]] = {}
         with suppress(LoginsUnusable):  # which is told when somebody needs it
             store.recover()
 
@@ -95,6 +96,21 @@ class Logins:
         """As it is now. None where it is over."""
         login = self._read().by_id(login_id)
         return login if login is not None and login.is_usable else None
+
+    async def note(self, challenge: Challenge) -> None:
+        """What a server asked for. Of many refusals at once one is written: it may vary them without end.
+
+        Raises LoginsUnusable.
+        """
+        place = (challenge.server, challenge.url)
+        if place not in self._noting:
+            if self.store.read().challenge(*place) == challenge:
+                return
+            self._noting[place] = asyncio.ensure_future(
+                self.change(lambda records: records.with_challenge(challenge))
+            )
+            self._noting[place].add_done_callback(lambda _: self._noting.pop(place))
+        await asyncio.shield(self._noting[place])
 
     async def change(self, change: Callable[[Records], Records]) -> Records:
         """On disk when this returns; the loop goes on meanwhile. Raises LoginsUnusable."""

@@ -20,7 +20,7 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.errors import LoginError
-from llm_tools_mcp.login.records import LOGGED_OUT
+from llm_tools_mcp.login.records import LOGGED_OUT, Challenge, Records
 from tests.daemon.live import Live, failure_of, living
 from tests.login.browsing import definition, expired, logged_in
 from tests.servers.guarded import RESOURCE_METADATA, Guarded, error, guarded, repeating
@@ -206,6 +206,30 @@ async def test_more_rights(live: Live, server: Guarded) -> None:
     login = await logged_in(live.folder, definition(server.url))
     assert login.scopes == ("read", "write")
     assert await live.call(known(live, server), "write", text="x") == "x"
+
+
+@with_login
+async def test_refusals_that_vary_are_written_once(live: Live, server: Guarded) -> None:
+    """A server that asks for other scopes each time keeps neither the disk nor other servers' logins busy."""
+    store, written, gate = live.logins.store, [], threading.Event()
+    real = store.change
+
+    def slowly(change: Callable[[Records], Records]) -> Records:
+        gate.wait(20)
+        written.append(change)
+        return real(change)
+
+    store.change = slowly  # type: ignore[method-assign]
+    asked = [Challenge("guarded", server.url, (f"s{number}",)) for number in range(40)]
+    notes = [asyncio.ensure_future(live.logins.note(one)) for one in asked]
+    await asyncio.sleep(0)  # each has begun
+    gate.set()
+    await asyncio.gather(*notes)
+    assert store.read().challenge("guarded", server.url) == asked[0]
+    await live.logins.note(asked[0])
+    assert len(written) == 1
+    await live.logins.note(asked[1])
+    assert store.read().challenge("guarded", server.url) == asked[1]
 
 
 @with_login

@@ -125,12 +125,9 @@ class Authorization:
         return f" ({' '.join(map(self._link.cleaned, demand.scopes))})" if demand.scopes else ""
 
     async def _note(self, demand: Demand) -> None:
-        definition = self._definition
-        place = place_of(definition.url)
-        noted = Challenge(definition.name, place, demand.scopes, demand.metadata_url)
+        name, place = self._definition.name, place_of(self._definition.url)
         with suppress(LoginsUnusable):  # `trouble` says it
-            if self._logins.store.read().challenge(definition.name, place) != noted:
-                await self._logins.change(lambda records: records.with_challenge(noted))
+            await self._logins.note(Challenge(name, place, demand.scopes, demand.metadata_url))
 
 
 class AuthorizedTransport(httpx2.AsyncHTTPTransport):
