@@ -27,6 +27,9 @@ _KEYS_OF_OTHERS = {
 _EVIDENT = frozenset({"command", "url", "serverUrl", "httpUrl"})
 # Files that only `import` reads, by the ends of their names.
 _OTHER_LANGUAGES = (".toml", ".xml", ".yaml", ".yml")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+# What pydantic complains of, and values that only the quotation marks keep from being right.
+_UNQUOTED = {"bool_type": re.compile("true|false"), "float_type": _NUMBER, "int_type": _NUMBER}
 _ARRAY, _OBJECT = 'as in ["one", "two"]', 'as in {"NAME": "value"}'
 
 
@@ -36,7 +39,7 @@ def about_value(complaint: str, key: str, value: Any) -> str:
         return ": the program alone; what follows it belongs into 'args'"
     if complaint == "string_type" and isinstance(value, bool | int | float):
         return ": put it into quotation marks"
-    if complaint in ("bool_type", "float_type", "int_type") and isinstance(value, str):
+    if complaint in _UNQUOTED and isinstance(value, str) and _UNQUOTED[complaint].fullmatch(value):
         return ": write it without quotation marks"
     if complaint == "list_type":
         return f", {_ARRAY}"

@@ -81,7 +81,7 @@ def set_command(
         changed = [*_typed(changes), *unset, *(key for key in entry if moved[key] != entry[key])]
         entry.update(moved)
     click.echo(f"changed {name!r} in {path}: {', '.join(changed) or 'nothing, it holds no tokens'}")
-    _warn_of_unknown_keys(path, name, entry)
+    _warn_of(path, name, entry)
 
 
 @command("rename", "llm mcp rename fs filesystem")
@@ -260,7 +260,11 @@ def _unset(entry: Entry, key: str) -> None:
     del where[name]
 
 
-def _warn_of_unknown_keys(path: Path, name: str, entry: Entry) -> None:
+def _warn_of(path: Path, name: str, entry: Entry) -> None:
+    """Of keys that nothing reads, and of what cannot work: it may be mended one key after the other."""
     parsed = check(path, json.dumps({"mcpServers": {name: entry}}))
     for key in parsed.unknown_keys:
         click.echo(f"Warning: {unknown_key(key)}", err=True)
+    outcome = parsed.servers.get(name)
+    if isinstance(outcome, ConfigError) and not outcome.repair:  # a variable can be set later
+        click.echo(f"Warning: {plain(outcome.detail)}", err=True)

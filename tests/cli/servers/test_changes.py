@@ -76,6 +76,13 @@ def test_set_refuses(home: Home, mcp: Run, words: list[str], code: int, said: st
     assert home.config.read_text() == CONFIG
 
 
+def test_set_warns_of_what_cannot_work(home: Home, mcp: Run) -> None:
+    """It is written, since the rest may be mended by the next command; a variable may be set later."""
+    home.write_config({"a": {"command": "true"}})
+    assert "key 'command': is empty" in mcp("set", "a", "command=").stderr
+    assert mcp("set", "a", "command=${NOT_SET_HERE}").stderr == ""
+
+
 def test_rename_keeps_place_and_entry(home: Home, mcp: Run) -> None:
     """Only the name is another one."""
     mcp("rename", "git", "my git")
