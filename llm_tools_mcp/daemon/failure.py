@@ -47,6 +47,7 @@ class ServerFailure(McpError):
         super().__init__(kind, text)
         self.kind, self.text = kind, paths.sendable(text)
         self._cleaned: Callable[[str], str] = str
+        self._trace = ""
 
     def __str__(self) -> str:
         return self.text
@@ -59,9 +60,28 @@ class ServerFailure(McpError):
         before = self._cleaned
         self._cleaned = lambda text: cleaned(before(text))
 
+    def detach(self) -> None:
+        """Keep the traceback as text alone.
+
+        Its frames hold all that they saw, this failure among it: only the collector would free them, much
+        later, and a start that fails leaves 350 objects.
+        """
+        self._trace = self._formatted()
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+
+    def again(self) -> ServerFailure:
+        """The same for one of several who wait for it: raised, it grows a traceback of its own."""
+        twin = ServerFailure(self.kind, self.text)
+        twin._cleaned, twin._trace = self._cleaned, self._trace
+        return twin
+
+    def _formatted(self) -> str:
+        """With the chain of causes."""
+        return "".join(traceback.format_exception(type(self), self, self.__traceback__))
+
     def to_wire(self) -> v1.Failure:
-        """The message, with the chain of causes as its traceback."""
-        trace = "".join(traceback.format_exception(type(self), self, self.__traceback__))
+        """The message, with its traceback."""
+        trace = self._trace or self._formatted()
         return v1.Failure(kind=self.kind, message=self.text, traceback=self._cleaned(_unquoted(trace)))
 
 

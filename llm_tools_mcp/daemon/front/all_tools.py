@@ -120,12 +120,13 @@ class AllTools:
         return self._logins.has_ended(definition) or self._registry.is_refused(definition)
 
     def _answer(self, position: int, task: asyncio.Task[ToolList]) -> v1.ServerTools:
-        try:
+        error = task.exception()  # not raised: its frames would hold the task, and with it the error itself
+        if error is None:
             return self._message(position, v1.ServerTools.LISTED, task.result())
-        except ServerFailure as failure:
-            wire = failure.to_wire()
-        except Exception as error:  # noqa: BLE001 - one server must not cost the others
-            _log.exception("listing the tools of %s failed", self._servers[position][0])
+        if isinstance(error, ServerFailure):
+            wire = error.to_wire()
+        else:  # one server must not cost the others
+            _log.error("listing the tools of %s failed", self._servers[position][0], exc_info=error)
             wire = v1.Failure(kind=Kind.START_FAILED, message=unexpected(error))
         definition = self._servers[position][1]
         known = None if isinstance(definition, ConfigError) else self._pool.known_tools(definition)

@@ -68,6 +68,13 @@ class ConnectionOwner:
         connection = self.ready.result()
         return connection if connection.is_usable else None
 
+    def outcome(self) -> Connection:
+        """Once it is `ready`. Raises ServerFailure."""
+        failure = self.ready.exception()
+        if isinstance(failure, ServerFailure):
+            raise failure.again()
+        return self.ready.result()
+
     @property
     def is_starting(self) -> bool:
         return not self.ready.done() and not self.is_ending
@@ -126,6 +133,7 @@ class ConnectionOwner:
             text = f"it did not start within {START_SECONDS:g} s"
             failure = ServerFailure(Kind.START_FAILED, text)
         self._on_over(self, failure)
+        failure.detach()
         self.ready.set_exception(failure)
 
     async def _try_protocols(self) -> None:

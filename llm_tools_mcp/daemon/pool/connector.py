@@ -75,7 +75,7 @@ class Connector:
                 text = f"still starting after {owner.age:.0f} s{self.startup_output.quoted()}"
                 raise ServerFailure(Kind.STILL_STARTING, f"{text}; the start goes on, try again in a moment")
             if not owner.is_ending or self._closed:
-                return owner.ready.result()
+                return owner.outcome()
 
     async def connected_for(self, on_event: OnEvent, seconds: float) -> Connection:
         """The same for a caller, who hears of a page that the server waits for somebody at."""

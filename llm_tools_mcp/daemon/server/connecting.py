@@ -77,11 +77,14 @@ async def connect(
                     tasks.cancel_scope.cancel()
     except ServerFailure:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised as one of ours
         if entered:  # its calls have failed already; the session only needs to know that it is over
             _log.debug("the connection to %s broke", definition.name, exc_info=True)
             return
-        raise refusal or _failure(definition, link, error) from error
+        try:
+            raise refusal or _failure(definition, link, error) from error
+        finally:
+            refusal = None  # the frame that is in its traceback must not hold it: see ServerFailure.detach
 
 
 def _session(

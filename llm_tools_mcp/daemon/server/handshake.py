@@ -63,7 +63,10 @@ class _Negotiation:
             probe.cancel()
             raise
         if done:
-            return probe.result()
+            try:
+                return probe.result()
+            finally:
+                del probe, done  # what it raises holds this frame
         self._late = probe
         raise sdk.MCPError(sdk.mcp_types.REQUEST_TIMEOUT, "no answer yet")
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 from contextlib import suppress
+from types import AsyncGeneratorType
 from typing import Any
 
 import pytest
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
+from llm_tools_mcp.daemon.pool.connection_owner import ConnectionOwner
 from llm_tools_mcp.daemon.pool.statistics import State
+from llm_tools_mcp.daemon.server.connecting import connect
 from tests.daemon.live import Live, failure_of, text_of, variant, with_live
 from tests.servers import entry, everything_server
 from tests.waiting import wait_until_async
@@ -201,3 +205,33 @@ async def test_stop_before_the_start_has_begun(live: Live) -> None:
     await wait_until_async(lambda: not session.has_owner)
     assert live.processes() == []
     assert await live.call(server, "echo", text="on") == "on"
+
+
+@with_live
+async def test_start_that_fails_leaves_nothing_to_the_collector(live: Live) -> None:
+    """Its error is in no circle with the frames of its traceback: of thousands the collector took seconds."""
+    servers = [
+        live.define({"missing": {"command": "/no/such/command"}}),
+        live.define({"brief": {"command": "false"}}),
+        live.define({"down": {"url": "http://127.0.0.1:1/mcp"}}),
+    ]
+    gc.collect()
+    gc.disable()
+    try:
+        for server in servers:
+            traceback = ""
+            try:  # what pytest catches it keeps, with its frames
+                await live.names(server)
+            except ServerFailure as failure:
+                traceback = failure.to_wire().traceback
+            assert "Traceback" in traceback
+        await wait_until_async(lambda: not any(session.has_owner for session in live.pool.sessions.all()))
+        await wait_until_async(lambda: not list(filter(_is_of_a_start, gc.get_objects())))
+    finally:
+        gc.enable()
+
+
+def _is_of_a_start(one: object) -> bool:
+    if isinstance(one, AsyncGeneratorType):
+        return one.__qualname__ == connect.__qualname__
+    return isinstance(one, ConnectionOwner)
