@@ -14,7 +14,7 @@ from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.progress import Display
 from llm_tools_mcp.text import strict_json
-from llm_tools_mcp.text.media_type import UNKNOWN, media_type
+from llm_tools_mcp.text.media_type import UNKNOWN, is_textual, media_type
 from llm_tools_mcp.text.plain import plain
 
 from .call_questions import Answerer
@@ -59,6 +59,15 @@ class Contents:
     mime_type: str
     text: str | None = field(default=None, repr=False)
     data: bytes = field(default=b"", repr=False)
+
+    def readable(self) -> Contents:
+        """The same as text where the bytes are some, by their type: no model takes such an attachment."""
+        if self.text is not None or not is_textual(self.mime_type):
+            return self
+        try:
+            return Contents(self.uri, self.mime_type, self.data.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def load_fragment(address: str) -> list[Piece]:
     if not uri:
         raise McpError(f"which resource? to see what there is: llm mcp resources {quote(server)}")
     requests = requests_of(source)
-    contents = requests.read(server, _resolved(requests, server, uri))
+    contents = [one.readable() for one in requests.read(server, _resolved(requests, server, uri))]
     if not contents:
         raise McpError(f"server {server!r} has nothing in {uri!r}")
     limit = _limit(source, server)
@@ -56,6 +56,7 @@ def load_fragment(address: str) -> list[Piece]:
 
 def piece_of(address: str, contents: Contents) -> Piece:
     """`address` is where it comes from, which `llm logs` shows."""
+    contents = contents.readable()
     if contents.text is not None:
         source = " ".join(plain(f"{PREFIX}:{address}").split())  # shown on terminals by `llm logs`
         return llm.Fragment(contents.text, source)  # type: ignore[no-untyped-call]

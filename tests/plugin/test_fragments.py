@@ -53,6 +53,9 @@ def test_what_a_fragment_may_name(reader: Home) -> None:
         (image,) = load_fragment("my library/book://png")
         assert isinstance(image, llm.Attachment)
         assert (image.type, image.content) == ("image/png", PNG)
+        assert [str(one) for one in load_fragment("my library/book://coded")] == ["täxt"]
+        (latin,) = load_fragment("my library/book://latin")
+        assert isinstance(latin, llm.Attachment)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ class Library(Server):
             "book://png": [{"mimeType": "image/png", "blob": coded(PNG)}],
             "book://both": [{"text": "the text"}, {"mimeType": "image/png", "blob": coded(PNG)}],
             "book://none": [],
+            "book://coded": [{"mimeType": "text/plain; charset=utf-8", "blob": coded("täxt".encode())}],
+            "book://latin": [{"mimeType": "text/plain", "blob": coded("täxt".encode("latin-1"))}],
             "book://broken": [{"mimeType": "image/png", "blob": "***"}],
         }
 

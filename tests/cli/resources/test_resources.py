@@ -40,7 +40,7 @@ def test_listing(reader: Home) -> None:
     assert lines[-1] == "  weather://{city}/{+day}{?units}  weather"
     assert "Warning: broken: " in shown.stderr
     found = json.loads(reader.run_cli("resources", "library", "--json").stdout)
-    assert (len(found["resources"]), found["failed"]) == (259, [])
+    assert (len(found["resources"]), found["failed"]) == (261, [])
     assert found["resources"][-1]["is_template"]
 
 

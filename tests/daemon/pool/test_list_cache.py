@@ -30,14 +30,14 @@ async def test_whole_list_is_kept_until_it_changes(live: Live) -> None:
     """All pages are one list, in the server's order; it is asked for again when the server says so."""
     library = live.define({"library": entry(library_server())})
     first = await uris(live, library)
-    assert (len(first), first[:2]) == (258, ["book://shelf/0", "book://shelf/1"])
+    assert (len(first), first[:2]) == (260, ["book://shelf/0", "book://shelf/1"])
     assert await uris(live, library) == first
     assert await asked(live, library) == 3
     await live.call(library, "add")
     await wait_until_async(lambda: not live.session(library).offer.vouches_for(RESOURCES))
-    assert len(await uris(live, library)) == 259
+    assert len(await uris(live, library)) == 261
     assert await asked(live, library) == 6
-    assert len(await uris(live, library, refresh=True)) == 259
+    assert len(await uris(live, library, refresh=True)) == 261
     assert await asked(live, library) == 9
 
 
@@ -45,11 +45,11 @@ async def test_whole_list_is_kept_until_it_changes(live: Live) -> None:
 async def test_server_that_says_nothing_is_asked_each_time(live: Live) -> None:
     """Its list may have changed; of one that is not connected the last one is believed for a day."""
     library = live.define({"library": entry(library_server("--silent"))})
-    assert len(await uris(live, library)) == 258
+    assert len(await uris(live, library)) == 260
     await live.call(library, "add")
-    assert len(await uris(live, library)) == 259
+    assert len(await uris(live, library)) == 261
     live.session(library).stop()
-    assert len(await uris(live, library)) == 259
+    assert len(await uris(live, library)) == 261
     assert not live.is_ready(library)
 
 
@@ -82,7 +82,7 @@ async def test_nothing_is_started_for_what_is_known(live: Live) -> None:
     answer = await live.pool.request(library, *complete, only_connected=True)
     assert answer["completion"]["values"] == ["Berlin", "Bern"]
     live.session(library).stop()
-    assert len(await uris(live, library, only_known=True)) == 258
+    assert len(await uris(live, library, only_known=True)) == 260
     assert not live.is_ready(library)
 
 
