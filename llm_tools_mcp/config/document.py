@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from llm_tools_mcp.errors import ConfigError
@@ -15,6 +17,8 @@ _WORDS = {
     "Missing a comma or '}' after an object member": "Expecting ',' delimiter",
     "Missing a comma or ']' after an array element": "Expecting ',' delimiter",
 }
+# Levels of a config; a schema in it has a dozen.
+_MAX_DEPTH = 100
 
 
 def decoded(path: str, text: str) -> Any:
@@ -28,7 +32,7 @@ def decoded(path: str, text: str) -> Any:
         raise _refusal(path, "it holds NUL characters; if it is UTF-16, save it as UTF-8")
     line = 0
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _within_depth(path, text, json.loads(text, parse_constant=_refuse_constant))
     except json.JSONDecodeError as error:
         line, reason = error.lineno, _placed(error.msg, error.lineno, error.colno, text[error.pos :])
     except RecursionError:
@@ -38,6 +42,31 @@ def decoded(path: str, text: str) -> Any:
     if line:
         return _decoded_with_comments(path, text, line, reason)
     raise _refusal(path, reason)
+
+
+def _within_depth(path: str, text: str, document: Any) -> Any:
+    """What walks through it calls itself for each level, and Python lets it do so a thousand times."""
+    if _looks_deep(text) and _is_deep(document):
+        raise _refusal(path, "nested too deeply")
+    return document
+
+
+def _looks_deep(text: str) -> bool:
+    """Brackets within strings count, too; to walk through thousands of entries takes far longer."""
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+        return False
+    steps = (1 if sign in "[{" else -1 for sign in re.findall(r"[][{}]", text))
+    return max(accumulate(steps), default=0) > _MAX_DEPTH
+
+
+def _is_deep(document: Any) -> bool:
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        inner = (
+            one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)
+        )
+        level = [value for values in inner for value in values]
+    return bool(level)
 
 
 def _refusal(path: str, reason: str) -> ConfigError:
@@ -81,7 +110,8 @@ def _decoded_with_comments(path: str, text: str, line: int, complaint: str) -> A
 
     mode = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
     try:  # NM_NATIVE refuses NaN; without NM_NAN the other modes refuse trailing commas too (1.25)
-        return rapidjson.loads(text, parse_mode=mode, number_mode=rapidjson.NM_NATIVE)
+        document = rapidjson.loads(text, parse_mode=mode, number_mode=rapidjson.NM_NATIVE)
+        return _within_depth(path, text, document)
     except RecursionError:
         reason = "nested too deeply"
     except ValueError as error:

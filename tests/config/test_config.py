@@ -45,6 +45,8 @@ def failure(entry: object, environment: dict[str, str] | None = None) -> str:
         ('"text"', ["Input should be an object"]),
         ('{"mcpServers": []}', ["'mcpServers'", "Input should be an object"]),
         ('{"mcpServers": null}', ["'mcpServers'", "Input should be an object"]),
+        ('{"x": ' + "[" * 500 + "]" * 500 + "}", ["nested too deeply"]),
+        ('{"x": ' + '{"y": ' * 150 + "1" + "}" * 150 + ", }", ["nested too deeply"]),
         ('{"mcpServers": [{"name": "a"}]}', ["a list is how Continue writes it", "llm mcp import"]),
         ('{"mcp": {"a": {}}}', ["'mcp' is how another client spells it", "llm mcp import"]),
         ('{"fs": {"command": "x"}}', ['servers stand in there: {"mcpServers": {…}}']),

@@ -48,7 +48,8 @@ def look_at_config(config_path: str | None, *, connect: bool) -> Iterator[Findin
             yield Finding(NOTE, error.note.rstrip())
         return
     except ConfigError as error:
-        yield Finding(BAD, str(error), error.repair or _edit(error.path))
+        mend = _edit(error.path) if Path(error.path).is_file() else ""
+        yield Finding(BAD, str(error), error.repair or mend)
         return
     yield Finding(OK, f"{source.path}: {counted(len(parsed.servers) - len(parsed.of_project), 'server')}")
     if source.project is not None:
