@@ -17,6 +17,7 @@ from llm_tools_mcp.daemon.failure import UNREADABLE, HeaderMismatch, Kind, NotSe
 from llm_tools_mcp.text.plain import plain
 
 from . import elicitation, sdk
+from .error_words import words_of
 from .methods import LISTS
 from .pagination import all_tools, is_unknown_method, whole_list
 from .subscription import OnChanged, watch_lists
@@ -249,7 +250,8 @@ class Connection:
         return failure
 
     def _failure(self, error: sdk.MCPError, verdict: Verdict | None) -> ServerFailure:
-        text = self._link.redacted(plain(error.message))
+        data = error.error.data if verdict is None else None
+        text = self._link.redacted(words_of(error.code, error.message, data))
         if verdict is Verdict.NOT_SENT:
             return NotSent(text)
         if verdict in _KINDS:

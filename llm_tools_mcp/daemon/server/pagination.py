@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
+from llm_tools_mcp.text import strict_json
 
 from . import sdk
 from .methods import LISTS
@@ -62,8 +63,8 @@ async def _page(session: sdk.ClientSession, cursor: str | None, on_left_out: OnL
         if is_unknown_method(error):
             return [], None  # a server of prompts or resources
         raise
-    listed, following = raw.get("tools"), raw.get("nextCursor")
-    good = list(_valid(listed if isinstance(listed, list) else [], on_left_out))
+    following = raw.get("nextCursor")
+    good = list(_valid(_listed(raw.get("tools")), on_left_out))
     kept = sdk.absorbed(session, good, is_whole=cursor is None and following is None)
     names = {tool.name for tool in kept}
     for tool in good:
@@ -74,18 +75,53 @@ async def _page(session: sdk.ClientSession, cursor: str | None, on_left_out: OnL
 
 def _cursor(following: Any, session: sdk.ClientSession) -> str | None:
     """Since 2026-07-28 "" is a cursor like any other; before, servers end a list with it."""
+    if type(following) is int:
+        return str(following)  # of a server that reads it as a number again
     if not isinstance(following, str) or (not following and not sdk.is_modern(session)):
         return None
     return following
 
 
+def _listed(tools: Any) -> list[Any]:
+    """Also of tools by name."""
+    if isinstance(tools, dict):
+        return [{"name": name, **tool} for name, tool in tools.items() if isinstance(tool, dict)]
+    return tools if isinstance(tools, list) else []
+
+
 def _valid(tools: Iterable[Any], on_left_out: OnLeftOut) -> Iterable[sdk.mcp_types.Tool]:
     for tool in tools:
         try:
-            yield sdk.mcp_types.Tool.model_validate(_with_schema(tool), by_name=False)
+            yield _validated(_with_schema(tool))
         except ValidationError as error:
             name = tool.get("name") if isinstance(tool, dict) else None
             on_left_out(str(name), sdk.first_fault(error))
+
+
+def _validated(tool: Any) -> sdk.mcp_types.Tool:
+    """What is wrong about something that a tool need not have costs that alone."""
+    try:
+        return sdk.mcp_types.Tool.model_validate(tool, by_name=False)
+    except ValidationError as error:
+        if not isinstance(tool, dict):
+            raise
+        places = {tuple(fault["loc"][:2]) for fault in error.errors()}
+        try:
+            return sdk.mcp_types.Tool.model_validate(_without(tool, places), by_name=False)
+        except ValidationError:
+            raise error from None
+
+
+def _without(tool: dict[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Without a field, or without what stands in it; a description is kept as text."""
+    rest = dict(tool)
+    for field, *below in places:
+        value = rest.pop(str(field), None)
+        if field == "description":
+            rest["description"] = strict_json.dumps(value)
+        elif isinstance(value, dict) and below and below[0] in value:
+            rest[str(field)] = {key: one for key, one in value.items() if key != below[0]}
+    return rest
 
 
 def _with_schema(tool: Any) -> Any:

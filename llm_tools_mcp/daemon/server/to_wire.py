@@ -29,6 +29,11 @@ JsonObject = Mapping[str, Any]
 # What a block of content has around its texts.
 _ENVELOPE_BYTES = 100
 
+# Where the text of a block stands, in the servers' own words, and what of a result is none.
+_TEXT_KEYS = ("text", "content", "value", "data")
+_NO_CONTENT = frozenset({"_meta", "isError", "resultType", "content", "structuredContent"})
+_MAX_NESTED = 3
+
 # Of a schema: what a model reads as words.
 _READ = frozenset({"description", "title", "$comment"})
 
@@ -72,9 +77,9 @@ def _plain_schema(schema: Any) -> Any:
 def write_result(result: JsonObject, wire: v1.ToolResult) -> None:
     """The result of `tools/call` (MCP specification, CallToolResult). Raises ServerFailure."""
     try:
-        wire.is_error = bool(result.get("isError"))
+        wire.is_error = str(result.get("isError")).lower() in ("true", "1")
         wire.SetInParent()  # also where nothing is in it
-        for block in _blocks(result.get("content")):
+        for block in _blocks(_content_of(result)):
             _write_content(block, wire.content.add())
         structured = result.get("structuredContent")
         if structured is not None:
@@ -85,27 +90,44 @@ def write_result(result: JsonObject, wire: v1.ToolResult) -> None:
         raise ServerFailure(Kind.REJECTED, UNREADABLE) from error
 
 
-def _blocks(content: object) -> Iterator[JsonObject]:
-    """Also of content that is one block, or a text, instead of a list of blocks."""
-    for block in content if isinstance(content, list) else [] if content is None else [content]:
-        yield block if isinstance(block, Mapping) else {"type": "text", "text": block}
+def _content_of(result: JsonObject) -> object:
+    """Of a result that is not as any version of the protocol has it, whatever it holds."""
+    content = result.get("content")
+    if content is not None or result.get("structuredContent") is not None:
+        return content
+    rest = {key: value for key, value in result.items() if key not in _NO_CONTENT and value is not None}
+    return {"type": "text", "text": next(iter(rest.values())) if len(rest) == 1 else rest} if rest else None
+
+
+def _blocks(content: object, depth: int = 0) -> Iterator[JsonObject]:
+    """Also of content that is one block, or a text, instead of a list of blocks; and of a list of lists."""
+    for block in content if isinstance(content, list) else [content]:
+        if isinstance(block, list) and depth < _MAX_NESTED:
+            yield from _blocks(block, depth + 1)
+        elif block is not None:
+            yield block if isinstance(block, Mapping) else {"type": "text", "text": block}
 
 
 def _write_content(block: JsonObject, wire: v1.Content) -> None:
     kind = block.get("type") or _kind_of(block)
+    kind = kind.lower() if isinstance(kind, str) else kind
     if kind == "text":
-        wire.text = _text(block.get("text"))
-    elif kind in ("image", "audio"):
-        _write_media(block.get("data"), block.get("mimeType"), "", wire)
+        wire.text = _text(next((block[key] for key in _TEXT_KEYS if block.get(key) is not None), None))
+    elif kind in ("image", "audio", "video"):
+        _write_media(block.get("data") or block.get("url"), block.get("mimeType"), "", wire)
     elif kind == "image_url":  # as in requests of OpenAI
         address = block.get("image_url")
         _write_media(address.get("url") if isinstance(address, Mapping) else address, None, "", wire)
     elif kind == "resource_link":
         _write_link(block, wire.link)
     elif kind == "resource":
-        _write_resource(block.get("resource") or {}, wire)
+        _write_resource(block.get("resource"), wire)
+    elif isinstance(block.get("data"), str) and media_type(block.get("mimeType")):
+        _write_media(block["data"], block["mimeType"], "", wire)
     else:
-        wire.text = f"[content of unknown type {_text(kind)!r}]"
+        rest = {key: value for key, value in block.items() if key != "type"}
+        shown = f" {strict_json.dumps(rest, ensure_ascii=False)}" if rest else ""
+        wire.text = _text(f"[content of unknown type {_text(kind)!r}]{shown}")
 
 
 def _kind_of(block: JsonObject) -> str | None:
@@ -114,8 +136,10 @@ def _kind_of(block: JsonObject) -> str | None:
     return next((kind for key, kind in kinds.items() if key in block), None)
 
 
-def _write_resource(resource: JsonObject, wire: v1.Content) -> None:
-    if "blob" in resource:
+def _write_resource(resource: object, wire: v1.Content) -> None:
+    if not isinstance(resource, Mapping):
+        wire.text = _text(resource)
+    elif "blob" in resource:
         _write_media(resource.get("blob"), resource.get("mimeType"), _text(resource.get("uri")), wire)
     else:
         wire.text = _text(resource.get("text"))
@@ -123,6 +147,12 @@ def _write_resource(resource: JsonObject, wire: v1.Content) -> None:
 
 def _write_media(data: object, mime_type: object, uri: str, wire: v1.Content) -> None:
     text = _text(data)
+    if not text:
+        wire.text = "[content without data]"
+        return
+    if text.startswith(("http://", "https://")):
+        _write_link({"uri": text, "name": "media", "mimeType": mime_type}, wire.link)
+        return
     url = _DATA_URL.match(text)
     try:
         wire.media.data = _decoded(text[url.end() :] if url else text)

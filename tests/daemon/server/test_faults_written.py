@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.server.error_words import words_of
 from tests.daemon.live import Live, failure_of, python, variant, with_live
 from tests.servers import entry, naming_server
 from tests.waiting import wait_until_async
@@ -228,6 +229,51 @@ async def test_long_and_duplicate_names(live: Live) -> None:
     server = live.define({"odd": entry(naming_server(*names))})
     assert await live.names(server) == names
     assert await live.call(server, "n" * 200) == "n" * 200
+
+
+ODD_FIELDS: dict[str, Any] = {
+    "annotations": [],
+    "description": ["a", "b"],
+    "icons": "x",
+    "execution": {"taskSupport": "maybe"},
+    "_meta": [],
+    "outputSchema": "none",
+    "title": 5,
+}
+
+
+@with_live
+async def test_what_a_tool_need_not_have_costs_no_tool(live: Live) -> None:
+    """Odd annotations, icons, titles … are left out, or shown as JSON; what is right beside them stays."""
+    body = f"""
+    def list_tools(self, params):
+        tools = {{
+            **{{key: {{"inputSchema": {{}}, key: value}} for key, value in {ODD_FIELDS!r}.items()}},
+            "hints": {{"annotations": {{"readOnlyHint": [1], "title": "T"}}}},
+        }}
+        return {{"tools": tools}} if params else {{"tools": [], "nextCursor": 7}}
+    """
+    server = live.define({"odd": variant(body)})
+    assert await live.names(server) == [*ODD_FIELDS, "hints"]
+    known = live.pool.known_tools(server)
+    assert known is not None
+    tools = {tool.name: tool for tool in known.tools}
+    assert tools["description"].description == '["a", "b"]'
+    assert tools["hints"].annotations == '{"title": "T"}'
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ({"code": -32000, "message": "Server error", "data": {"detail": "no disk"}}, "Server error: no disk"),
+        ({"code": -32000, "message": "", "data": [{"message": "no disk"}]}, "no disk"),
+        ({"code": -1, "message": "no disk", "data": "x1"}, "no disk"),
+        ({"code": -1, "message": ""}, "it answered with error -1, and said nothing about it"),
+    ],
+)
+def test_error_is_told_with_its_data(error: dict[str, Any], text: str) -> None:
+    """Many servers say "Server error", and the reason in the data."""
+    assert words_of(error["code"], error["message"], error.get("data")) == text
 
 
 @with_live

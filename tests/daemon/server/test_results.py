@@ -29,11 +29,38 @@ def written(result: dict[str, Any]) -> v1.ToolResult:
         ([{"text": "no type"}], ["no type"]),
         ([{"uri": "file:///x", "name": "x"}], [""]),
         (None, []),
+        ([None, {"type": "TEXT", "text": "upper"}], ["upper"]),
+        ([[{"type": "text", "text": "nested"}]], ["nested"]),
+        ([{"type": "text", "content": "another key"}], ["another key"]),
+        ([{"type": "resource", "resource": "words"}], ["words"]),
+        ([{"type": "json", "json": {"a": 1}}], ['[content of unknown type \'json\'] {"json": {"a": 1}}']),
+        ([{"type": "image", "data": None}], ["[content without data]"]),
     ],
 )
 def test_content_that_is_no_list_of_blocks_is_read(content: Any, texts: list[str]) -> None:
     """A text, a list of texts, one block, and blocks that do not say their type."""
     assert [block.text for block in written({"content": content}).content] == texts
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ({"toolResult": "of 2024-10-07"}, "of 2024-10-07"),
+        ({"result": {"a": 1}, "_meta": {}}, '{"a": 1}'),
+        ({"a": 1, "b": "x"}, '{"a": 1, "b": "x"}'),
+        ({"isError": "false", "content": "no error"}, "no error"),
+    ],
+)
+def test_result_without_content_is_shown(result: dict[str, Any], text: str) -> None:
+    """Whatever a server answers reaches the model; nothing of the protocol's own does."""
+    wire = written(result)
+    assert ([content.text for content in wire.content], wire.is_error) == ([text], False)
+
+
+def test_image_elsewhere_is_a_link() -> None:
+    """Nothing is fetched for it."""
+    (content,) = written({"content": [{"type": "image", "url": "https://example.com/x.png"}]}).content
+    assert content.link.uri == "https://example.com/x.png"
 
 
 @pytest.mark.parametrize(
@@ -44,9 +71,18 @@ def test_content_that_is_no_list_of_blocks_is_read(content: Any, texts: list[str
         ({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DATA}"}}, "image/png"),
         ({"type": "audio", "mimeType": "audio/wav", "data": DATA.rstrip("=")}, "audio/wav"),
         ({"data": base64.urlsafe_b64encode(PIXEL).decode(), "mimeType": "image/png"}, "image/png"),
+        ({"type": "file", "mimeType": "application/pdf", "data": DATA}, "application/pdf"),
         ({"type": "resource", "resource": {"blob": f"data:image/gif;base64,{DATA}"}}, "image/gif"),
     ],
-    ids=["type beside", "type within", "as in requests", "no padding", "of urls, no type", "resource"],
+    ids=[
+        "type beside",
+        "type within",
+        "as in requests",
+        "no padding",
+        "of urls, no type",
+        "a file",
+        "resource",
+    ],
 )
 def test_media_arrive_however_they_are_written(block: dict[str, Any], mime_type: str) -> None:
     """As a data: url, without padding, in the alphabet of urls: the bytes are the same."""

@@ -119,7 +119,7 @@ def _completed(value: Any, asked: int | str | None) -> Any:
     """With what careless servers leave out, and without what PHP writes for an object: []."""
     if not isinstance(value, dict):
         return value
-    value = {"jsonrpc": "2.0", **value}
+    value = {**value, "jsonrpc": "2.0"}
     for name in ("params", "result"):
         if value.get(name) == []:
             value[name] = {}

@@ -1,0 +1,38 @@
+"""What an error of JSON-RPC says: its message, and where that is merely what its code is called, its data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from llm_tools_mcp.text.plain import plain
+
+# Where servers put their reason, the more telling ones first.
+_KEYS = ("detail", "details", "reason", "message", "error", "description")
+_LONGEST = 500  # characters of what stands in the data
+# The names of codes (JSON-RPC 2.0, 5.1), and their kin.
+_NAME_OF_A_CODE = re.compile(
+    r"((mcp|json-?rpc) )?((internal|server|unknown|application|tool|parse|execution) )*(error|failure|failed)"
+    r"( -?\d+)?|invalid (params|parameters|request|arguments)|bad request|method not found|",
+    re.IGNORECASE,
+)
+
+
+def words_of(code: int, message: str, data: Any) -> str:
+    said = plain(message).strip()
+    is_name = _NAME_OF_A_CODE.fullmatch(said.rstrip(".!:"))
+    detail = plain(_detail(data, 0)).strip()[:_LONGEST] if is_name else ""
+    told = ": ".join(filter(None, (said, detail)))
+    return told or f"it answered with error {code}, and said nothing about it"
+
+
+def _detail(data: Any, depth: int) -> str:
+    """A text, or what stands at one of the keys; nothing of what is made for programs."""
+    if isinstance(data, str):
+        return data
+    if isinstance(data, list) and data and depth < 2:
+        return _detail(data[0], depth + 1)
+    if not isinstance(data, dict) or depth > 2:
+        return ""
+    found = (_detail(data[key], depth + 1) for key in _KEYS if key in data)
+    return next(filter(None, found), "")
