@@ -29,10 +29,22 @@ def of_floats(message: dict[str, Any]) -> tuple[str, bytes]:
     return "application/json", json.dumps({**message, "id": float(message["id"])}).encode()
 
 
+def named(charset: str, kind: str = "application/json") -> Written:
+    """UTF-8, whatever it says that it is."""
+    form = "data: %s\n\n" if kind == "text/event-stream" else "%s"
+    return lambda message: (f"{kind}; charset={charset}", (form % json.dumps(message)).encode())
+
+
 VARIANTS: dict[str, Written] = {
     "ids that are floats": of_floats,
     "latin-1": body("iso-8859-1"),
     "utf-16": body("utf-16"),
+    "no charset": named("nonsense"),
+    "one of Python's that takes for ever": named("punycode"),
+    "one of Python's that always raises": named("undefined"),
+    "a stream in one that makes no text": named("zlib", "text/event-stream"),
+    "a stream in one that is raised at": named("idna", "text/event-stream"),
+    "a stream that is not in UTF-16": named("utf-16", "text/event-stream"),
     "a byte order mark": stream(lambda text: f"\ufeffdata: {text}\n\n"),
     "no blank line at the end": stream(lambda text: f"data: {text}\n"),
     "no line end at all": stream(lambda text: f"id: 1\ndata: {text}"),

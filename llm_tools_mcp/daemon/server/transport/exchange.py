@@ -6,7 +6,6 @@ after they have passed it on.
 
 from __future__ import annotations
 
-import codecs
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -18,6 +17,7 @@ from llm_tools_mcp.daemon.server import sdk
 from llm_tools_mcp.errors import SERVER_SAID
 
 from .authorization import refused
+from .charset import UTF_8, charset_of
 from .events import deliver, events_of, is_event_stream, messages_of
 from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, TOO_LONG, Link, Verdict
@@ -228,11 +228,8 @@ async def _body_of(response: httpx2.Response) -> bytes:
 
 def _as_utf8(content: bytes, response: httpx2.Response) -> bytes:
     """JSON is UTF-8, and its type has no charset; but a server that names another one means it."""
-    charset = response.charset_encoding or "utf-8"
-    with suppress(LookupError):  # there is no such charset
-        if codecs.lookup(charset).name not in ("utf-8", "ascii"):
-            return content.decode(charset, "replace").encode()
-    return content
+    charset = charset_of(response)
+    return content if charset in (UTF_8, "ascii") else content.decode(charset, "replace").encode()
 
 
 def _may_be_json(content: bytes, response: httpx2.Response) -> bool:

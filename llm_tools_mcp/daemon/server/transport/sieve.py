@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+from .charset import UTF_8, charset_of
 from .messages import MAX_UNASKED
 from .prescan import has_method
 
@@ -39,7 +40,9 @@ class SievedResponse:
         return self._response.request
 
     async def aiter_text(self) -> AsyncIterator[str]:
-        sieve = Sieve()
+        sieve, charset = Sieve(), charset_of(self._response)
+        # A stream is UTF-8 by its definition; some servlets name another one, and mean it.
+        self._response.encoding = UTF_8 if charset.startswith("utf") else charset
         async for text in self._response.aiter_text():
             yield sieve.passed(text)
         yield sieve.ended()
