@@ -17,8 +17,9 @@ _SECONDS = 24 * 3600.0
 # Bytes of all of them: the oldest give way.
 _MOST = 512 << 20
 _ID = re.compile(r"[0-9a-f]{12}")
-# Characters of a line that a pattern is tried on, and that is shown.
-_LINE = 2000
+# Characters of a line that a pattern is tried on, and that are shown: a longer one is so many lines, which
+# overlap, so that what stands at their borders is found.
+_LINE, _OVERLAP = 2000, 200
 
 
 class Kept(NamedTuple):
@@ -93,13 +94,9 @@ def _part(text: str, offset: int, length: int) -> str:
 
 def _matching(text: str, offset: int, length: int, pattern: str) -> str:
     """Each line with its offset, as far as they fit."""
-    from itertools import accumulate
-
     from llm_tools_mcp.text.matching import matching
 
-    whole = text[offset:].splitlines(keepends=True)
-    starts = list(accumulate(map(len, whole), initial=offset))
-    shown = [line[:_LINE].rstrip("\r\n") for line in whole]
+    starts, shown = map(list, zip(*_pieces(text, offset), strict=True))
     lines: list[str] = []
     for index in matching(pattern, shown, any_case=True):
         told = f"{starts[index]}: {shown[index]}"
@@ -111,3 +108,12 @@ def _matching(text: str, offset: int, length: int, pattern: str) -> str:
         lines.append(told)
     count = f"{len(lines)} line fits" if len(lines) == 1 else f"{len(lines)} lines fit"
     return "\n".join([*lines, f"[{count} from offset {offset} to the end]"])
+
+
+def _pieces(text: str, offset: int) -> Iterator[tuple[int, str]]:
+    """Lines with where they begin; at least one."""
+    start = offset
+    for line in text[offset:].splitlines(keepends=True) or [""]:
+        for at in range(0, len(line) or 1, _LINE):
+            yield start + at, line[at : at + _LINE + _OVERLAP].rstrip("\r\n")
+        start += len(line)

@@ -131,6 +131,17 @@ def test_lines_are_read_through_however_few_characters_fit(house: Home) -> None:
     assert "[1 line fits" in narrow[1]
 
 
+def test_pattern_is_found_anywhere_in_a_text_of_one_line(house: Home) -> None:
+    """Minified JSON of megabytes has no lines: it is shown in pieces, which overlap."""
+    known = kept.keep(b"x" * 149_995 + b"needle in one line" + b"y" * 100_000)
+    found = kept.read(known.id, 0, 20_000, "needle in one")
+    assert "needle in one line" in found
+    offset = int(found.partition(":")[0])
+    assert "needle in one line" in kept.read(known.id, offset, 3000, "")
+    assert kept.read(known.id, 0, 20_000, "absent") == "[0 lines fit from offset 0 to the end]"
+    assert kept.read(known.id, 249_000 + 1013, 20_000, "y") == "[0 lines fit from offset 250013 to the end]"
+
+
 def test_pattern_that_takes_for_ever_is_ended(house: Home) -> None:
     """The model is told so, and the prompt goes on."""
     toolbox = MCP(servers="s")
