@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +13,20 @@ from pathlib import Path
 import psutil
 
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
+
+
+# A program that takes the terminal for its own and becomes another one. Not `preexec_fn`: with it Popen
+# forks, and grpc, which tests use in this process, breaks in the child (1.85: "epoll_wait error").
+_TAKE = (
+    "import fcntl, os, sys, termios\n"
+    "fcntl.ioctl(os.open(sys.argv[1], os.O_RDWR), termios.TIOCSCTTY, 0)\n"
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
+
+
+def on_terminal(terminal: str, argv: Sequence[str]) -> list[str]:
+    """The command for a new session (`start_new_session`), with this terminal as its /dev/tty."""
+    return [sys.executable, "-I", "-S", "-c", _TAKE, terminal, *argv]
 
 
 @dataclass(frozen=True)

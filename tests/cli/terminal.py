@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.home import BIN, Home
+from tests.programs import on_terminal
 from tests.waiting import SOON
 
 Then = bytes | int | Callable[[], object]
@@ -55,7 +56,7 @@ def run_in_terminal(
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = {**home.env, "TERM": "xterm-256color", **(env or {})}
-    argv = [str(BIN / program), *args]
+    argv = on_terminal(os.ttyname(slave), [str(BIN / program), *args])
     with subprocess.Popen(
         argv,
         stdin=slave,
@@ -64,7 +65,6 @@ def run_in_terminal(
         env=environment,
         cwd=cwd or home.work,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - for ^C
     ) as child:
         os.close(slave)
         try:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.terminal import render
+from tests.programs import on_terminal
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,6 @@ def converse(
     """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    name = os.ttyname(slave)
     pipe = subprocess.PIPE
     streams = (
         {"stdin": pipe, "stdout": pipe, "stderr": pipe}
@@ -55,17 +55,8 @@ def converse(
         else {"stdin": slave, "stdout": slave, "stderr": slave}
     )
 
-    def become_its_own() -> None:
-        fcntl.ioctl(os.open(name, os.O_RDWR), termios.TIOCSCTTY, 0)
-
     with subprocess.Popen(
-        argv,
-        env=env,
-        cwd=cwd,
-        start_new_session=True,
-        preexec_fn=become_its_own,  # noqa: PLW1509 - for /dev/tty
-        text=True,
-        **streams,
+        on_terminal(os.ttyname(slave), argv), env=env, cwd=cwd, start_new_session=True, text=True, **streams
     ) as child:
         if child.stdin is not None:
             child.stdin.close()
