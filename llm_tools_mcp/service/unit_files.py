@@ -152,7 +152,7 @@ def _named(program: Path) -> Path:
 
 
 def _script_folders() -> Iterator[Path]:
-    """Of a venv, pipx or uv tool; of `pip install --user` and `--prefix`; beside the command that runs."""
+    """Of a venv, pipx or uv tool; of pip's `--user`, `--prefix`, `--target`; beside the command that runs."""
     library = Path(__file__).absolute().parents[2]  # site-packages, or the checkout
     for scheme in sysconfig.get_scheme_names():
         for base in library.parents:
@@ -160,6 +160,7 @@ def _script_folders() -> Iterator[Path]:
             found = sysconfig.get_paths(scheme, places)
             if library in (Path(found["purelib"]), Path(found["platlib"])):
                 yield Path(found["scripts"])
+    yield library / "bin"  # of `pip install --target`
     # After these: the interpreter may have another llm-mcp beside it.
     yield Path(sys.executable).parent
     yield Path(sysconfig.get_path("scripts"))

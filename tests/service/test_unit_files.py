@@ -106,6 +106,14 @@ def test_program_is_the_one_of_this_environment(tmp_path, monkeypatch):
     assert unit_files.current_program() == tmp_path / "llm-mcp"
 
 
+def test_program_of_a_target(tmp_path, monkeypatch):
+    """`pip install --target` puts scripts below the packages, in a folder of no scheme of Python's."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "llm-mcp").touch(mode=0o755)
+    monkeypatch.setattr(unit_files, "__file__", str(tmp_path / "llm_tools_mcp" / "service" / "unit_files.py"))
+    assert unit_files.current_program() == tmp_path / "bin" / "llm-mcp"
+
+
 def test_no_program_is_an_error(tmp_path, monkeypatch):
     """Without the script there is nothing that a unit could run."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
