@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         words = [unquote(word) for word in parts.path.split("/")[1:]]
         registry = self.server
         assert isinstance(registry, Registry)
-        if words[:2] != ["v0.1", "servers"]:
+        if words[:2] != ["v0.1", "servers"] or parts.path in registry.files:
             self.give_file(registry.files.get(parts.path))
         elif len(words) == 2:
             self.give_list(registry.servers, {key: one[0] for key, one in parse_qs(parts.query).items()})

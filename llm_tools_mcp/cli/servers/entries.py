@@ -11,7 +11,7 @@ import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import as_json, command, config_option
-from llm_tools_mcp.cli.completers import server_names
+from llm_tools_mcp.cli.completers import names_or_file, server_names
 from llm_tools_mcp.cli.editing import config_file, entry_of, servers_of
 from llm_tools_mcp.cli.secrets import shown_entry
 from llm_tools_mcp.errors import McpError
@@ -47,8 +47,13 @@ _name = click.argument("name", shell_complete=server_names)
     "llm mcp add notes.mcpb folder=~/notes",
     hint=" (options of the server's command go after --: llm mcp add NAME -- COMMAND ARGS…)",
 )
-@click.argument("name", required=False)
-@click.argument("target", nargs=-1, metavar="URL | -- COMMAND [ARGS]... | FILE.mcpb [KEY=VALUE]...")
+@click.argument("name", required=False, shell_complete=names_or_file(()))
+@click.argument(
+    "target",
+    nargs=-1,
+    shell_complete=names_or_file(()),
+    metavar="URL | -- COMMAND [ARGS]... | FILE.mcpb [KEY=VALUE]...",
+)
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Environment variable of the server.")
 @click.option("-H", "--header", multiple=True, metavar="'NAME: VALUE'", help="HTTP header, for a URL.")
 @click.option(

@@ -66,6 +66,7 @@ def add_from_registry(context: click.Context, published: str, wish: Wish, adding
                 _add_bundle(context, file, offer.url, Wish(name, wish.words, wish.yes), adding)
             return
     about = [f"{found.name} {found.version}, from {registry.base}", found.description, found.home]
+    about += [f"also as {other.label} (--package {other.kind})" for other in _others(found, offer)]
     answers = answered(offer.inputs, given)
     _agree(name, about, offer.entry(_hidden(offer.inputs, answers)), wish, adding)
     values = _confided(name, offer.inputs, answers, adding)
@@ -121,6 +122,12 @@ def _chosen(found: Published, kind: str | None) -> Offer:
     if len(fitting) > 1 and kind is None and has_terminal():
         return _picked(fitting)
     return next(filter(_is_at_hand, fitting), fitting[0])
+
+
+def _others(found: Published, offer: Offer) -> list[Offer]:
+    """One of each other kind."""
+    offers, _ = offers_of(found.document)
+    return list({one.kind: one for one in reversed(offers) if one.kind != offer.kind}.values())
 
 
 def _is_at_hand(offer: Offer) -> bool:
