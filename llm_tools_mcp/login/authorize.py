@@ -67,7 +67,7 @@ async def log_in(
     if in_keyring is None:
         in_keyring = before is not None and before.in_keyring
     if in_keyring:
-        await asyncio.to_thread(vault.check, definition.name)
+        await vault.patiently(vault.check, definition.name, PATIENCE)
     server, resource, wanted = await find_target(http, records, definition, oauth, scopes)
     listener = Listener(urlsplit(oauth.redirect_uri).path or PATH if oauth.redirect_uri else PATH, person.say)
     try:
@@ -76,7 +76,7 @@ async def log_in(
         redirect = await _answer(listener, person, request)
         grant = await _grant(http, store, definition, request, _code(redirect, request))
         login = replace(_made(definition, oauth, request, grant), in_keyring=in_keyring)
-        await asyncio.to_thread(_keep, store, login)
+        await _keep(store, login)
     except LoginError as error:
         await listener.finish(f"The login failed: {error}")
         raise
@@ -86,7 +86,7 @@ async def log_in(
     if before is not None:
         store.refresh_lock(before.id).unlink(missing_ok=True)
         with suppress(KeyringUnusable):
-            await asyncio.to_thread(vault.forget, before)
+            await vault.patiently(vault.forget, before)
     await listener.finish(f"You are logged in to {definition.name!r}. You can close this page.")
     return login
 
@@ -206,9 +206,9 @@ async def _grant(
     return grant
 
 
-def _keep(store: LoginStore, login: Login) -> None:
+async def _keep(store: LoginStore, login: Login) -> None:
     if login.in_keyring:
-        vault.put(login)
+        await vault.patiently(vault.put, login, PATIENCE)
     store.change(lambda records: records.with_login(login))
 
 

@@ -20,6 +20,7 @@ _PROBE = "probe"
 # Seconds for which a prompt waits: a keyring that is locked may ask its owner meanwhile.
 _PATIENCE = 10.0
 Result = TypeVar("Result")
+Subject = TypeVar("Subject", str, Login)  # a server, or a login of it
 
 
 def check(server: str) -> None:
@@ -58,7 +59,7 @@ def forget(login: Login) -> None:
         _asked(server, lambda keyring: keyring.delete_password(_SERVICE, login.id))
 
 
-async def patiently(act: Callable[[Login], Result], login: Login) -> Result:
+async def patiently(act: Callable[[Subject], Result], subject: Subject, seconds: float = _PATIENCE) -> Result:
     """In a thread that holds up nobody: not even the end of the process. Raises KeyringUnusable."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[Result] = loop.create_future()
@@ -69,7 +70,7 @@ async def patiently(act: Callable[[Login], Result], login: Login) -> Result:
 
     def run() -> None:
         try:
-            settled, value = outcome.set_result, act(login)
+            settled, value = outcome.set_result, act(subject)
         except Exception as error:  # noqa: BLE001 - told to whoever waits
             settled, value = outcome.set_exception, error  # type: ignore[assignment]
         with suppress(RuntimeError):  # the loop has ended meanwhile
@@ -77,9 +78,10 @@ async def patiently(act: Callable[[Login], Result], login: Login) -> Result:
 
     threading.Thread(target=run, name="keyring", daemon=True).start()
     try:
-        return await asyncio.wait_for(outcome, _PATIENCE)
+        return await asyncio.wait_for(outcome, seconds)
     except asyncio.TimeoutError:
-        raise KeyringUnusable(f"did not answer within {_PATIENCE:g} s", _unlocked(login.server)) from None
+        server = subject.server if isinstance(subject, Login) else subject
+        raise KeyringUnusable(f"did not answer within {seconds:g} s", _unlocked(server)) from None
 
 
 # By the names of keyring's errors: those of its backends are not known here.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.errors import KeyringUnusable, LoginError
 from llm_tools_mcp.login import vault
+from llm_tools_mcp.login.records import Login
 from llm_tools_mcp.login.store import LoginStore
 from tests.daemon.live import Live, failure_of, living
 from tests.login.browsing import definition, expired, logged_in
@@ -136,3 +138,17 @@ def test_missing_keyring_is_said_first(
             assert LoginStore(tmp_path / "logins.json").read().logins == (login,)
 
     asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_keyring_that_waits_for_its_owner_holds_up_nobody(
+    ring: Lockable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while a dialog asks for its password: it is said, and the process may end meanwhile."""
+    unlocked = threading.Event()
+    monkeypatch.setattr(ring, "get_password", lambda *_: unlocked.wait(20) and None)
+    login = Login("a", "https://a/", "https://i", "r", "c", "none", "https://i/t", in_keyring=True)
+    with pytest.raises(
+        KeyringUnusable, match=r"did not answer within 0.05 s; to go on: unlock it.*no-keyring a"
+    ):
+        asyncio.run(vault.patiently(vault.opened, login, 0.05))
+    unlocked.set()
