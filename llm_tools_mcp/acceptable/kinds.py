@@ -63,6 +63,17 @@ def kinds_of(part: Mapping[str, Any]) -> tuple[list[str], bool]:
     return kinds or _shown_by(part), nullable
 
 
+def is_never(part: Any) -> bool:
+    """Whether nothing fits it: `false`, and what zod writes of an argument that may be missing."""
+    return part is False or (isinstance(part, dict) and (part.get("not") is True or part.get("not") == {}))
+
+
+def is_null(part: Mapping[str, Any]) -> bool:
+    return (
+        part.get("type") in ("null", ["null"]) or part.get("const", 0) is None or part.get("enum") == [None]
+    )
+
+
 def _distinct(words: Iterable[str]) -> list[str]:
     kinds = [kind for kind in dict.fromkeys(words) if kind in _KINDS]
     return [kind for kind in kinds if kind != "integer" or "number" not in kinds]

@@ -11,7 +11,7 @@ from typing import Any
 
 from .alternatives import flatten_object
 from .choices import choose
-from .kinds import ANY_ITEM, KEPT, kinds_of, split_by_kind
+from .kinds import ANY_ITEM, KEPT, is_never, is_null, kinds_of, split_by_kind
 from .values import distinct
 from .wording import listed, shown, with_notes
 
@@ -96,7 +96,10 @@ class Rewriter:
         options: list[Node] = []
         nullable = part.get("nullable") is True
         for one in given:
-            if isinstance(one, dict) and _is_null(one):
+            if is_never(one):
+                self._note("an alternative that nothing fits")
+                continue
+            if isinstance(one, dict) and is_null(one):
                 nullable = True
                 continue
             option = self.node({**shared, **one} if isinstance(one, dict) else one)
@@ -170,7 +173,7 @@ class Rewriter:
             **(given if isinstance(given, dict) else {}),
             **_undescribed(given, required),
         }.items():
-            if one is False:
+            if is_never(one):
                 continue
             if not _ARGUMENT_NAME.fullmatch(name):
                 self._leave_out(name, one, notes, is_required=name in needed)
@@ -251,12 +254,6 @@ def _is_well_formed(key: str, value: Any) -> bool:
     if key in _TEXTS:
         return isinstance(value, str)
     return isinstance(value, bool) if key == "nullable" else True
-
-
-def _is_null(part: Mapping[str, Any]) -> bool:
-    return (
-        part.get("type") in ("null", ["null"]) or part.get("const", 0) is None or part.get("enum") == [None]
-    )
 
 
 def _unnested(options: list[Node]) -> list[Node]:

@@ -198,6 +198,9 @@ def test_large_schema_takes_no_time(schema: dict[str, Any]) -> None:
             {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None, "title": "N"},
             {"type": "integer", "default": None, "title": "N", "nullable": True},
         ),
+        ({"anyOf": [{"not": {}}, TEXT]}, TEXT),
+        ({"anyOf": [{"anyOf": [{"not": {}}, TEXT]}, {"type": "null"}]}, {**TEXT, "nullable": True}),
+        ({"anyOf": [False, TEXT, {"not": True}]}, TEXT),
         ({"const": "a", "description": "d"}, {"type": "string", "enum": ["a"], "description": "d"}),
         ({"enum": [1, 2, 5]}, {"type": "integer", "description": "One of 1, 2, 5"}),
         ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}),
@@ -215,6 +218,11 @@ def test_large_schema_takes_no_time(schema: dict[str, Any]) -> None:
 def test_meaning_is_kept(given: dict[str, Any], expected: dict[str, Any]) -> None:
     """What one provider refuses is said in another way, in words where there is none."""
     assert argument(given) == expected
+
+
+def test_argument_that_nothing_fits_is_left_out() -> None:
+    """No model can give it."""
+    assert acceptable_schema(of(a=TEXT, b=False, c={"not": {}})).schema == of(a=TEXT)
 
 
 def test_names_of_arguments_that_are_refused_are_told() -> None:
