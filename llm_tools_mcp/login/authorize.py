@@ -76,17 +76,13 @@ async def log_in(
         redirect = await _answer(listener, person, request)
         grant = await _grant(http, store, definition, request, _code(redirect, request))
         login = replace(_made(definition, oauth, request, grant), in_keyring=in_keyring)
-        await _keep(store, login)
+        await _keep(store, login, before)
     except LoginError as error:
         await listener.finish(f"The login failed: {error}")
         raise
     except asyncio.CancelledError:
         await listener.finish("The login was broken off in the terminal.")
         raise
-    if before is not None:
-        store.refresh_lock(before.id).unlink(missing_ok=True)
-        with suppress(KeyringUnusable):
-            await vault.patiently(vault.forget, before)
     await listener.finish(f"You are logged in to {definition.name!r}. You can close this page.")
     return login
 
@@ -206,10 +202,15 @@ async def _grant(
     return grant
 
 
-async def _keep(store: LoginStore, login: Login) -> None:
+async def _keep(store: LoginStore, login: Login, before: Login | None) -> None:
+    """In the place of the one that there was."""
     if login.in_keyring:
         await vault.patiently(vault.put, login, PATIENCE)
     store.change(lambda records: records.with_login(login))
+    if before is not None:
+        store.refresh_lock(before.id).unlink(missing_ok=True)
+        with suppress(KeyringUnusable):
+            await vault.patiently(vault.forget, before)
 
 
 def _made(definition: ServerDefinition, oauth: OAuth, request: Request, grant: Grant) -> Login:
