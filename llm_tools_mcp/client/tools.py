@@ -100,8 +100,9 @@ class Failed:
 
     @property
     def short_reason(self) -> str:
-        """Within a line, where there are many."""
-        line = self.reason.strip().split("\n", 1)[0]
+        """Within a line, where there are many: without the config's path, which is the same for all."""
+        reason = self.reason.partition(": ")[2].replace("\n  ", ": ", 1) if self.is_config else self.reason
+        line = reason.strip().split("\n", 1)[0]
         return line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"
 
 

@@ -493,6 +493,7 @@ def test_many_servers_that_fail_are_a_line_each(user: Home, capsys: pytest.Captu
         f"Warning: Failed to connect to the 's{n}'" for n in range(10)
     ]
     assert max(map(len, lines)) <= 140
+    assert all("server: 9 errors: key 'env.V0': the environment" in line for line in lines)
     assert last == "Their tools will be unavailable; see: llm mcp doctor"
     tools_of(found)
     assert capsys.readouterr().err == ""

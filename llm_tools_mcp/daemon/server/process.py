@@ -119,7 +119,8 @@ def _what_is_missing(definition: ServerDefinition) -> str:
         hint = how_to_install(definition.command)
         if not hint and " " in definition.command.strip():
             hint = "its arguments belong into `args`"
-        what = f"command {definition.target!r} was not found on the PATH of the caller"
+        where = "" if "/" in definition.command.split(" ")[0] else " on the PATH of the caller"
+        what = f"command {definition.target!r} was not found{where}"
         return f"{what}; {hint}" if hint else what
     return f"{definition.target} names an interpreter behind #! that does not exist"
 

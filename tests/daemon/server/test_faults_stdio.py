@@ -85,10 +85,12 @@ async def test_server_that_ends_at_once_says_how(live: Live) -> None:
         "true": "exited with code 0",
         "false": "exited with code 1",
         str(orphaned): "names an interpreter behind #! that does not exist",
+        "/no/such/program": "command '/no/such/program' was not found",
     }
     for command, said in expected.items():
         failure = await failure_of(live.names(live.define({"brief": {"command": command}})))
         assert said in failure.text
+        assert "PATH" not in failure.text
 
 
 @with_live
