@@ -211,7 +211,7 @@ def contents_of(item: Mapping[str, Any]) -> Contents:
 def _message_of(item: Mapping[str, Any]) -> Message:
     content = item.get("content")
     role = " ".join(plain(_text(item.get("role"))).split())
-    return Message(role, contents_of(content if isinstance(content, dict) else {}))
+    return Message(role, contents_of(content if isinstance(content, dict) else {}).readable())
 
 
 def _text(value: object) -> str:

@@ -126,6 +126,7 @@ class Library(Server):
                 {"name": "count", "arguments": [{"name": "number", "required": True}]},
                 {"name": "talk", "description": "Both roles, a resource and an image."},
                 {"name": "a/b c", "description": "A name with a slash and a space."},
+                {"name": "coded", "description": "A text as bytes."},
             ]
         }
 
@@ -151,6 +152,9 @@ class Library(Server):
             }
         if name == "a/b c":
             return messages("odd name")
+        if name == "coded":
+            inner = {"uri": "book://coded", "mimeType": "text/plain", "blob": coded("täxt".encode())}
+            return {"messages": [{"role": "user", "content": {"type": "resource", "resource": inner}}]}
         raise KeyError(name)
 
     def complete(self, params: Message) -> Message:

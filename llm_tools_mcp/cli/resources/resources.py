@@ -93,6 +93,8 @@ def read_command(
     contents = requests_of(source).read(server, uri)
     if not contents:
         raise McpError(f"server {server!r} has nothing in {uri!r}")
+    if output is None and not as_json and is_terminal():
+        contents = [one.readable() for one in contents]
     result = _as_result(contents)
     saved = save(result, uri.rpartition("/")[2] or "resource", output)
     if as_json:

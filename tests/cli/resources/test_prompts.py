@@ -37,6 +37,7 @@ def test_prompts(reader: Home) -> None:
     assert reader.run_cli("prompt", "library", "travel", "city=Bern").stdout == (
         "Tell me of Bern (no style) for $9\n"
     )
+    assert reader.run_cli("prompt", "library", "coded").stdout == "täxt\n"
     talk = reader.run_cli("prompt", "library", "talk", "--output", str(reader.work / "image.png"))
     assert talk.stdout.startswith("User: What is this?\n\nUser: book 1\n\nAssistant: A book.\n\n")
     assert (reader.work / "image.png").read_bytes() == PNG
