@@ -7,7 +7,6 @@ say nothing: mcp for Python up to 1.8.1. So nothing but an answer decides, and `
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,16 +15,13 @@ from llm_tools_mcp.config import Protocol
 from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
 
 from . import sdk
+from .probe_noise import ProbeNoise
 from .transport import Link
 
 # Seconds for the answer to the probe, before the older handshake is tried beside it.
-_PROBE_SECONDS = 3.0
+_PROBE_SECONDS = 2.0
 # Seconds for which stderr may still complain of it.
 _NOISE_SECONDS = 2.0
-
-# What mcp for Python, 1.9 and later, writes for a request that it does not know: dozens of lines.
-_NOISE_BEGINS = re.compile(r"validation errors? for ClientRequest")
-_NOISE_GOES_ON = re.compile(r"\s|[A-Z]\w*(\.[\w-]+)+\s*$|.*\bthat failed validation\b")
 
 
 async def shake_hands(session: sdk.ClientSession, protocol: Protocol, link: Link) -> None:
@@ -33,13 +29,16 @@ async def shake_hands(session: sdk.ClientSession, protocol: Protocol, link: Link
     if protocol is Protocol.LEGACY:
         await _greet(session)
         return
-    noise = _ProbeNoise()
+    noise = ProbeNoise(link.said)
     link.is_noise = noise.has
     try:
         if protocol is Protocol.MODERN:
             await session.discover()
         else:
             await sdk.negotiate_auto(session, _Negotiation(session))
+    except BaseException:
+        noise.give_back()  # the failure quotes it
+        raise
     finally:
         asyncio.get_running_loop().call_later(_NOISE_SECONDS, noise.end)
 
@@ -126,20 +125,3 @@ def mended_greeting(result: dict[str, Any]) -> dict[str, Any]:
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-class _ProbeNoise:
-    """What a server writes to stderr only because it was asked for an era that it does not know."""
-
-    def __init__(self) -> None:
-        self._is_over = self._is_within = False
-
-    def has(self, line: str) -> bool:
-        if self._is_over:
-            return False
-        begins = bool(_NOISE_BEGINS.search(line))
-        self._is_within = begins or (self._is_within and bool(_NOISE_GOES_ON.match(line)))
-        return self._is_within
-
-    def end(self) -> None:
-        self._is_over = True

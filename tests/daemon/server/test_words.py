@@ -11,6 +11,7 @@ import pytest
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server import handshake
+from llm_tools_mcp.daemon.server.probe_noise import ProbeNoise
 from llm_tools_mcp.daemon.server.transport.link import Link
 from llm_tools_mcp.daemon.server.transport.messages import MAX_PARTS
 from llm_tools_mcp.daemon.server.transport.prescan import has_method, has_more_parts
@@ -196,7 +197,7 @@ async def test_noise_about_the_probe_is_no_word_of_the_server() -> None:
     """What mcp for Python writes of a request that it does not know; what comes after it is heard."""
     lines: list[str] = []
     link = Link(lines.append)
-    link.is_noise = handshake._ProbeNoise().has
+    link.is_noise = ProbeNoise(link.said).has
     for line in (
         "loading the model",
         "Failed to validate request: 31 validation errors for ClientRequest",
@@ -208,6 +209,29 @@ async def test_noise_about_the_probe_is_no_word_of_the_server() -> None:
     ):
         link.said(line)
     assert lines == ["loading the model", "Error: no license"]
+
+
+GROUP = """  + Exception Group Traceback (most recent call last):
+  |   File "server.py", line 5, in <module>
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    | {}
+    +------------------------------------"""
+DIES = "pydantic_core._pydantic_core.ValidationError: 31 validation errors for ClientRequest"
+
+
+@in_loop
+async def test_trace_counts_by_what_it_tells_deep_inside() -> None:
+    """Mcp for Python up to 1.8.1 dies of the probe with a hundred lines; any other trace is heard whole."""
+    for reason, heard in ((DIES, 0), ("KeyError: 'license'", 7)):
+        lines: list[str] = []
+        link = Link(lines.append)
+        link.is_noise = ProbeNoise(link.said).has
+        for line in (*GROUP.format(reason).splitlines(), "the end"):
+            link.said(line)
+        assert len(lines) == heard + 1
+        assert "the end" in lines[-1]
 
 
 # --- what is wrong --------------------------------------------------------------------------------
