@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 
 import click
@@ -27,6 +29,36 @@ def test_help_of_each_command_has_examples(name: str) -> None:
     _, _, examples = text.partition("Examples:\n")
     assert examples, text
     assert all("llm mcp " in line or "llm-mcp" in line for line in examples.splitlines())
+
+
+def examples_of(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield from getattr(command, "examples", ())
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        inner = command.get_command(context, name)  # type: ignore[attr-defined]
+        yield from examples_of(inner, click.Context(inner, parent=context))
+
+
+def understood(words: list[str]) -> None:
+    """Raises what click complains of; nothing is run."""
+    command: click.Command = group
+    context = CONTEXT
+    while isinstance(command, click.Group):
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None
+        context = found.make_context(name, list(words), parent=context)
+        command, words = found, [*context._protected_args, *context.args]
+
+
+def test_examples_are_what_their_commands_take() -> None:
+    """Each `llm mcp …` of each help: its command, its options, its arguments."""
+    typed = [
+        shlex.split(words)
+        for line in examples_of(group, CONTEXT)
+        for words in re.findall(r"llm[ -]mcp ([^|;&<>)]+)", line.partition("  #")[0])
+    ]
+    assert len(typed) > len(COMMANDS)
+    for words in typed:
+        understood(words)
 
 
 def test_help_of_the_group_lists_all_commands(home: Home) -> None:
