@@ -332,7 +332,11 @@ async def test_headers_helper(live: Live, server: Guarded) -> None:
     server.tokens["another-token"] = fresh
     token.write_text("another-token")
     assert await live.call(helped, "whoami") == "client-1"
-    for command, words in (("exit 3", "ended with code 3"), ("echo no", "printed no JSON object")):
+    for command, words in (
+        ("exit 3", "ended with code 3"),
+        ("echo no", "printed no JSON object"),
+        ("yes", "printed more than 64 KiB"),
+    ):
         failure = await failure_of(live.call(definition(server.url, headersHelper=command), "whoami"))
         assert words in failure.text
 

@@ -13,7 +13,8 @@ from contextlib import suppress
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 
-_SECONDS = 30.0
+_SECONDS, _LEAVE_SECONDS = 30.0, 1.0
+_MAX_BYTES = 64 * 1024  # what prints without end would fill the memory
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[ -~]*")
 
@@ -44,16 +45,28 @@ async def helper_headers(definition: ServerDefinition) -> dict[str, str]:
 
 async def _output(child: asyncio.subprocess.Process) -> bytes:
     try:
-        output, _ = await asyncio.wait_for(child.communicate(), _SECONDS)
+        output = await asyncio.wait_for(_printed(child), _SECONDS)
     except (TimeoutError, asyncio.TimeoutError):
         raise _failure(f"did not end within {_SECONDS:g} s") from None
     finally:
         if child.returncode is None:
             with suppress(ProcessLookupError):  # it has just ended by itself
                 os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
+            with suppress(asyncio.TimeoutError):  # what has left its group may hold the pipe
+                await asyncio.wait_for(child.communicate(), _LEAVE_SECONDS)
     if child.returncode:
         raise _failure(f"ended with code {child.returncode}; to see why, run it in a shell")
+    return output
+
+
+async def _printed(child: asyncio.subprocess.Process) -> bytes:
+    assert child.stdout is not None
+    output = b""
+    while piece := await child.stdout.read(_MAX_BYTES):
+        output += piece
+        if len(output) > _MAX_BYTES:
+            raise _failure(f"printed more than {_MAX_BYTES >> 10} KiB")
+    await child.wait()
     return output
 
 
