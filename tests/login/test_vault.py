@@ -18,11 +18,12 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.errors import KeyringUnusable, LoginError
 from llm_tools_mcp.login import vault
-from llm_tools_mcp.login.records import Login
+from llm_tools_mcp.login.records import LOGGED_OUT, Login
 from llm_tools_mcp.login.store import LoginStore
 from tests.daemon.live import Live, failure_of, living
 from tests.login.browsing import definition, expired, logged_in
 from tests.servers.guarded import Guarded, guarded
+from tests.waiting import wait_until
 
 
 class Lockable(PlaintextKeyring):
@@ -82,6 +83,31 @@ def test_tokens_are_in_the_keyring_alone(tmp_path: Path, ring: Lockable) -> None
                 vault.opened(login)
             last = await logged_in(tmp_path, entry, in_keyring=False)
             assert (last.in_keyring, len(seen(tmp_path, server))) == (False, 2)
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_logout_during_a_renewal_leaves_nothing(tmp_path: Path, ring: Lockable) -> None:
+    """What was given meanwhile is not kept: the logout has been told that it was the end."""
+
+    async def body() -> None:
+        with guarded() as server:
+            entry = definition(server.url)
+            login = await logged_in(tmp_path, entry, in_keyring=True)
+            async with living(tmp_path) as live:
+                known = known_to(live, entry)
+                await live.names(known)
+                await expired(tmp_path)
+                server.held["/token"] = threading.Event()
+                calling = asyncio.ensure_future(failure_of(live.call(known, "whoami")))
+                await asyncio.to_thread(wait_until, lambda: len(server.asked("/token")) == 2)
+                over = login.over(LOGGED_OUT)
+                await live.logins.change(lambda records: records.with_changed_login(over))
+                vault.forget(login)
+                server.held["/token"].set()
+                assert (await calling).kind == Kind.NEEDS_LOGIN
+                await live.renewals.aclose()
+            assert ring.get_password("llm-tools-mcp", login.id) is None
 
     asyncio.run(asyncio.wait_for(body(), 60))
 

@@ -135,6 +135,7 @@ class LoginTokens(Tokens):
             await _put(renewed)
         records = await self._logins.change(lambda records: _if_usable(records, renewed))
         if (kept := records.by_id(login.id)) is None or not kept.is_usable:
+            await _forget(login)
             raise LoginNeeded  # logged out meanwhile
         _log.info("renewed the login of %s", login.server)
         self._opened = renewed if login.in_keyring else None
@@ -151,9 +152,7 @@ class LoginTokens(Tokens):
             return _if_usable(records, login.over(f"{why}"))
 
         await self._logins.change(over)
-        if login.in_keyring:
-            with suppress(KeyringUnusable):
-                await _forget(login)
+        await _forget(login)
 
 
 # Only whoever needs it pays for loading it.
@@ -172,9 +171,11 @@ async def _put(login: Login) -> None:
 
 
 async def _forget(login: Login) -> None:
-    from llm_tools_mcp.login import vault
+    if login.in_keyring:
+        from llm_tools_mcp.login import vault
 
-    await vault.patiently(vault.forget, login)
+        with suppress(KeyringUnusable):
+            await vault.patiently(vault.forget, login)
 
 
 def lasting(login: Login, lifetime: float) -> Login:
