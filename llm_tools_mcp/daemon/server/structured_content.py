@@ -27,6 +27,16 @@ def says_more(structured: Any, texts: Sequence[str], size: int) -> bool:
     return not all(_is_told(value, text) for value in _values(structured, _MAX_VALUES))
 
 
+def repeats(structured: Any, content: Any) -> bool:
+    """Whether it is one text that stands in a block as well, as of a file that was read."""
+    if not isinstance(structured, dict) or len(structured) != 1 or not isinstance(content, list):
+        return False
+    (value,) = structured.values()
+    return isinstance(value, str) and any(
+        isinstance(block, dict) and block.get("text") == value for block in content
+    )
+
+
 def _says_the_same(text: str, structured: Any, size: int) -> bool:
     """Whether it is the same JSON, or that of the one value in it (FastMCP's `result`)."""
     if not size * _SHARE <= len(text) or text[:1] not in ("{", "["):

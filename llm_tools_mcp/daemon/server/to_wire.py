@@ -19,7 +19,7 @@ from llm_tools_mcp.text import strict_json
 from llm_tools_mcp.text.media_type import UNKNOWN, media_type
 from llm_tools_mcp.text.plain import plain
 
-from .structured_content import says_more
+from .structured_content import repeats, says_more
 
 if TYPE_CHECKING:
     from mcp_types import Tool as SdkTool
@@ -74,15 +74,18 @@ def _plain_schema(schema: Any) -> Any:
     }
 
 
-def write_result(result: JsonObject, wire: v1.ToolResult) -> None:
-    """The result of `tools/call` (MCP specification, CallToolResult). Raises ServerFailure."""
+def write_result(result: JsonObject, wire: v1.ToolResult, *, text_alone: bool = False) -> None:
+    """The result of `tools/call` (MCP specification, CallToolResult). Raises ServerFailure.
+
+    `text_alone`: for a caller to whom structured content says nothing that is a text beside it, too.
+    """
     try:
         wire.is_error = str(result.get("isError")).lower() in ("true", "1")
         wire.SetInParent()  # also where nothing is in it
         for block in _blocks(_content_of(result)):
             _write_content(block, wire.content.add())
         structured = result.get("structuredContent")
-        if structured is not None:
+        if structured is not None and not (text_alone and repeats(structured, result.get("content"))):
             wire.structured_content = _text(strict_json.dumps(structured, ensure_ascii=False))
             texts = [content.text for content in wire.content if content.HasField("text")]
             wire.structured_says_more = says_more(structured, texts, len(wire.structured_content))

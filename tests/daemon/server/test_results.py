@@ -57,6 +57,17 @@ def test_result_without_content_is_shown(result: dict[str, Any], text: str) -> N
     assert ([content.text for content in wire.content], wire.is_error) == ([text], False)
 
 
+def test_structured_content_that_repeats_a_text_is_left_out_where_it_says_nothing() -> None:
+    """A file of megabytes goes to a prompt once; whoever wants the data gets it whole."""
+    result = {"content": [{"type": "text", "text": "words"}], "structuredContent": {"content": "words"}}
+    brief, other = v1.ToolResult(), v1.ToolResult()
+    write_result(result, brief, text_alone=True)
+    write_result({**result, "structuredContent": {"content": "more"}}, other, text_alone=True)
+    assert (brief.structured_content, brief.structured_says_more) == ("", False)
+    assert written(result).structured_content == '{"content": "words"}'
+    assert (other.structured_content, other.structured_says_more) == ('{"content": "more"}', True)
+
+
 def test_image_elsewhere_is_a_link() -> None:
     """Nothing is fetched for it."""
     (content,) = written({"content": [{"type": "image", "url": "https://example.com/x.png"}]}).content
