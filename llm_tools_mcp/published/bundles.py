@@ -59,6 +59,8 @@ class OpenBundle:
                 shutil.rmtree(fresh, ignore_errors=True)
                 raise
         except OSError as error:
+            if folder.is_dir():  # another command was faster
+                return False
             raise PublishedError(f"the bundle cannot be unpacked: {access.obstacle(error)}") from None
         return True
 

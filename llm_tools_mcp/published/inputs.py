@@ -12,6 +12,7 @@ from typing import Any
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.config.expansion import Inexpressible, escaped
+from llm_tools_mcp.config.variables import is_utf8
 
 # What was answered, as it is to stand in mcp.json: several texts where an input may be repeated.
 Values = Mapping[str, tuple[str, ...]]
@@ -64,8 +65,8 @@ class Input:
 
     def answer(self, typed: str) -> str:
         """As it is to stand in mcp.json; `${VAR}` and its kin stay as they were typed. Raises Misfit."""
-        if len(typed) > _MAX_ANSWER or "\0" in typed:
-            raise Misfit(f"no text of at most {_MAX_ANSWER} characters")
+        if len(typed) > _MAX_ANSWER or "\0" in typed or not is_utf8(typed):
+            raise Misfit(f"no text (UTF-8) of at most {_MAX_ANSWER} characters")
         return typed if "${" in typed else self._checked(typed)
 
     @property

@@ -101,7 +101,7 @@ def _manifest(document: Json, server: Json) -> Manifest:
         kind=kind,
         entry_point=entry_point,
         command=text(config, "command"),
-        args=tuple(texts(config, "args")),
+        args=_words(config.get("args")),
         env=_environment(nested(config, "env")),
         inputs=tuple(_input(key, one) for key, one in entries(document, "user_config").items()),
         platforms=tuple(texts(compatibility, "platforms")),
@@ -112,6 +112,13 @@ def _manifest(document: Json, server: Json) -> Manifest:
 def _of_platform(config: Json) -> Json:
     override = nested(nested(config, "platform_overrides"), sys.platform)
     return {key: override.get(key) or config.get(key) for key in ("command", "args", "env")} if config else {}
+
+
+def _words(args: object) -> tuple[str, ...]:
+    words = args if isinstance(args, list) else [] if args is None else [None]
+    if not all(isinstance(word, str | int | float) for word in words):
+        raise PublishedError(f"the bundle's {NAME} has arguments that are no texts (server.mcp_config.args)")
+    return tuple(map(str, words))
 
 
 def _environment(env: Json) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from llm_tools_mcp.config.variables import is_utf8
 from llm_tools_mcp.errors import PublishedError
 
 from .reading import Json, flag, listed, nested, text
@@ -50,9 +51,13 @@ class Published:
 
 
 class Registry:
-    """`base` is its address, with or without the API's version."""
+    """`base` is its address, with or without the API's version. Raises PublishedError where it is none."""
 
     def __init__(self, base: str, web: Client) -> None:
+        from llm_tools_mcp.login.web import is_secure
+
+        if not is_utf8(base) or not is_secure(base):  # not repeated: it may hold a password
+            raise PublishedError("the registry's address is no https:// url, or has a name or password in it")
         self.base = base.rstrip("/").removesuffix("/v0.1")
         self._web = web
 
@@ -62,6 +67,7 @@ class Registry:
         The registry takes one text, and looks for it in names alone: so it is asked for the longest word, and
         for the next one where no such server has the others.
         """
+        _check_text(*words)
         for word in sorted(dict.fromkeys(words), key=len, reverse=True)[:_MAX_WORDS]:
             if found := self._with(word, [other.casefold() for other in words if other != word], most):
                 return found
@@ -82,6 +88,7 @@ class Registry:
         """One version of one server. Raises PublishedError, web.NotThere."""
         from .web import get_object
 
+        _check_text(name, version)
         path = f"{quote(name, safe='')}/versions/{quote(version, safe='')}"
         published = _published(get_object(self._web, f"{self.base}/v0.1/servers/{path}"))
         if published is None or published.name.casefold() != name.casefold():
@@ -99,6 +106,11 @@ class Registry:
             if not cursor or cursor == query.get("cursor"):
                 return
             query["cursor"] = cursor
+
+
+def _check_text(*words: str) -> None:
+    if not all(map(is_utf8, words)):
+        raise PublishedError("what was typed is no UTF-8, and a registry knows no other text")
 
 
 def _published(response: Json) -> Published | None:

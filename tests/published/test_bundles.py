@@ -137,6 +137,7 @@ def test_nothing_on_this_machine_is_fetched_for_a_registry_elsewhere(tmp_path: P
         ({"compatibility": {"platforms": ["win32"]}}, "is for win32"),
         ({"name": ""}, "no name"),
         ({"config": {"command": "x", "env": {"A B": "c"}}}, "'A B'"),
+        ({"config": {"command": "x", "args": ["a", {"b": 1}]}}, "no texts"),
     ],
 )
 def test_manifests_that_cannot_be_used(tmp_path: Path, keys: dict[str, Any], complaint: str) -> None:
