@@ -24,7 +24,7 @@ _COMMANDS = {
     "demo": ("help.demo", "See it work: a real prompt, through the daemon, to a real MCP server."),
     "add": ("servers.entries", "Add a server to mcp.json: a command that is run, or a URL."),
     "add-json": ("servers.entries", "Add a server to mcp.json as its entry stands there."),
-    "search": ("servers.finding", "Look for servers in the registry of MCP."),
+    "search": ("servers.search", "Look for servers in the registry of MCP."),
     "import": ("servers.importing", "Take over the servers of other MCP clients."),
     "list": ("servers.listing", "Show the configured servers and their state."),
     "get": ("servers.entries", "Show a server's entry in mcp.json."),

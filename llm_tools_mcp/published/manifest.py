@@ -16,7 +16,7 @@ from llm_tools_mcp.config.expansion import Inexpressible, escaped
 from llm_tools_mcp.errors import PublishedError
 
 from .inputs import Input, Values
-from .reading import Json, entries, flag, nested, text, texts
+from .json_fields import Json, entries, flag, nested, text, texts
 
 NAME = "manifest.json"
 

@@ -9,7 +9,7 @@ from llm_tools_mcp.config.expansion import Inexpressible
 from llm_tools_mcp.errors import PublishedError
 
 from .command_lines import Fetched, arguments_of, pinned
-from .declared import Declared, unique
+from .declared_values import Declared, unique
 from .inputs import Input, Values
 
 Entry = dict[str, Any]

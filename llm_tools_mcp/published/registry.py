@@ -13,7 +13,7 @@ from urllib.parse import quote
 from llm_tools_mcp.config.variables import is_utf8
 from llm_tools_mcp.errors import PublishedError
 
-from .reading import Json, flag, listed, nested, text
+from .json_fields import Json, flag, listed, nested, text
 
 if TYPE_CHECKING:
     from .web import Client

@@ -17,7 +17,7 @@ from llm_tools_mcp.cli.editing import Entry, check, config_file, edited, servers
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.screen import has_terminal
 
-from .keeping import place_for, tell_how, without_secrets
+from .secret_storage import place_for, tell_how, without_secrets
 
 _OF_COMMANDS = frozenset(
     {"command", "args", "env", "cwd", "instances", "inheritEnv", "inherit_env", "envFile"}

@@ -22,7 +22,7 @@ from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.text.plain import plain
 
 from .adding import remove_bundles
-from .keeping import KEEP, secrets_option, without_secrets
+from .secret_storage import KEEP, secrets_option, without_secrets
 
 if TYPE_CHECKING:
     from llm_tools_mcp.cli.editing import Entry

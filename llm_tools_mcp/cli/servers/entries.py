@@ -18,8 +18,8 @@ from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin, styled
 
 from .adding import Adding, add
-from .finding import registry_option
-from .keeping import secrets_option
+from .search import registry_option
+from .secret_storage import secrets_option
 
 if TYPE_CHECKING:
     from llm_tools_mcp.cli.editing import Entry
@@ -178,7 +178,7 @@ def _tell_known(name: str, config_path: str | None) -> None:
 def _add_published(
     context: click.Context, words: tuple[str, ...], typed: dict[str, Any], adding: Adding
 ) -> None:
-    from .publishing import Wish, add_from_registry
+    from .installing import Wish, add_from_registry
 
     _refuse_entry_options(typed)
     names = [word for word in words if "=" not in word]
@@ -206,7 +206,7 @@ def _bundle(words: tuple[str, ...]) -> str:
 def _add_bundle(
     context: click.Context, words: tuple[str, ...], file: str, typed: dict[str, Any], adding: Adding
 ) -> None:
-    from .publishing import Wish, add_from_file
+    from .installing import Wish, add_from_file
 
     _refuse_entry_options(typed)
     at = words.index(file)

@@ -15,8 +15,15 @@ from llm_tools_mcp.cli.command import command, config_option, did_you_mean
 from llm_tools_mcp.cli.completers import names_or_file
 from llm_tools_mcp.cli.editing import Entry, check, config_file, edited, servers_of, wrong_name
 from llm_tools_mcp.cli.secrets import shown_command, whole_command
-from llm_tools_mcp.cli.servers.keeping import FILE, KEEP, KEYS, secrets_option, tell_how, without_secrets
-from llm_tools_mcp.cli.servers.literals import literals, same_but_for_tokens
+from llm_tools_mcp.cli.servers.literal_secrets import literals, same_but_for_tokens
+from llm_tools_mcp.cli.servers.secret_storage import (
+    FILE,
+    KEEP,
+    KEYS,
+    secrets_option,
+    tell_how,
+    without_secrets,
+)
 from llm_tools_mcp.config.secret_arguments import HIDDEN
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_remarks, styled

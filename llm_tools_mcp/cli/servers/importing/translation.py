@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llm_tools_mcp.cli.servers.literals import literals
+from llm_tools_mcp.cli.servers.literal_secrets import literals
 
 from .commands import adapt_command
 from .documents import Json

@@ -22,7 +22,7 @@ from llm_tools_mcp.system import access
 from llm_tools_mcp.system.locking import LockHeld, exclusively
 from llm_tools_mcp.terminal.screen import clean_line, has_terminal
 
-from .literals import Literal, literals
+from .literal_secrets import Literal, literals
 
 KEYS, FILE, KEEP = "keys", "file", "keep"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_tools_mcp.cli.servers.literals import literals, same_but_for_tokens
+from llm_tools_mcp.cli.servers.literal_secrets import literals, same_but_for_tokens
 from tests.cli.terminal import run_in_terminal
 from tests.home import Home
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_tools_mcp.published.offers import offers_of
+from llm_tools_mcp.published.server_json import offers_of
 
 SPOON = {"type": "stdio"}
 

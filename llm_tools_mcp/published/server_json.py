@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from llm_tools_mcp.errors import PublishedError
 
 from .command_lines import RUNNERS
-from .declared import Declared, declared, fixed
+from .declared_values import Declared, declared, fixed
+from .json_fields import Json, flag, listed, nested, text
 from .packages import Bundle, Flag, Offer, Package, Remote
-from .reading import Json, flag, listed, nested, text
 
 # What is put into a command line as a name may not pass for an option, nor for several words.
 _IDENTIFIER = re.compile(r"[A-Za-z0-9@][\w@./:+~-]*", re.ASCII)

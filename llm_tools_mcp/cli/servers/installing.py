@@ -16,16 +16,16 @@ import click
 from llm_tools_mcp.cli.editing import Entry, config_file
 from llm_tools_mcp.errors import McpError, PublishedError
 from llm_tools_mcp.published.bundles import opened
-from llm_tools_mcp.published.offers import offers_of
 from llm_tools_mcp.published.packages import Bundle, Offer, Package
+from llm_tools_mcp.published.server_json import offers_of
 from llm_tools_mcp.published.web import NotThere, client, download
 from llm_tools_mcp.terminal.screen import clean_line, has_terminal
 from llm_tools_mcp.text.plain import visible
 
 from .adding import Adding, add
 from .answers import answered, told
-from .finding import registry_of
-from .keeping import KEEP, KEYS, kept
+from .search import registry_of
+from .secret_storage import KEEP, KEYS, kept
 
 if TYPE_CHECKING:
     from llm_tools_mcp.published.bundles import OpenBundle

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from llm_tools_mcp.config.expansion import escaped
 
 from .inputs import Input, Values
-from .reading import Json, entries, flag, text, texts
+from .json_fields import Json, entries, flag, text, texts
 
 _VARIABLE = re.compile(r"(\{[^{}]+\})")
 _KINDS = {"number": "number", "boolean": "boolean", "filepath": "path"}
