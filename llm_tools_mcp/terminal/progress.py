@@ -7,6 +7,7 @@ rich is imported only when something is drawn.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -75,13 +76,19 @@ class Display:
 
     def note_text(self) -> None:
         """The model may have written on the same screen, and left the line unfinished."""
-        self._is_after_text = sys.stderr.isatty() and sys.stdout is not None and sys.stdout.isatty()
+        is_shared = sys.stderr.isatty() and sys.stdout is not None and sys.stdout.isatty()
+        self._is_after_text = is_shared and os.environ.get("TERM", "dumb") != "dumb"
 
     def _leave_line(self) -> None:
-        """Also before rich draws, which would wipe out what stands there."""
+        """Also before rich draws, which would wipe out what stands there.
+
+        As zsh does it: so many spaces lead from the middle of a line into the next one, and from its
+        beginning nowhere. Where the cursor is, nobody could say.
+        """
         if self._is_after_text:
             self._is_after_text = False
-            print(file=sys.stderr, flush=True)  # noqa: T201 - to a person
+            spaces = " " * (shutil.get_terminal_size().columns - 1)
+            print(spaces, end="\r", file=sys.stderr, flush=True)  # noqa: T201 - to a person
 
     def print(self, text: str) -> None:
         """A line that stays, above those that are drawn."""

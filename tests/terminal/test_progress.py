@@ -53,8 +53,10 @@ def test_warning_begins_below_what_the_model_wrote() -> None:
         "display = Display(); display.print('first'); sys.stdout.write('text'); sys.stdout.flush()\n"
         "display.note_text(); display.print('second'); display.print('third')"
     )
-    seen = converse(python(script), env={**os.environ, "TERM": "xterm"})
-    assert seen.screen.splitlines() == ["first", "text", "second", "third"]
+    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"TERM": "xterm"}
+    # A terminal of 50 columns begins a new line within these spaces, but not at the beginning of one.
+    left = " " * 49 + "\r"
+    assert converse(python(script), env=env, columns=50).raw == f"first\r\ntext{left}second\r\nthird\r\n"
 
 
 def test_quiet_shows_no_progress(served: Home) -> None:
