@@ -62,6 +62,7 @@ def add_from_registry(context: click.Context, published: str, wish: Wish, adding
         if isinstance(offer, Bundle):
             with tempfile.TemporaryDirectory(prefix="llm-mcp-") as folder:
                 file = Path(folder, "bundle.mcpb")
+                click.echo(f"fetching {visible(offer.url)}", err=True)
                 download(web, offer.url, file, offer.sha256, named_by=registry.base)
                 _add_bundle(context, file, offer.url, Wish(name, wish.words, wish.yes), adding)
             return
