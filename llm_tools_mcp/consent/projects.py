@@ -12,7 +12,7 @@ from shlex import quote
 from typing import Any
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.config import ConfigSource, Project, find_project, read_config, read_project
+from llm_tools_mcp.config import ConfigSource, Project, decoded, find_project, read_config, read_project
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 
 from .store import ConsentStore
@@ -124,11 +124,18 @@ def _project_here() -> tuple[Project | None, str]:
         verdict = projects.verdict(project, os.environ)
         if verdict.decision == TRUSTED:
             return verdict.project, ""
-        return None, "" if verdict.decision == IGNORED else _announcement(verdict, projects)
+        is_worth_a_word = verdict.decision != IGNORED and _has_servers(project)
+        return None, _announcement(verdict, projects) if is_worth_a_word else ""
     except ConfigError as error:
         return None, str(error)
     except McpError as error:
         return None, f"the servers of {path} are not used: {error}"
+
+
+def _has_servers(project: Project) -> bool:
+    """Other clients leave files without any, and Visual Studio's has other keys. Raises ConfigError."""
+    top = decoded(project.path, project.text) if project.text.strip() else None
+    return isinstance(top, dict) and bool(top.get("mcpServers"))
 
 
 def _announcement(verdict: Verdict, projects: Projects) -> str:

@@ -92,6 +92,20 @@ def test_bytes_that_were_judged_are_the_bytes_that_are_used(home: Home) -> None:
         assert (read_config_here().project, read_config_here().warnings) == (None, ())
 
 
+def test_project_without_servers_is_not_worth_a_word(home: Home) -> None:
+    """Other clients leave such files behind, or write other keys; one that is no JSON is told of as that."""
+    home.write_config({"a": {"command": "true"}})
+    file = home.work / ".mcp.json"
+    with living_in(home):
+        for text in ("", "{}", '{"mcpServers": {}}', '{"servers": {"a": {"command": "x"}}}', "[]"):
+            file.write_text(text)
+            assert read_config_here().warnings == ()
+        file.write_text("{,")
+        assert read_config_here().warnings[0].startswith(f"{file}: not valid JSON")
+        file.write_text('{"mcpServers": {"a": {"command": "x"}}}')
+        assert "which are not used" in read_config_here().warnings[0]
+
+
 def test_project_without_a_config_of_ones_own(home: Home) -> None:
     """Its servers are enough once they are trusted; before, the error tells of them, too."""
     file = write(home.work, {"a": {"command": "true"}})
