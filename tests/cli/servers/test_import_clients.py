@@ -308,6 +308,7 @@ DEEP = {
     "work/mine.code-workspace": ("settings", "mcp", "servers"),
     "work/.devcontainer/devcontainer.json": ("customizations", "vscode", "mcp", "servers"),
     "config/Code/User/settings.json": ("augment.advanced", "mcpServers"),
+    "config/VSCodium/User/settings.json": ("amp.mcpServers",),
 }
 
 
@@ -337,7 +338,7 @@ def test_each_place_of_each_client_is_looked_at(home: Home) -> None:
     for number, place in enumerate(PLACES):
         put(home, Sample("", place, json.dumps({"mcpServers": {f"plain-{number}": entry}}), {}), place)
     for place, keys in DEEP.items():
-        nested: Any = {f"deep-{keys[-2]}": entry}
+        nested: Any = {f"deep-{keys[0]}": entry}
         for key in reversed(keys):
             nested = {key: nested}
         put(home, Sample("", place, json.dumps(nested), {}), place)
@@ -345,7 +346,7 @@ def test_each_place_of_each_client_is_looked_at(home: Home) -> None:
     imported = json.loads(home.config.read_text())["mcpServers"]
     missed = [place for number, place in enumerate(PLACES) if f"plain-{number}" not in imported]
     assert missed == []
-    assert {"deep-augment.advanced", "deep-mcp"} <= imported.keys()
+    assert {f"deep-{keys[0]}" for keys in DEEP.values()} <= imported.keys()
     pinned = {f"plain-{number}" for number, place in enumerate(PLACES) if place.startswith("work/")}
     assert {name for name, entry in imported.items() if entry.get("cwd") == str(home.work)} >= pinned
 

@@ -31,6 +31,7 @@ _OWN = (
         keys=(
             *("servers", "mcp/servers", "mcpServers", "settings/mcp/servers"),
             *("customizations/vscode/mcp/servers", "augment.advanced/mcpServers"),
+            *("amp.mcpServers", "cody.mcpServers"),
         ),
         signs=frozenset({"servers", "inputs"}),
         dialect=dialects.vscode,
