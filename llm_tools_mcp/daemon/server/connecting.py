@@ -156,7 +156,8 @@ def _leaves(error: BaseException) -> list[BaseException]:
 def _failure(definition: ServerDefinition, link: Link, error: Exception) -> ServerFailure:
     leaf = next((leaf for leaf in _leaves(error) if isinstance(leaf, ServerFailure)), _leaves(error)[0])
     text = _why(definition, link, leaf)
-    failure = HandshakeLost(text) if link.ended else ServerFailure(_kind(link, leaf), text)
+    has_left = link.ended and not link.is_no_server
+    failure = HandshakeLost(text) if has_left else ServerFailure(_kind(link, leaf), text)
     failure.clean_with(link.redacted)
     return failure
 

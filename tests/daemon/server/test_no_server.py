@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from llm_tools_mcp.daemon.server import process
 from tests.daemon.live import Live, failure_of, variant, with_live
 
 
@@ -12,13 +15,15 @@ def ignore(_: object) -> None:
 
 
 @with_live
-async def test_programs_that_are_no_servers(live: Live) -> None:
-    """Each says what it did, or what it is."""
+async def test_programs_that_are_no_servers(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each says what it did, or what it is; what is certainly none is not tried in another way."""
+    monkeypatch.setattr(process, "_EOF_SECONDS", 0.05)
     plain = live.folder / "notes.txt"
     plain.write_text("hello")
     programs = {
         ("cat",): "it sends back what it is sent, as `cat` does: it is no MCP server",
         ("true",): "it exited with code 0, and had not said a word: is ",
+        ("yes",): "it printed 10000 lines and no message among them: it is no MCP server",
         ("echo", "hello"): "it exited with code 0; its last lines were: (on stdout) hello",
         (str(live.folder),): "is a folder, not a program",
         (str(plain),): "is not executable: chmod +x makes it so",

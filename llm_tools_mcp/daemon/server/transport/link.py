@@ -82,6 +82,7 @@ class Link:
         self.is_deaf: Callable[[], bool] = lambda: False  # whether the server has closed its input
         self.unwritten: Callable[[], int] = lambda: 0  # bytes that the server has not read
         self.is_http = False
+        self.is_no_server = False  # but some other program
         self.via = ""  # ` through the caller's proxy http://…`
         self.has_session = False  # which the server may forget, over http
         self.refusal: Refusal | None = None  # the last one, over http

@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 import anyio
 
 from llm_tools_mcp.config import ServerDefinition
-from llm_tools_mcp.daemon.server import process
+from llm_tools_mcp.daemon.server import process, sdk
 from llm_tools_mcp.daemon.server.process import Child
 from llm_tools_mcp.daemon.time_slice import TimeSlice
 
@@ -20,6 +20,8 @@ from .prescan import has_method
 from .streams import Inbox, Stdin
 
 _CHUNK = 256 * 1024
+# Lines that a server may print before its first message: what is none would go on for ever, as `yes` does.
+_MOST_PRINTED = 10_000
 # Pieces of a long line that are looked at to tell what kind of message it is.
 _HEAD = 8
 # How a message of a language server begins.
@@ -88,13 +90,17 @@ async def _cancel_after_exit(child: Child, link: Link, scope: anyio.CancelScope)
 
 async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> str:
     time_slice = TimeSlice()
+    printed: int | None = 0  # lines, before the first message
     try:
         async with aclosing(_unfolded(stdout, link)) as lines:
             async for line in lines:
                 found = await read(line, link, "a line on stdout") if line.strip() else []
                 del line  # it may be long, and the next one hours away
-                if any(map(is_ours, found)):
-                    return "it sends back what it is sent, as `cat` does: it is no MCP server"
+                if printed is not None:
+                    printed = None if found else printed + 1
+                if why := _why_no_server(found, printed):
+                    link.is_no_server = True
+                    return why
                 while found:
                     await incoming.send(found.pop(0))
                 await time_slice.give_way()
@@ -103,6 +109,15 @@ async def _pump_messages(stdout: StreamReader, incoming: Inbox, link: Link) -> s
     except _Unusable as error:
         return str(error)
     return "it closed its stdout"
+
+
+def _why_no_server(found: list[sdk.SessionMessage], printed: int | None) -> str:
+    """What tells at once that another try is useless; empty where nothing does."""
+    if any(map(is_ours, found)):
+        return "it sends back what it is sent, as `cat` does: it is no MCP server"
+    if printed == _MOST_PRINTED:
+        return f"it printed {_MOST_PRINTED} lines and no message among them: it is no MCP server"
+    return ""
 
 
 class _Unusable(Exception):
