@@ -384,6 +384,30 @@ def test_milliseconds_and_seconds(home: Home) -> None:
     }
 
 
+def test_what_is_written_as_text_and_what_has_no_name(home: Home) -> None:
+    """Numbers and switches in quotation marks, placeholders of a login, and OpenHands' lists of urls."""
+    entries = {
+        "a": {"url": "https://h/mcp", "timeout": "60", "disabled": "true", "env": {"A": "b"}, "command": ""},
+        "b": {"url": "https://h", "oauth": {"clientId": "${env:ID}", "callbackPort": "8080"}},
+    }
+    odd = put(home, Sample("", "", json.dumps({"mcpServers": entries}), {}), "odd.json")
+    hands = """[mcp]
+    sse_servers = ["https://one.example/sse", {url = "https://two.example/sse", api_key = "s3cr3t"}]
+    stdio_servers = [{name = "three", command = "uvx", args = ["x"]}]
+    """
+    lists = put(home, Sample("", "", hands, {}), "config.toml")
+    shown = home.run_cli("import", "--yes", odd, lists).stdout
+    assert "a: without its env, which is for a command; is switched off there" in shown
+    oauth = {"clientId": "${ID}", "callbackPort": 8080, "redirectUri": "http://localhost:8080/callback"}
+    assert json.loads(home.config.read_text())["mcpServers"] == {
+        "a": {"url": "https://h/mcp", "timeout": 60, "disabled": True},
+        "b": {"url": "https://h", "oauth": oauth},
+        "three": {"command": "uvx", "args": ["x"]},
+        "one.example": {"url": "https://one.example/sse"},
+        "two.example": {"url": "https://two.example/sse", "headers": {"Authorization": "Bearer s3cr3t"}},
+    }
+
+
 def test_copies_are_known_by_their_looks(home: Home) -> None:
     """A file that lies elsewhere, under a name that says nothing, means the same."""
     copies = [put(home, sample, f"copies/{sample.client}") for sample in SAMPLES]

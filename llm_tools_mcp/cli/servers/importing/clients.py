@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,13 @@ from .places import matching, project_folders
 from .translation import Found, translated
 
 # A file of no client that is known by its looks.
-_ANY = Client("file", keys=("mcpServers", "servers", "mcp/servers", "mcp_servers"))
+_ANY = Client(
+    "file",
+    keys=(
+        *("mcpServers", "servers", "mcp/servers", "mcp_servers"),
+        *("mcp/stdio_servers", "mcp/sse_servers", "mcp/shttp_servers"),  # OpenHands
+    ),
+)
 
 
 def servers_of_client(client: Client) -> Iterator[Found]:
@@ -86,10 +93,19 @@ def _tables(document: Json, client: Client) -> Iterator[Json]:
     for key in client.keys:
         table = _at(document, key)
         if isinstance(table, list):
-            named = [item for item in table if isinstance(item, dict)]
-            table = {str(item.get("name", f"server-{n}")): item for n, item in enumerate(named, 1)}
+            items = [{"url": item} if isinstance(item, str) else item for item in table]
+            named = [item for item in items if isinstance(item, dict)]
+            table = {_name_in(item) or f"server-{n}": item for n, item in enumerate(named, 1)}
         if isinstance(table, dict):
             yield table
+
+
+def _name_in(item: Json) -> str:
+    """Of a server in a list: its own, or else the host's."""
+    if "name" in item:
+        return str(item["name"])
+    found = re.match(r"https?://(?:[^/@]*@)?([A-Za-z0-9.-]+)", str(item.get("url", "")))
+    return found[1] if found else ""
 
 
 def _at(document: Json, key: str) -> Any:

@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from .documents import Json
+from .shapes import number_in
 
 # As Claude Code, Gemini CLI and Codex spell them.
 _KEYS = {
@@ -56,6 +57,8 @@ def take_login(rest: Json, entry: Json, name: str) -> list[str]:
 
 def _known(given: dict[str, Any]) -> dict[str, Any]:
     oauth = {ours: given[key] for key, ours in _KEYS.items() if given.get(key) not in (None, "", [])}
+    if "callbackPort" in oauth:
+        oauth["callbackPort"] = number_in(oauth["callbackPort"])
     if "clientId" in oauth and "callbackPort" in oauth:  # it was registered so, by hand
         oauth.setdefault("redirectUri", f"http://localhost:{oauth['callbackPort']}/callback")
     return oauth

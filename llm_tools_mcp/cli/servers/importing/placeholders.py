@@ -11,7 +11,7 @@ from typing import Any
 
 from .documents import Json
 
-_EXPANDED = ("command", "args", "env", "cwd", "url", "headers", "envFile")
+_EXPANDED = ("command", "args", "env", "cwd", "url", "headers", "envFile", "oauth")
 # No braces within: of ${A:-${B}} the inner one alone is a variable here too.
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 # Ways to write ${X} of single clients: opencode and Windsurf, mcphost, mcporter, Continue.

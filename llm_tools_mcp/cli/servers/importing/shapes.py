@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from typing import Any
 
@@ -28,6 +30,12 @@ def unfold_command(rest: Json) -> None:
         rest.setdefault("cwd", cwd)
 
 
+def number_in(value: Any) -> Any:
+    """Some write numbers as texts."""
+    is_number = isinstance(value, str) and re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?", value)
+    return json.loads(value) if is_number else value
+
+
 def _words(text: str) -> list[str]:
     try:
         return shlex.split(text)
@@ -48,7 +56,7 @@ def unfold_headers(rest: Json) -> None:
     for key in ("bearerTokenEnv", "bearer_token_env", "bearerTokenEnvVar"):
         if isinstance(variable := rest.pop(key, None), str):
             rest["headers"] = {"Authorization": f"Bearer ${{{variable}}}", **_object(rest.get("headers"))}
-    for key in ("bearerToken", "apiKey"):
+    for key in ("bearerToken", "apiKey", "api_key"):
         if isinstance(token := rest.pop(key, None), str) and token:
             rest["headers"] = {"Authorization": f"Bearer {token}", **_object(rest.get("headers"))}
 

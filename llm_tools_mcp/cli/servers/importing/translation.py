@@ -17,7 +17,7 @@ from .commands import adapt_command
 from .documents import Json
 from .logins import take_login
 from .placeholders import Origin, Placeholders
-from .shapes import unfold_command, unfold_headers
+from .shapes import number_in, unfold_command, unfold_headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Translation:
             self.entry.setdefault(ours or key, self.rest.pop(key))
 
     def take_seconds(self, key: str, ours: str, per_second: int = 1) -> None:
-        value = self.rest.pop(key, None)
+        value = number_in(self.rest.pop(key, None))
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             self.entry.setdefault(ours, value / per_second if per_second != 1 else value)
         elif value is not None:
@@ -149,6 +149,8 @@ def _take_what_is_common(translation: Translation) -> None:
     if ("command" in translation.entry) == ("url" in translation.entry):
         which = "both command and url" if "url" in translation.entry else "neither command nor url"
         raise Untranslatable(f"has {which}")
+    if "url" in translation.entry and translation.entry.pop("env", None):
+        translation.notes.append("without its env, which is for a command")
     _keep_type(translation, kind)
     _make_text(translation)
     if isinstance(translation.entry.get("command"), str):
@@ -197,7 +199,7 @@ def _take_token(translation: Translation) -> None:
 def _take_timeout(translation: Translation) -> None:
     """Where the client is not known: Cline and Roo count up to an hour in seconds, others milliseconds."""
     translation.take_seconds("networkTimeout", "timeout", 1000)
-    value = translation.rest.get("timeout")
+    value = number_in(translation.rest.get("timeout"))
     if not isinstance(value, int | float):
         translation.take_seconds("timeout", "timeout")
         return
@@ -247,7 +249,7 @@ def _text(value: Any) -> Any:
 
 def _take_switch(translation: Translation, *, is_off: bool) -> None:
     rest = translation.rest
-    switches = [rest.pop("disabled", False) is True]
+    switches = [rest.pop("disabled", False) in (True, "true")]
     switches += [rest.pop(key, True) in (False, "false") for key in ("enabled", "isActive")]
     if is_off or any(switches):
         translation.entry["disabled"] = True
