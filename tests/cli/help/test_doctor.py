@@ -78,18 +78,18 @@ def test_what_is_missing_of_a_server_that_connects(home: Home) -> None:
             return self.refuse(message, "the index is broken")
         return super().handle(message)
     """
-    odd = scripted_server(home.work / "odd.json", {"name": "fine"}, {"name": "bad", "title": 5})
+    odd = scripted_server(home.work / "odd.json", {"name": "fine"}, {"name": 7})
     home.write_config({"odd": entry(odd), "silent": variant(silent)}).chmod(0o600)
     found = findings(home, code=1)
     assert "odd: connected, 1 tool" in found["ok"]
-    left_out = "left out of its tools: 'bad' (title: Input should be a valid string)"
+    left_out = "left out of its tools: '7' (name: Input should be a valid string)"
     assert f"odd: {left_out}" in found["note"]
     assert any(text.startswith("silent: ") and "the index is broken" in text for text in found["bad"])
     rows = {row["name"]: row for row in json.loads(home.run_cli("list", "--json").stdout)["servers"]}
     assert {row["state"] for row in rows.values()} == {"ready"}
     assert rows["odd"]["error"] == left_out
     assert rows["silent"]["error"].startswith("connected, but it did not list its tools: ")
-    assert "\nodd: left out of its tools: 'bad'" in home.run_cli("list").stdout
+    assert "\nodd: left out of its tools: '7'" in home.run_cli("list").stdout
 
 
 def test_values_that_mean_nothing_to_a_server(home: Home) -> None:
