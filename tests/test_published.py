@@ -166,18 +166,32 @@ def typed(page: str = README) -> list[str]:
     return [line for line in lines if line and not line.startswith(ELSEWHERE) and "https://" not in line]
 
 
+def put_bundle(user: Home, **manifest: object) -> None:
+    """notes.mcpb, whose server is one of ours."""
+    program, script, *args = naming_server("note")
+    sources = [("main.py", Path(script).read_text()), ("faulty.py", (FOLDER / "faulty.py").read_text())]
+    config = {"command": program, "args": ["${__dirname}/main.py", *args]}
+    bundle(user.work / "notes.mcpb", *sources, config=config, **manifest)
+
+
+def package(name: str, **keys: object) -> dict[str, object]:
+    """A server of the registry, which npx starts."""
+    npm = {
+        "registryType": "npm",
+        "identifier": name,
+        "version": "1.0.2",
+        "transport": {"type": "stdio"},
+        **keys,
+    }
+    return {"server": {"name": f"io.github.user/{name}", "version": "1.0.2", "packages": [npm]}}
+
+
 def test_what_the_readme_tells_to_type_works(user: Home) -> None:
     """One line after the other, as somebody would who follows it; nothing is complained of."""
     other = user.write_config({"review": SHELF}, user.folder / "other.json")
     user.write_config({"review": SHELF})
     (user.work / "it.py").write_text("print(1)")
-    program, script, *args = naming_server("note")
-    sources = [("main.py", Path(script).read_text()), ("faulty.py", (FOLDER / "faulty.py").read_text())]
-    bundle(
-        user.work / "notes.mcpb",
-        *sources,
-        config={"command": program, "args": ["${__dirname}/main.py", *args]},
-    )
+    put_bundle(user)
     with serving() as registry:
         registry.servers = [{"server": {"name": "io.example/weather", "version": "1.0.0", "description": ""}}]
         user.env["LLM_MCP_REGISTRY"] = registry.url
@@ -200,10 +214,20 @@ def test_python_of_the_readme_works(user: Home) -> None:
 def test_what_the_other_pages_tell_to_type_works(user: Home) -> None:
     """Of the servers that they speak of."""
     user.write_config({"files": SHELF})
-    for line in typed(CONFIGURATION) + typed(LOGINS):
-        done = shell(user, line)
-        assert "Error" not in done.stderr, done
-        assert "Warning" not in done.stderr, done
+    folder = {"type": "directory", "title": "Folder", "description": "Of the notes", "required": True}
+    put_bundle(user, user_config={"folder": folder})
+    (user.folder / "notes").mkdir()
+    user.env["WEATHER_KEY"] = "a key"
+    cities = [{"type": "positional", "valueHint": "city", "isRequired": True, "isRepeated": True}]
+    keys = [{"name": "API_KEY", "isRequired": True, "isSecret": True}]
+    with serving() as registry:
+        weather = package("weather", packageArguments=cities, environmentVariables=keys)
+        registry.servers = [package("dice"), weather]
+        user.env["LLM_MCP_REGISTRY"] = registry.url
+        for line in typed(CONFIGURATION) + typed(LOGINS):
+            done = shell(user, line)
+            assert "Error" not in done.stderr, done
+            assert "Warning" not in done.stderr, done
     assert json.loads(user.config.read_text())["mcpServers"]["files"]["timeout"] == 120
 
 
