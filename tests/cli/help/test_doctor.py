@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+
+import pytest
 
 from tests.daemon.live import variant
 from tests.daemon.test_handover import NEWER, Installation
@@ -252,6 +255,17 @@ def test_folder_that_others_can_write(home: Home) -> None:
     """They could replace mcp.json."""
     home.config_folder.chmod(0o777)
     assert any("could replace mcp.json" in text for text in findings(home, code=0)["note"])
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no XDG_RUNTIME_DIR")
+def test_runtime_folder_that_is_not_used(home: Home) -> None:
+    """Why: it is too long for a socket, or not the user's."""
+    long = home.runtime / ("r" * 120)
+    long.mkdir()
+    for folder, why in ((long, "is too long for a socket"), ("run", "is not a folder of yours")):
+        env = {"XDG_RUNTIME_DIR": str(folder), "LLM_MCP_SOCKET": ""}
+        shown = home.run_cli("doctor", "--no-connect", env=env, check=False).stdout
+        assert f"XDG_RUNTIME_DIR={folder} {why} and is ignored; the socket is " in shown
 
 
 def test_few_open_files(home: Home) -> None:

@@ -190,9 +190,9 @@ def _socket() -> Iterator[Finding]:
         yield Finding(NOTE, f"LLM_MCP_SOCKET is set: the socket is {socket}, and no installed service counts")
     elif _is_ignored(os.environ.get("XDG_RUNTIME_DIR"), socket):
         given = os.environ["XDG_RUNTIME_DIR"]
-        yield Finding(
-            NOTE, f"XDG_RUNTIME_DIR={given} is not a folder of yours and is ignored; the socket is {socket}"
-        )
+        is_own = Path(given).is_absolute() and access.is_own_folder(Path(given).resolve())
+        why = "is too long for a socket" if is_own else "is not a folder of yours"
+        yield Finding(NOTE, f"XDG_RUNTIME_DIR={given} {why} and is ignored; the socket is {socket}")
     try:
         status = socket.stat()
     except FileNotFoundError:
