@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from click.shell_completion import CompletionItem
+
+from llm_tools_mcp.text.plain import plain
 
 if TYPE_CHECKING:
     import click
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from .schema import Argument
 
 T = TypeVar("T")
+
+# How click's own script for bash asks, and the signs that bash acts upon.
+_RAW, _ACTING = "bash_complete", frozenset("$`;&|<>()\\\"'!")
 
 
 def server_names(
@@ -112,7 +118,7 @@ def _keys_or_values(
         return [CompletionItem(f"{n}=") for n in names if n not in given and _fits(n, incomplete)]
     others = {key: value for key, value in given.items() if key != name}
     params = {"ref": reference, "argument": {"name": name, "value": text}, "context": {"arguments": others}}
-    return [CompletionItem(f"{start}{value}") for value in _completed(context, params)]
+    return [CompletionItem(f"{start}{value}") for value in _completed(context, params) if _fits(value, "")]
 
 
 def _completed(context: click.Context, params: dict[str, Any]) -> list[str]:
@@ -200,11 +206,18 @@ def _arguments(context: click.Context) -> list[Argument]:
 
 
 def _fits(name: str, incomplete: str) -> bool:
-    return name.startswith(incomplete)
+    """Whether it goes on so, and may be put into a command line: it is a server's word, and Enter is near."""
+    return name.startswith(incomplete) and name.isprintable() and not _acts(name)
+
+
+def _acts(name: str) -> bool:
+    """Whether a shell would do something with it. click's script for bash puts it there as it is (8.3)."""
+    is_quoted = _RAW not in (os.environ.get(variable) for variable in ("_LLM_COMPLETE", "_LLM_MCP_COMPLETE"))
+    return not is_quoted and any(sign in _ACTING for sign in name)
 
 
 def _first_line(text: str) -> str:
-    return text.strip().split("\n", 1)[0][:80]
+    return plain(text).strip().split("\n", 1)[0][:80]
 
 
 def _servers(context: click.Context) -> dict[str, Any]:

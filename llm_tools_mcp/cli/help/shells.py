@@ -19,6 +19,7 @@ from click.shell_completion import (
 
 # Bash replaces what follows the last of its word breaks, $2: of each answer only that part is its. It
 # completes a file that is all of $2 by itself; to it, the @ of @FILE is a part of the name.
+# Within quotes nothing is completed that would mean something there: it is a server's word, and would be run.
 _BASH = """\
 %(complete_func)s_files() {
     local file before=${2%%"$1"}
@@ -46,7 +47,11 @@ _BASH = """\
         elif [[ $type == plain ]]; then
             [[ $value == *= ]] && compopt -o nospace
             value=${value#"$before"}
-            [[ $word == *[\\"\\']* ]] || printf -v value %%q "$value"
+            if [[ $word != *[\\"\\']* ]]; then
+                printf -v value %%q "$value"
+            elif [[ $value == *[\\"\\'\\$\\`\\\\!]* ]]; then
+                continue
+            fi
             COMPREPLY+=("$value")
         fi
     done < <(LLM_MCP_LINE=$LLM_MCP_LINE %(complete_var)s=bashline_complete "$1")

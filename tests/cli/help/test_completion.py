@@ -37,8 +37,12 @@ def test_servers_come_from_the_config(home: Home) -> None:
 
 
 def test_tools_and_arguments_come_from_the_daemon(home: Home) -> None:
-    """From what it knows or, while none runs, from what lies on disk; nothing is started."""
-    home.write_config({"names": entry(naming_server("list_directory", "read_file"))})
+    """From what it knows or, while none runs, from what lies on disk; nothing is started.
+
+    What drives a terminal, or would be run by a shell that is told so by click, is not offered.
+    """
+    odd = ("list\x1b[2J", "list\u202e", "list$(id)", "list;id")
+    home.write_config({"names": entry(naming_server("list_directory", "read_file", *odd))})
     assert completed(home, "call", "names", "l") == []
     assert home.processes() == []
     home.run_cli("tools")
@@ -114,3 +118,14 @@ def test_bash_quotes_what_it_completes(home: Home) -> None:
     home.run_cli("tools")
     typed = "llm-mcp call my\tru\tm\ttw\t"
     assert in_bash(home, typed) == ["llm-mcp", "call", "my server", "run", "mode=two words"]
+
+
+@pytest.mark.skipif(not BASH, reason="bash is not installed")
+def test_bash_runs_nothing_that_it_completes(home: Home) -> None:
+    """The word of a server is one word, also where quotes were begun."""
+    made = home.folder / "made"
+    home.write_config({"names": entry(naming_server(f"x$(touch {made})"))})
+    home.run_cli("tools")
+    assert in_bash(home, "llm-mcp call names x\t") == ["llm-mcp", "call", "names", f"x$(touch {made})"]
+    assert in_bash(home, 'llm-mcp call names "x\t"') == ["llm-mcp", "call", "names", "x"]
+    assert not made.exists()
