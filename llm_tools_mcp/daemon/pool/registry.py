@@ -24,6 +24,7 @@ class Registry:
     def __init__(self, is_configured: Callable[[str], bool]) -> None:
         self._is_configured = is_configured
         self._groups: OrderedDict[str, list[Session]] = OrderedDict()  # the last used at the end
+        self._crowded = 2 * _MAX_KNOWN
         self._latest: dict[str, str] = {}  # by lineage: the identity that stands for it now
         self._passing: set[str] = set()  # identities that no config has: servers by command or URL
 
@@ -35,6 +36,9 @@ class Registry:
 
     def group_in_use(self, identity: str) -> list[Session]:
         """Those of an identity that is used just now; who needs one more adds it."""
+        if len(self._groups) >= self._crowded:
+            self.forget()  # of those that never live no timer reminds us
+            self._crowded = 2 * max(_MAX_KNOWN, len(self._groups))
         group = self._groups.setdefault(identity, [])
         self._groups.move_to_end(identity)
         return group

@@ -13,6 +13,7 @@ import pytest
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.pool import registry
 from llm_tools_mcp.daemon.pool.configured_servers import ConfiguredServers
 from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.daemon.server import process
@@ -331,3 +332,15 @@ async def test_servers_are_forgotten(live: Live) -> None:
     live.forward += 3601
     live.pool.sessions.expire()
     await wait_until_async(lambda: (live.pool.sessions.expire(), len(live.pool.sessions.all()))[1] == 0)
+
+
+@with_live
+async def test_servers_that_never_live_are_forgotten_too(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No timer rings for them: with an environment that changes each prompt would leave one for ever."""
+    monkeypatch.setattr(registry, "_MAX_KNOWN", 8)
+    live.pool.sessions.registry = registry.Registry(lambda _: False)
+    for number in range(40):
+        await failure_of(live.names(live.define({"x": {"command": "/nowhere", "env": {"N": str(number)}}})))
+    known = live.pool.sessions.all()
+    assert 8 <= len(known) <= 16
+    assert known[-1].definition.env["N"] == "39"
