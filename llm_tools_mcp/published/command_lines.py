@@ -17,6 +17,9 @@ RUNNERS = {
 }
 
 
+_ENVIRONMENT = ("-e", "--env")
+
+
 class Fetched(NamedTuple):
     """A package and who fetches it; `source` is empty where it comes from the usual place."""
 
@@ -46,6 +49,16 @@ def arguments_of(
     return _COMMANDS[package.kind](package, runtime, arguments, env)
 
 
+def without_values(options: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """`-e NAME=VALUE` of a container as `-e NAME`, and the variables: everybody sees a command line."""
+    named, variables = list(options), {}
+    for index, (flag, word) in enumerate(pairwise(options), 1):
+        name, separator, value = word.partition("=")
+        if flag in _ENVIRONMENT and separator:
+            named[index], variables[name] = name, value
+    return named, variables
+
+
 def _without_itself(package: Fetched, runtime: Sequence[str]) -> list[str]:
     """Publishers repeat their own package among the arguments of its runner."""
     name = re.escape(package.identifier)
@@ -73,7 +86,7 @@ def _pypi(package: Fetched, runtime: Sequence[str], arguments: Sequence[str], _:
 def _oci(package: Fetched, runtime: Sequence[str], arguments: Sequence[str], env: Sequence[str]) -> list[str]:
     """A container gets only those variables that it is told of."""
     options = [word for word in _without_itself(package, runtime) if word not in ("run", "-i", "--rm", "-it")]
-    told = {value.partition("=")[0] for flag, value in pairwise(options) if flag in ("-e", "--env")}
+    told = {value.partition("=")[0] for flag, value in pairwise(options) if flag in _ENVIRONMENT}
     passed = [word for name in env if name not in told for word in ("-e", name)]
     return ["run", "-i", "--rm", *options, *passed, pinned(package), *arguments]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from llm_tools_mcp.config.expansion import Inexpressible
 from llm_tools_mcp.errors import PublishedError
 
-from .command_lines import Fetched, arguments_of, pinned
+from .command_lines import Fetched, arguments_of, pinned, without_values
 from .declared_values import Declared, unique
 from .inputs import Input, Values
 
@@ -66,6 +66,9 @@ class Package:
             raise PublishedError(
                 f"what is published of {self.identifier} cannot be written down: {error}"
             ) from None
+        if self.kind == "oci":
+            runtime, told = without_values(runtime)
+            env = told | env
         args = arguments_of(self.fetched, runtime, arguments, list(env))
         entry: Entry = {"command": self.runner, "args": args}
         return {**entry, "env": env} if env else entry

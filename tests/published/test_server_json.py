@@ -114,6 +114,21 @@ def test_packages_become_commands(declared: dict[str, Any], answers: dict[str, A
     assert words(entry({"packages": [declared]}, **answers)) == line
 
 
+def test_secrets_of_containers_stand_in_no_command_line() -> None:
+    """A variable that is set by an option of docker is passed on by its name, as GitHub's server has it."""
+    token = {
+        "type": "named",
+        "name": "-e",
+        "value": "TOKEN={token}",
+        "isRequired": True,
+        "variables": {"token": {"isRequired": True, "isSecret": True}},
+    }
+    image = package("oci", "ghcr.io/a/b:1", "", runtimeArguments=[token])
+    made = entry({"packages": [image]}, token="${llm:b_token}")
+    assert words(made) == "docker run -i --rm -e TOKEN ghcr.io/a/b:1"
+    assert made["env"] == {"TOKEN": "${llm:b_token}"}
+
+
 @pytest.mark.parametrize(
     ("declared", "complaint"),
     [
