@@ -24,7 +24,7 @@ class Connector:
     """
 
     def __init__(
-        self, begin: Callable[[], ConnectionOwner], backoff: Backoff, *, others_wait: Callable[[], bool]
+        self, begin: Callable[[], ConnectionOwner], backoff: Backoff, others_wait: Callable[[], bool]
     ) -> None:
         self.startup_output = StartupOutput()
         self._begin = begin

@@ -70,8 +70,7 @@ class Session:
         self._gate = gate
         self._clock = clock
         self._on_tools = on_tools
-        backoff = self.error_state.backoff
-        self._connector = Connector(self._begin, backoff, others_wait=lambda: self.in_use > 1)
+        self._connector = Connector(self._begin, self.error_state.backoff, lambda: self.in_use > 1)
         self._listing = SharedListing(definition.name)
         self.calls = Calls(asks=asks, on_asks=self._remember_asking)
 
