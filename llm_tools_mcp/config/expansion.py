@@ -3,7 +3,7 @@
 `${VAR}`, `${env:VAR}`, each with `:-default`, which may hold others; `${workspaceFolder}` and its kin
 (context.py); `${file:PATH}` and what else is confided (confided.py); `$${…}` stands for `${…}` itself. What
 looks like another client's fails its server: it must never be sent as it stands. What only a shell
-understands (`${1}`, `${A-b}`) is left to it.
+understands (`${1}`, `${A-b}`) is left to it, but in url and headers, which no shell sees.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _KIND = re.compile(rf"{NAME}(?=[:.])")
 # As opencode writes them.
 _BARE = re.compile(rf"(?<!\$)\{{(env:{NAME}|file:[^{{}}]+)\}}")
 _CONFIDED = ("file:", "llm:", "keyring:")
+_SENT = re.compile(r"url|headers\b")  # keys of what goes over the network as it stands
 _EDGE = re.compile(r"\$\{|\}")
 _MAX_DEPTH = 16
 
@@ -101,7 +102,7 @@ class Expansion:
             return self.confided(key, inner)
         if inner == "/":  # ${pathSeparator}, in short
             return inner
-        is_refused = _FOREIGN.match(inner) or _SPACED.fullmatch(inner)
+        is_refused = _SENT.match(key) or _FOREIGN.match(inner) or _SPACED.fullmatch(inner)
         if is_refused:
             self._refuse(key, inner)
         return "" if is_refused else None
@@ -133,7 +134,7 @@ class Expansion:
         if _SPACED.fullmatch(inner):
             self.complain(key, f"the placeholder ${{{inner.strip()}}} is written without spaces")
             return
-        shown = f"{inner[: kind.end() + 1]}…" if kind else "{…"
+        shown = f"{inner[: kind.end() + 1]}…" if kind else ("{…" if inner.startswith("{") else "…")
         self.complain(
             key,
             f"the placeholder ${{{shown}}} is of a kind that is not known here; there are ${{VAR}}, "

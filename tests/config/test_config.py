@@ -176,6 +176,15 @@ MALFORMED = [
             ("${A:-${input:x}}", "${input:…}"),
         )
     ),
+    # what only shells expand, where no shell sees it
+    *(
+        entry
+        for text in ("${}", "${1}", "${A-b}", "${A:+b}", "${1${A}}")
+        for entry in (
+            ({"url": f"http://h/{text}"}, ["key 'url'", "not known here"]),
+            ({"url": "http://h", "headers": {"A": f"Bearer {text}"}}, ["key 'headers.A'", "not known here"]),
+        )
+    ),
     ({"url": "http://h", "headers": {"A": "Bearer {env:X}"}}, ["key 'headers.A'", "here it is ${env:X}"]),
     ({"command": "x\0"}, ["key 'command'", "NUL"]),
     ({"command": ""}, ["key 'command'", "empty"]),

@@ -28,10 +28,7 @@ from tests.parsing import CALLER, one
         ("${NO:-${A}}${NO:-<${env:NO:-${B}}>}", "one<two>"),
         ("${A:-${NO}}", "one"),
         ("$${A} $${input:x}", "${A} ${input:x}"),
-        (
-            "$A $$ $ ${} ${1} ${A-b} ${A:+b} ${A:0:3} ${1${A}} ${A",
-            "$A $$ $ ${} ${1} ${A-b} ${A:+b} ${A:0:3} ${1one} ${A",
-        ),
+        ("$A $$ $ ${A", "$A $$ $ ${A"),
         ("~/x", "~/x"),
     ],
 )
@@ -42,6 +39,16 @@ def test_expansion(written, expanded):
     assert (stdio.command, stdio.args, stdio.env["${A}"]) == ("c" + expanded, (expanded,), expanded)
     http = one({"url": "http://h", "headers": {"A": written}, "includeTools": [written]}, environment)
     assert (http.headers["A"], http.include) == (expanded, (expanded,))
+
+
+SHELLS = ("${}", "${1}", "${A-b}", "${A:+b}", "${A:0:3}", "${1${A}}")
+
+
+def test_what_shells_expand():
+    """It is left to the shell that a server's command may be, with what stands in it."""
+    found = one({"command": "sh", "args": ["-c", " ".join(SHELLS)], "env": {"P": SHELLS[2]}}, {"A": "one"})
+    assert found.args[1] == " ".join((*SHELLS[:-1], "${1one}"))
+    assert found.env["P"] == SHELLS[2]
 
 
 def test_folders_by_their_names_in_editors():
