@@ -15,7 +15,7 @@ from typing import Any
 
 from llm_tools_mcp.daemon.search.index import Entry, Index
 from llm_tools_mcp.plugin.tools_on_demand import CALL, SEARCH
-from llm_tools_mcp.text.tokens import tokens_of
+from llm_tools_mcp.text.token_estimate import tokens_of
 
 from .measure import Series
 from .table import Row, at_least, at_most

@@ -12,7 +12,7 @@ from llm_tools_mcp import naming, paths, v1
 from llm_tools_mcp.config import ConfigSource, configured_names
 from llm_tools_mcp.config.approval_mode import NEVER
 from llm_tools_mcp.errors import LOGINS, SERVER_SAID, McpError, UnknownTool
-from llm_tools_mcp.text.tokens import tokens_of
+from llm_tools_mcp.text.token_estimate import tokens_of
 
 from .caller import make_call
 

@@ -29,7 +29,7 @@ from . import advice
 from .approval_mode import APPROVALS, NEVER
 from .definition import public_url
 from .document import decoded, is_disabled
-from .guards import misspelt_guards
+from .guard_keys import misspelt_guards
 from .problems import Problem, config_error, nested_key
 from .secret_arguments import public_command
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from llm_tools_mcp.errors import LoginError, LoginUnreachable
 
-from .reach import check_reach
+from .address_guard import check_reach
 from .records import place_of
 from .values import text, texts
 from .web import check_secure, get

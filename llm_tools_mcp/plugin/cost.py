@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.system import access
-from llm_tools_mcp.text.tokens import shown_tokens, tokens_of
+from llm_tools_mcp.text.token_estimate import shown_tokens, tokens_of
 
 from .notices import warn
 

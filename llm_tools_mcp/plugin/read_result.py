@@ -40,7 +40,7 @@ def reading_tool(toolbox: llm.Toolbox, name: str, limit: int | None) -> llm.Tool
         length: int = _USUAL,
         pattern: str = "",
     ) -> str:
-        from llm_tools_mcp.cache.kept import read
+        from llm_tools_mcp.cache.kept_results import read
 
         room = max(1, min(int(length or _USUAL), most))
         return read(str(id), int(offset or 0), room, str(pattern or ""))

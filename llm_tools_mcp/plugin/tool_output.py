@@ -69,7 +69,7 @@ def _text(result: v1.ToolResult, bound: Bound) -> str:
 
 
 def _kept(text: str) -> v1.KeptText:
-    from llm_tools_mcp.cache.kept import keep
+    from llm_tools_mcp.cache.kept_results import keep
 
     file = keep(text.encode("utf-8", "surrogatepass"))
     return v1.KeptText(id=file.id, problem=file.problem, length=len(text), head=text, tail=text)
@@ -109,7 +109,7 @@ def _bounded_media(media: Sequence[v1.Media]) -> tuple[list[v1.Media], str]:
     others = [one for one in media if not any(one is shown for shown in fitting)]
     if not others:
         return fitting, ""
-    from llm_tools_mcp.cache.kept import keep
+    from llm_tools_mcp.cache.kept_results import keep
 
     files = [keep(one.data, one.mime_type) for one in others]
     where = ", ".join(str(one.path) for one in files[:_MEDIA] if not one.problem) or files[0].problem

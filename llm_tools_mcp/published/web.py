@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 
 from llm_tools_mcp.errors import LoginError, PublishedError
-from llm_tools_mcp.login.reach import check_reach
+from llm_tools_mcp.login.address_guard import check_reach
 from llm_tools_mcp.login.web import is_secure
 
 # Seconds: between two pieces of an answer, and for a whole answer of a registry, or a whole bundle.

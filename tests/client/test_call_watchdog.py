@@ -10,7 +10,7 @@ from tests.waiting import wait_until
 
 
 def watchers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "watchdog"]
+    return [thread for thread in threading.enumerate() if thread.name == "call watchdog"]
 
 
 def test_silent_call_is_given_up() -> None:

@@ -15,7 +15,7 @@ import llm
 import pytest
 
 from llm_tools_mcp import MCP, v1
-from llm_tools_mcp.cache import kept
+from llm_tools_mcp.cache import kept_results
 from llm_tools_mcp.client.caller import make_call, make_caller
 from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.config import ConfigSource
@@ -133,13 +133,16 @@ def test_lines_are_read_through_however_few_characters_fit(house: Home) -> None:
 
 def test_pattern_is_found_anywhere_in_a_text_of_one_line(house: Home) -> None:
     """Minified JSON of megabytes has no lines: it is shown in pieces, which overlap."""
-    known = kept.keep(b"x" * 149_995 + b"needle in one line" + b"y" * 100_000)
-    found = kept.read(known.id, 0, 20_000, "needle in one")
+    known = kept_results.keep(b"x" * 149_995 + b"needle in one line" + b"y" * 100_000)
+    found = kept_results.read(known.id, 0, 20_000, "needle in one")
     assert "needle in one line" in found
     offset = int(found.partition(":")[0])
-    assert "needle in one line" in kept.read(known.id, offset, 3000, "")
-    assert kept.read(known.id, 0, 20_000, "absent") == "[0 lines fit from offset 0 to the end]"
-    assert kept.read(known.id, 249_000 + 1013, 20_000, "y") == "[0 lines fit from offset 250013 to the end]"
+    assert "needle in one line" in kept_results.read(known.id, offset, 3000, "")
+    assert kept_results.read(known.id, 0, 20_000, "absent") == "[0 lines fit from offset 0 to the end]"
+    assert (
+        kept_results.read(known.id, 249_000 + 1013, 20_000, "y")
+        == "[0 lines fit from offset 250013 to the end]"
+    )
 
 
 def test_pattern_that_takes_for_ever_is_ended(house: Home) -> None:
@@ -209,7 +212,7 @@ def test_kept_results_do_not_pile_up(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.txt"
         path.write_bytes(bytes(1000))
         os.utime(path, (path.stat().st_mtime - age,) * 2)
-    kept.prune(tmp_path, 2500)
+    kept_results.prune(tmp_path, 2500)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2.txt", "3.txt"]
 
 
@@ -247,7 +250,7 @@ def test_full_disk_is_said(house: Home, monkeypatch: pytest.MonkeyPatch) -> None
     """Where the whole cannot be kept the model is told so, and gets head and tail all the same."""
     blocked = house.work / "no-folder"
     blocked.touch()
-    monkeypatch.setattr(kept.paths, "results_folder", lambda: blocked)
+    monkeypatch.setattr(kept_results.paths, "results_folder", lambda: blocked)
     output = result_of(MCP(servers="s"), "s_log").output
     assert "the whole could not be kept: " in output
     assert len(output) <= 100_000

@@ -32,7 +32,7 @@ from llm_tools_mcp.terminal.screen import (
     size,
     styled,
 )
-from llm_tools_mcp.text.tokens import shown_tokens
+from llm_tools_mcp.text.token_estimate import shown_tokens
 
 from .other_daemons import Elsewhere, daemons_elsewhere
 

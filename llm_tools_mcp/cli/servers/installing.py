@@ -23,7 +23,7 @@ from llm_tools_mcp.terminal.screen import clean_line, has_terminal
 from llm_tools_mcp.text.plain import visible
 
 from .adding import Adding, add
-from .answers import answered, told
+from .published_answers import answered, told
 from .search import registry_of
 from .secret_storage import KEEP, KEYS, kept
 

@@ -17,7 +17,7 @@ from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.service import installed_service
 from llm_tools_mcp.terminal.columns import print_columns
 from llm_tools_mcp.terminal.screen import clean_line, duration, print_json, print_remarks, size, styled
-from llm_tools_mcp.text.tokens import shown_tokens, tokens_of
+from llm_tools_mcp.text.token_estimate import shown_tokens, tokens_of
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

@@ -13,7 +13,7 @@ import click
 
 from llm_tools_mcp.terminal.screen import clean_line, is_terminal, print_json, styled
 from llm_tools_mcp.text.plain import plain
-from llm_tools_mcp.text.tokens import shown_tokens, tokens_of
+from llm_tools_mcp.text.token_estimate import shown_tokens, tokens_of
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1

@@ -21,7 +21,7 @@ from llm_tools_mcp.text import strict_json
 
 from .all_tools import AllTools
 from .configs import ParsedConfigs, usable
-from .keeping import keep_long
+from .long_results import keep_long
 from .pending_questions import Questions
 from .request_stream import run
 from .rpc import Code, RpcError, Write

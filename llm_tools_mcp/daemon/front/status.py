@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_tools_mcp import paths, v1
 from llm_tools_mcp.daemon.pool.session import Session
-from llm_tools_mcp.text.tokens import tokens_of
+from llm_tools_mcp.text.token_estimate import tokens_of
 
 
 def server_status(session: Session, *, login: str) -> v1.ServerStatus:

@@ -11,8 +11,8 @@ import pytest
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.pool.statistics import State
 from llm_tools_mcp.daemon.server.transport import exchange, http
+from llm_tools_mcp.daemon.server.transport.event_filter import Sieve
 from llm_tools_mcp.daemon.server.transport.messages import MAX_UNASKED
-from llm_tools_mcp.daemon.server.transport.sieve import Sieve
 from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Answer, Legacy, Modern, Request, at, events, reply, serving
 from tests.waiting import SOON, wait_until_async

@@ -29,7 +29,7 @@ from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_remarks, styled
 
 from .catalogue import ALSO_CALLED, CLIENTS
-from .clients import servers_of_client, servers_of_file
+from .foreign_config import servers_of_client, servers_of_file
 from .translation import Found
 
 

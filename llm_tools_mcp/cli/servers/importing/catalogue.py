@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import dialects, looks, switches
-from .alike import ALIKE, CODES, of_extension
-from .client import Client
+from . import dialects, format_detection, switches
+from .common_clients import ALIKE, CODES, of_extension
+from .foreign_client import Client
 
 _OWN = (
     Client("claude-desktop", ("{config}/Claude/claude_desktop_config.json",)),
@@ -59,7 +59,7 @@ _OWN = (
         ("{codex}/config.toml",),
         (".codex/config.toml",),
         keys=("mcp_servers",),
-        looks=looks.codex,
+        looks=format_detection.codex,
         dialect=dialects.codex,
     ),
     Client(
@@ -67,7 +67,7 @@ _OWN = (
         ("{xdg}/opencode/opencode.json", "{xdg}/opencode/opencode.jsonc", "{home}/.opencode.json"),
         ("opencode.json", "opencode.jsonc", ".opencode/opencode.json"),
         keys=("mcp",),
-        looks=looks.opencode,
+        looks=format_detection.opencode,
         dialect=dialects.opencode,
     ),
     Client(
@@ -86,7 +86,7 @@ _OWN = (
         ("{xdg}/zed/settings.json",),
         (".zed/settings.json",),
         keys=("context_servers",),
-        looks=looks.zed,
+        looks=format_detection.zed,
         dialect=dialects.seconds,
     ),
     Client(
@@ -94,7 +94,7 @@ _OWN = (
         ("{xdg}/crush/crush.json", "{home}/.local/share/crush/crush.json"),
         (".crush.json", "crush.json"),
         keys=("mcp",),
-        looks=looks.crush,
+        looks=format_detection.crush,
         dialect=dialects.seconds,
         bare_variables=True,
     ),
@@ -103,7 +103,7 @@ _OWN = (
         ("{xdg}/amp/settings.json", "{xdg}/amp/settings.jsonc"),
         (".amp/settings.json",),
         keys=("amp.mcpServers",),
-        looks=looks.amp,
+        looks=format_detection.amp,
     ),
     Client(
         "continue",
@@ -116,7 +116,7 @@ _OWN = (
             *(".continue/mcpServers/*.yaml", ".continue/mcpServers/*.json"),
         ),
         keys=("mcpServers", "experimental/modelContextProtocolServers"),
-        looks=looks.continue_dev,
+        looks=format_detection.continue_dev,
         dialect=dialects.continue_dev,
     ),
     Client(
@@ -137,7 +137,7 @@ _OWN = (
         "goose",
         ("{xdg}/goose/config.yaml",),
         keys=("extensions",),
-        looks=looks.goose,
+        looks=format_detection.goose,
         dialect=dialects.goose,
     ),
     Client(
@@ -148,7 +148,7 @@ _OWN = (
         ),
         (".junie/mcp/mcp.json", ".idea/llm.mcpServers.xml"),
         keys=("mcpServers", "servers", "McpServerCommand"),
-        looks=looks.jetbrains,
+        looks=format_detection.jetbrains,
     ),
     Client(
         "librechat",
@@ -161,7 +161,7 @@ _OWN = (
         ("{home}/.fast-agent/fastagent.config.yaml",),
         ("fastagent.config.yaml", ".fast-agent/fastagent.config.yaml", "mcp_agent.config.yaml"),
         keys=("mcp/servers", "mcp/targets"),
-        looks=looks.fast_agent,
+        looks=format_detection.fast_agent,
         dialect=dialects.fast_agent,
     ),
 )

@@ -9,9 +9,9 @@ import httpx2
 
 from llm_tools_mcp.daemon.server import sdk
 
+from .event_filter import sieved
 from .link import MAX_MESSAGE_BYTES, Link
 from .messages import read
-from .sieve import sieved
 from .streams import Inbox
 
 # What an event is called that holds no message.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import dialects, switches
-from .client import Client
+from .foreign_client import Client
 
 # Editors that are built on VS Code, by their folder.
 CODES = ("Code", "Code - Insiders", "VSCodium")

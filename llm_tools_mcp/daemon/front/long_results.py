@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.cache.kept import keep
+from llm_tools_mcp.cache.kept_results import keep
 from llm_tools_mcp.v1.texts import text_of
 
 

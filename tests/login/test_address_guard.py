@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from llm_tools_mcp.errors import LoginError
+from llm_tools_mcp.login.address_guard import check_reach
 from llm_tools_mcp.login.discovery import Resource, find_resource, find_server
-from llm_tools_mcp.login.reach import check_reach
 from tests.servers.guarded import Guarded, guarded
 
 REMOTE, PRIVATE, LOCAL = "https://93.184.215.14/mcp", "https://10.1.2.3/mcp", "http://127.0.0.1:8000/mcp"

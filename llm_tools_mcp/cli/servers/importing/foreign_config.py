@@ -11,8 +11,8 @@ from typing import Any
 from llm_tools_mcp.errors import ConfigError
 
 from .catalogue import CLIENTS
-from .client import Client
 from .documents import Json, document_of
+from .foreign_client import Client
 from .placeholders import Origin
 from .places import matching, project_folders
 from .translation import Found, translated

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import dialects, looks, switches
+from . import dialects, format_detection, switches
 from .places import matching, project_folders
 from .translation import Dialect
 
@@ -23,7 +23,7 @@ class Client:
     project: tuple[str, ...] = ()
     keys: tuple[str, ...] = ("mcpServers",)
     signs: frozenset[str] = frozenset()
-    looks: looks.Looks = looks.none
+    looks: format_detection.Looks = format_detection.none
     dialect: Dialect = dialects.plain
     switches: switches.Switches = switches.none
     bare_variables: bool = False
