@@ -27,9 +27,14 @@ def _name(path: Path) -> str:
 def imports(module: str, path: Path, *, at_load: bool = False) -> frozenset[str]:
     """Absolute dotted names of all that a module imports; with `at_load` only of what loading it imports."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     nodes = _run_at_load(tree) if at_load else ast.walk(tree)
     return frozenset(name for node in nodes for name in _imported(node, package))
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _run_at_load(node: ast.AST) -> Iterator[ast.AST]:

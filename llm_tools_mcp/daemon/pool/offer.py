@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from llm_tools_mcp.daemon.server.connection import Connection
 
 
+def not_listed(seconds: float) -> ServerFailure:
+    return ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")
+
+
 class Offer:
     """Asked for by those who use it. `schemas` are those of the last known tools, as JSON text, by tool."""
 
@@ -31,7 +35,7 @@ class Offer:
             tools = await connection.list_tools()
             self._note_tools(tools, connection.instructions)
             return tools
-        raise ServerFailure(Kind.TIMED_OUT, f"it did not list its tools within {seconds:g} s")
+        raise not_listed(seconds)
 
     async def ask_for_list(self, connection: Connection, method: str, seconds: float) -> JsonObject:
         """All pages of another list. Raises ServerFailure."""

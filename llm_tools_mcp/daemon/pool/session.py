@@ -161,7 +161,7 @@ class Session:
         connection = await self._connector.connected_for(request.on_event, connect_seconds)
         if request.is_call and connection.may_lack_headers(self.offer.schemas.get(request.params["name"])):
             with suppress(ServerFailure):  # the call will tell what is wrong
-                await self._listing.shared(lambda: self._list(connection))
+                await self._listing.shared(lambda: self._list(connection), connect_seconds)
         return await request.run(connection, self.calls, self.statistics, self._clock, self._on_silence)
 
     def _on_silence(self, connection: Connection) -> None:
@@ -174,7 +174,7 @@ class Session:
 
     async def _shared_list(self, definition: ServerDefinition) -> list[v1.Tool]:
         connection = await self._connector.connected(definition.connect_timeout)
-        return await self._listing.shared(lambda: self._list(connection))
+        return await self._listing.shared(lambda: self._list(connection), definition.connect_timeout)
 
     async def _list(self, connection: Connection) -> list[v1.Tool]:
         try:

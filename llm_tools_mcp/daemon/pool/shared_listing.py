@@ -10,6 +10,9 @@ from typing import Any
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 
+from .deadline import Deadline
+from .offer import not_listed
+
 _log = logging.getLogger(__name__)
 
 # Seconds before a notice is followed. Each that brought nothing new doubles it: some servers send one
@@ -33,13 +36,18 @@ class SharedListing:
     def is_under_way(self) -> bool:
         return self._current is not None and not self._current.done()
 
-    async def shared(self, ask: Callable[[], Awaitable[Tools]]) -> Tools:
-        """The listing under way, or a new one. It goes on when this caller is cancelled."""
+    async def shared(self, ask: Callable[[], Awaitable[Tools]], seconds: float) -> Tools:
+        """The listing under way, or a new one. It goes on when this caller is cancelled, or is over its time.
+
+        That may be shorter than the one of whoever began it. Raises ServerFailure.
+        """
         listing = self.begin(ask)
-        await asyncio.wait([listing])
-        if listing.cancelled():
-            raise ServerFailure(Kind.STOPPING, "the daemon stops; try again")
-        return listing.result() or []
+        with Deadline(seconds):
+            await asyncio.wait([listing])
+            if listing.cancelled():
+                raise ServerFailure(Kind.STOPPING, "the daemon stops; try again")
+            return listing.result() or []
+        raise not_listed(seconds)
 
     def begin(self, ask: Callable[[], Awaitable[Tools | None]]) -> asyncio.Task[Tools | None]:
         if self._current is None or self._current.done():
