@@ -16,7 +16,8 @@ from llm_tools_mcp.system import access
 _SECONDS = 24 * 3600.0
 # Bytes of all of them: the oldest give way.
 _MOST = 512 << 20
-_ID = re.compile(r"[0-9a-f]{12}")
+ID_LENGTH = 12
+_ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 # Characters of a line that a pattern is tried on, and that are shown: a longer one is so many lines, which
 # overlap, so that what stands at their borders is found.
 _LINE, _OVERLAP = 2000, 200
@@ -34,7 +35,7 @@ def keep(data: bytes, mime_type: str = "text/plain", folder: Path | None = None)
     """On disk when this returns: 0600, in a folder of its own, which is that of this process by default."""
     from secrets import token_hex
 
-    name = token_hex(6)
+    name = token_hex(ID_LENGTH // 2)
     path = (folder or paths.results_folder()) / f"{name}{_suffix(mime_type)}"
     try:
         access.make_private_folder(path.parent)

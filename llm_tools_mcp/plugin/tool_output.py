@@ -9,6 +9,7 @@ from typing import NamedTuple
 import llm
 
 from llm_tools_mcp import paths, v1
+from llm_tools_mcp.cache.kept_results import ID_LENGTH, keep
 from llm_tools_mcp.errors import ToolFailed
 from llm_tools_mcp.v1.texts import text_of
 
@@ -18,8 +19,10 @@ DEFAULT_LIMIT = 100_000
 RAISED_BY, MOST_RAISED = "anthropic/maxResultSizeChars", 500_000
 # Of a cut text this much is its beginning; the end often says how it went.
 _HEAD = 0.7
-# A line is not torn where its end is no farther than this.
+# A line is not torn where its end is no farther than this, or a quarter of what is shown there.
 _LINE = 500
+# The notice of a cut is part of the limit where it takes no more than this of it, else it comes on top.
+_NOTICE = 1 / 4
 # Images and their kin: so many, each of so many bytes. Anthropic takes 5 MB of an image in base64.
 _MEDIA, _MEDIA_BYTES = 10, 3_750_000
 
@@ -34,7 +37,7 @@ class Bound(NamedTuple):
 def bound_call(request: v1.CallToolRequest, bound: Bound) -> v1.CallToolRequest:
     """The same: with it the daemon keeps what is too long, and sends its ends."""
     if bound.limit:
-        request.keep.above = bound.limit
+        request.keep.above = _longest_whole(bound)
         request.keep.folder = os.fsencode(paths.results_folder())
     return request
 
@@ -63,14 +66,18 @@ def _text(result: v1.ToolResult, bound: Bound) -> str:
     if result.HasField("kept"):
         return _cut(result.kept, bound)
     text = text_of(result)
-    if not bound.limit or len(text) <= bound.limit:
+    if not bound.limit or len(text) <= _longest_whole(bound):
         return text
     return _cut(_kept(text), bound)  # of an older daemon, which sends all of it
 
 
-def _kept(text: str) -> v1.KeptText:
-    from llm_tools_mcp.cache.kept_results import keep
+def _longest_whole(bound: Bound) -> int:
+    """Characters of the longest text that is not cut: head, tail and notice would be longer than it."""
+    notice = len(_between(v1.KeptText(id="0" * ID_LENGTH, length=bound.limit), bound, 0, bound.limit))
+    return _room(bound, notice) + notice
 
+
+def _kept(text: str) -> v1.KeptText:
     file = keep(text.encode("utf-8", "surrogatepass"))
     return v1.KeptText(id=file.id, problem=file.problem, length=len(text), head=text, tail=text)
 
@@ -78,10 +85,16 @@ def _kept(text: str) -> v1.KeptText:
 def _cut(kept: v1.KeptText, bound: Bound) -> str:
     head, tail = kept.head, kept.tail
     before = kept.length - len(tail)
-    room = max(0, bound.limit - len(_between(kept, bound, kept.length, 0)) - 24)
+    # With the most digits that it may have, and the ends of lines around it.
+    room = _room(bound, len(_between(kept, bound, kept.length, 0)) + 2)
     end = _to_line_end(head, int(room * _HEAD))
     start = _from_line_start(tail, len(tail) - (room - end))
     return f"{head[:end]}\n{_between(kept, bound, end, before + start)}\n{tail[start:]}"
+
+
+def _room(bound: Bound, notice: int) -> int:
+    """Characters of the text itself that are shown beside a notice of so many."""
+    return bound.limit - notice if notice <= bound.limit * _NOTICE else bound.limit
 
 
 def _between(kept: v1.KeptText, bound: Bound, head: int, tail: int) -> str:
@@ -94,12 +107,12 @@ def _between(kept: v1.KeptText, bound: Bound, head: int, tail: int) -> str:
 
 
 def _to_line_end(text: str, end: int) -> int:
-    found = text.rfind("\n", max(0, end - _LINE), end)
+    found = text.rfind("\n", end - min(_LINE, end // 4), end)
     return found if found > 0 else end
 
 
 def _from_line_start(text: str, start: int) -> int:
-    found = text.find("\n", start, start + _LINE)
+    found = text.find("\n", start, start + min(_LINE, (len(text) - start) // 4))
     return found + 1 if 0 <= found < len(text) - 1 else start
 
 
@@ -109,8 +122,6 @@ def _bounded_media(media: Sequence[v1.Media]) -> tuple[list[v1.Media], str]:
     others = [one for one in media if not any(one is shown for shown in fitting)]
     if not others:
         return fitting, ""
-    from llm_tools_mcp.cache.kept_results import keep
-
     files = [keep(one.data, one.mime_type) for one in others]
     where = ", ".join(str(one.path) for one in files[:_MEDIA] if not one.problem) or files[0].problem
     more = f" and {len(files) - _MEDIA} more beside them" if len(files) > _MEDIA else ""

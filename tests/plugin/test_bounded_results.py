@@ -39,6 +39,8 @@ RESULTS = {
     "data": {"content": [], "structuredContent": {"rows": list(range(40_000))}},
     "shots": {"content": [{"type": "image", "data": PNG, "mimeType": "image/png"} for _ in range(50)]},
     "brief": told("short"),
+    "medium": told("m" * 306),
+    "words": told("\n".join(f"word {number}" for number in range(400))),
 }
 META = {"raised": {"_meta": {"anthropic/maxResultSizeChars": 200_000}}}
 
@@ -172,6 +174,26 @@ def test_who_sets_the_limit(house: Home) -> None:
     off = MCP(servers="s", limit=0)
     assert result_of(off, "s_log").output == LINES
     assert "read_result" not in all_tools_of(off)
+
+
+@pytest.mark.parametrize("limit", [1, 10, 100, 900])
+def test_small_limit_shows_that_much_of_the_text(house: Home, limit: int) -> None:
+    """The notice comes on top where it would take most of the limit; both ends are there."""
+    output = result_of(MCP(servers="s", limit=limit), "words").output
+    head, notice, tail = re.split(r"\n(\[….*…\])\n", output)
+    shown = len(head) + len(tail)
+    assert limit * 0.75 - 2 <= shown <= limit
+    text = RESULTS["words"]["content"][0]["text"]
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert call_of(notice)["offset"] == len(head)
+    assert f"[… {len(text) - shown:,} of {len(text):,} characters are left out here" in notice
+
+
+def test_text_is_not_cut_where_that_makes_it_longer(house: Home) -> None:
+    """A little over a small limit: the whole is shorter than its ends with a notice between them."""
+    assert result_of(MCP(servers="s", limit=100), "medium").output == "m" * 306
+    assert output_of(v1.ToolResult(content=[v1.Content(text="m" * 306)]), Bound(100)) == "m" * 306
 
 
 def test_images_are_bounded_in_number(house: Home) -> None:
