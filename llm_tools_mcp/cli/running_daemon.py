@@ -89,9 +89,10 @@ def why_several(processes: int, folders: int) -> str:
 
 
 def server_state(server: v1.ServerStatus) -> str:
-    """As on the wire; and `failed`: stopped, because of an error."""
+    """As on the wire; and `failed`: stopped, because of an error, or out of reach when it was last asked."""
     from llm_tools_mcp import v1
 
-    if server.state == v1.ServerStatus.STOPPED and server.last_error:
+    is_stopped = server.state == v1.ServerStatus.STOPPED
+    if server.state == v1.ServerStatus.UNREACHABLE or (is_stopped and server.last_error):
         return "failed"
     return v1.name_of(v1.ServerStatus.State, server.state)

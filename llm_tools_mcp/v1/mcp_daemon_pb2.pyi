@@ -1208,6 +1208,8 @@ class ServerStatus(google.protobuf.message.Message):
         STOPPING: ServerStatus._State.ValueType  # 5
         NEEDS_LOGIN: ServerStatus._State.ValueType  # 6
         """whether it is connected or not"""
+        UNREACHABLE: ServerStatus._State.ValueType  # 7
+        """it was connected, and what was sent last did not arrive; the next request tries again"""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: ServerStatus.State.ValueType  # 0
@@ -1218,6 +1220,8 @@ class ServerStatus(google.protobuf.message.Message):
     STOPPING: ServerStatus.State.ValueType  # 5
     NEEDS_LOGIN: ServerStatus.State.ValueType  # 6
     """whether it is connected or not"""
+    UNREACHABLE: ServerStatus.State.ValueType  # 7
+    """it was connected, and what was sent last did not arrive; the next request tries again"""
 
     SERVER_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int

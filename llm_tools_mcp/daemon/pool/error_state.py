@@ -28,6 +28,8 @@ class ErrorState:
 
     def complaint(self, connection: Connection | None) -> str:
         """What is to be said against it: the last error, or what is missing though it is connected."""
+        if connection is not None and connection.unreachable:
+            return connection.unreachable
         if self.last_error or connection is None:
             return self.last_error
         if self._list_error:

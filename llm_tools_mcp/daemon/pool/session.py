@@ -92,7 +92,7 @@ class Session:
         if self.error_state.refusal is not None:
             return State.NEEDS_LOGIN
         if self.connection is not None:
-            return State.READY
+            return State.UNREACHABLE if self.connection.unreachable else State.READY
         if self._connector.is_starting:
             return State.STARTING
         if self.error_state.backoff.pause:
@@ -287,7 +287,7 @@ class Session:
 
     def stop(self) -> bool:
         """Begin to end the connection; a later call starts a new one. Returns whether there was one."""
-        was_live = self.state in (State.READY, State.STARTING)
+        was_live = self.state in (State.READY, State.UNREACHABLE, State.STARTING)
         self.error_state.backoff.forget()
         self._connector.stop()
         return was_live

@@ -18,6 +18,7 @@ class State(IntEnum):
     BACKING_OFF = v1.ServerStatus.BACKING_OFF
     STOPPING = v1.ServerStatus.STOPPING
     NEEDS_LOGIN = v1.ServerStatus.NEEDS_LOGIN
+    UNREACHABLE = v1.ServerStatus.UNREACHABLE
 
 
 @dataclass(slots=True)

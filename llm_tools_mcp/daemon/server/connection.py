@@ -72,6 +72,7 @@ class Connection:
         # What the server last said against a session that worked before; empty when it works.
         self._complaint = ""
         self._repeated = 0
+        self.unreachable = ""  # why what was sent last did not even arrive
         self._requests = 0
         self._has_listed = False
         self.left_out: list[str] = []  # tools of its list that break the protocol, each with the reason
@@ -177,12 +178,13 @@ class Connection:
                 await sdk.send_raw(self._session, "ping", {})
             except sdk.MCPError as error:
                 verdict = self._link.verdict(error.error.data)
+                self.unreachable = self._link.redacted(error.message) if verdict is Verdict.NOT_SENT else ""
                 if verdict is None:
                     is_known = is_unknown_method(error)
                     is_same = error.message == complaint or bool(_SESSION_WORDS.search(error.message))
                     return is_same and not is_known
                 return verdict in _AGAINST_THE_SESSION
-            self._complaint = ""
+            self._complaint = self.unreachable = ""
         return False
 
     def _give_up(self, why: str) -> None:
@@ -220,7 +222,7 @@ class Connection:
         except PydanticSerializationError as error:
             text = "the arguments cannot be sent: they are nested too deeply, or hold half a character"
             raise ServerFailure(Kind.REJECTED, text) from error
-        self._complaint, self._repeated = "", 0
+        self._complaint, self.unreachable, self._repeated = "", "", 0
         return result
 
     @contextmanager
@@ -252,6 +254,7 @@ class Connection:
     def _failure(self, error: sdk.MCPError, verdict: Verdict | None) -> ServerFailure:
         data = error.error.data if verdict is None else None
         text = self._link.redacted(words_of(error.code, error.message, data))
+        self.unreachable = text if verdict is Verdict.NOT_SENT else ""
         if verdict is Verdict.NOT_SENT:
             return NotSent(text)
         if verdict in _KINDS:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from llm_tools_mcp.cli.running_daemon import server_state
 from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.front.status import server_status
 from llm_tools_mcp.daemon.pool.statistics import State
 from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Answer, Legacy, Request, Web, at, reply, serving
@@ -112,7 +114,7 @@ async def test_wrong_path_says_so(live: Live) -> None:
 
 @with_live
 async def test_server_that_goes_away_for_a_while(live: Live) -> None:
-    """Calls meanwhile certainly did not run, and say so; the session goes on afterwards."""
+    """Calls meanwhile certainly did not run; they and its status say so, and the session goes on after it."""
     async with serving(Legacy()) as web:
         server = live.define(at(web.url()))
         await live.call(server, "echo")
@@ -120,8 +122,12 @@ async def test_server_that_goes_away_for_a_while(live: Live) -> None:
         failure = await failure_of(live.call(server, "echo"))
         assert failure.kind == Kind.START_FAILED
         assert "cannot be reached" in failure.text
+        status = server_status(live.session(server), login="")
+        assert (server_state(status), status.last_error) == ("failed", failure.text)
         await web.start()
         assert await live.call(server, "echo") == "hi"
+        status = server_status(live.session(server), login="")
+        assert (server_state(status), status.last_error) == ("ready", "")
         assert len(web.sent("initialize")) == 1
         await live.pool.aclose()
 
