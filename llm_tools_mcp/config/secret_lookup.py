@@ -48,6 +48,11 @@ def confided(text: str, environ: Mapping[str, str], folder: str = "") -> Confide
     return Confided(values, missing)
 
 
+def references(value: Any) -> list[str]:
+    """What stands in the braces of all such placeholders within a JSON value."""
+    return [key for string in _strings(value) for key in _MENTION.findall(string)]
+
+
 def named_files(text: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The files among what a config refers to, by the key of what is sent: as they are written there."""
     wanted = dict(_wanted(text, environ))
@@ -68,8 +73,7 @@ def _wanted(text: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     from .expansion import Expansion
 
     for name, entry in named_entries(text).items():
-        for string in _strings(entry):
-            yield from ((key, key.partition(":")[2]) for key in _MENTION.findall(string))
+        yield from ((key, key.partition(":")[2]) for key in references(entry))
         env_file = entry.get("envFile") if isinstance(entry, dict) else None
         if isinstance(env_file, str):
             yield ENV_FILE + Expansion(name, environ).text("envFile", env_file), env_file

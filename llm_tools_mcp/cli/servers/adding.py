@@ -17,7 +17,7 @@ from llm_tools_mcp.cli.editing import Entry, check, config_file, edited, servers
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.screen import has_terminal
 
-from .secret_storage import place_for, tell_how, without_secrets
+from .secret_storage import place_for, release, tell_how, without_secrets
 
 _OF_COMMANDS = frozenset(
     {"command", "args", "env", "cwd", "instances", "inheritEnv", "inherit_env", "envFile"}
@@ -63,6 +63,7 @@ def add(context: click.Context, name: str, entry: Entry, adding: Adding, *, merg
         left = [*servers.values()]
     remove_bundles([former], left)
     click.echo(f"added {name!r} to {path}")
+    release([former], left)
     for key in unknown:
         click.echo(f"Warning: {key}", err=True)
     if adding.secrets is None and not has_terminal():

@@ -22,7 +22,7 @@ from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.text.plain import plain
 
 from .adding import remove_bundles
-from .secret_storage import KEEP, secrets_option, without_secrets
+from .secret_storage import KEEP, release, secrets_option, without_secrets
 
 if TYPE_CHECKING:
     from llm_tools_mcp.cli.editing import Entry
@@ -118,6 +118,7 @@ def remove_command(*, names: tuple[str, ...], config_path: str | None) -> None:
     click.echo(f"removed {_listed(names)} from {path}")
     _let_the_daemon_know(config_path)
     remove_bundles(gone, left)
+    release(gone, left)
     for name in sorted(logged_in_names().intersection(names)):
         click.echo(f"its login stays; to end it: llm mcp logout {shlex.quote(name)}")
 

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.cli.editing import Entry
-from llm_tools_mcp.config.secret_lookup import llm_keys_file
+from llm_tools_mcp.cli.editing import Entry, config_file, servers_of
+from llm_tools_mcp.config.secret_lookup import llm_keys_file, references
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.system import access
 from llm_tools_mcp.system.locking import LockHeld, exclusively
@@ -111,6 +111,49 @@ def _keys_of(found: Sequence[Literal]) -> str:
 def _in_words(placeholder: str) -> str:
     kind, _, name = placeholder[2:-1].partition(":")
     return f"llm keys as {name!r}" if kind == "llm" else name
+
+
+# --- what entries leave behind ----------------------------------------------------------------------
+
+
+def release(gone: Iterable[Any], left: Iterable[Any]) -> None:
+    """Remove the files of ours that entries read which are gone, and say what else of theirs stays.
+
+    What an entry needs which is left, or one of the default config, is not spoken of.
+    """
+    others: Entry = {}
+    with suppress(McpError):
+        others = servers_of(config_file(None))
+    needed = {_place(reference) for reference in references([*left, others])}
+    for place in dict.fromkeys(map(_place, references([*gone]))):
+        if place not in needed:
+            _release(*place)
+
+
+def _place(reference: str) -> tuple[str, str]:
+    """Its kind, and where that is: a path may be written in two ways."""
+    kind, _, rest = reference.partition(":")
+    return kind, os.path.realpath(os.path.expanduser(rest)) if kind == "file" else rest  # noqa: PTH111 - leaves an unknown ~user alone
+
+
+def _release(kind: str, place: str) -> None:
+    shown = clean_line(place)
+    if kind == "llm":
+        with suppress(RuntimeError):  # no home folder, and so no keys
+            keys = clean_line(str(llm_keys_file(os.environ)))
+            click.echo(f"its key {shown!r} of `llm keys` stays; to delete it, take its line out of {keys}")
+    elif kind == "keyring":
+        service, _, user = place.partition(":")
+        command = shlex.join(["keyring", "del", clean_line(service), clean_line(user)])
+        click.echo(f"its secret in the keyring stays; to delete it: {command}")
+    elif Path(place).parent != Path(os.path.realpath(paths.secrets_folder())):
+        click.echo(f"the file {shown} stays, which it read")
+    else:
+        try:
+            Path(place).unlink(missing_ok=True)
+            click.echo(f"removed its secret {shown}")
+        except OSError as error:
+            click.echo(f"its secret {shown} stays: {access.obstacle(error)}", err=True)
 
 
 # --- where ------------------------------------------------------------------------------------------

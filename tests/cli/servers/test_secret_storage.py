@@ -118,3 +118,39 @@ def test_import_on_a_terminal(home: Home) -> None:
     seen = run_in_terminal(home, "import", str(theirs), when=lambda text: "[y/N]" in text, then=b"k\n")
     assert "k moves them into" in seen.screen
     assert entry_of(home, "a")["env"]["TOKEN"] == "${llm:a_TOKEN}"
+
+
+def test_remove_leaves_no_secret_unsaid(home: Home) -> None:
+    """A file of ours goes with the last entry that reads it; of what stays it is said where it lies."""
+    for name in ("a", "b"):
+        home.run_cli("add", name, "--no-check", "-e", f"T={TOKEN}", "--secrets", "file", "--", "x")
+    folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
+    mine = home.work / "mine"
+    mine.write_text(TOKEN)
+    servers = json.loads(home.config.read_text())["mcpServers"]
+    servers["a"]["env"]["OF_B"] = f"${{file:{folder / 'b_T'}}}"
+    servers["a"]["env"] |= {"MINE": f"${{file:{mine}}}", "K": "${llm:a_K}", "R": "${keyring:shop:ann lee}"}
+    servers["c"] = {"command": "x", "env": {"K": "${llm:a_K}"}}
+    home.write_config(servers)
+    said = home.run_cli("remove", "a").stdout
+    assert f"removed its secret {folder / 'a_T'}" in said
+    assert f"the file {mine} stays" in said
+    assert "keyring del shop 'ann lee'" in said
+    assert "a_K" not in said  # c needs it
+    assert [path.name for path in folder.iterdir()] == ["b_T"]
+    assert mine.exists()
+    said = home.run_cli("remove", "b", "c").stdout
+    keys = home.folder / "llm" / "keys.json"
+    assert f"its key 'a_K' of `llm keys` stays; to delete it, take its line out of {keys}" in said
+    assert not list(folder.iterdir())
+
+
+def test_secret_of_an_entry_that_is_replaced_goes(home: Home) -> None:
+    """With `add --force`, where the new one has another; what both need stays."""
+    typed = ["add", "a", "--no-check", "--force", "--secrets", "file", "-e"]
+    home.run_cli(*typed, f"T={TOKEN}", "--", "x")
+    folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
+    assert "removed" not in home.run_cli(*typed, f"T={TOKEN}", "--", "y").stdout
+    said = home.run_cli(*typed, f"T={TOKEN}5", "--", "x").stdout
+    assert f"removed its secret {folder / 'a_T'}" in said
+    assert [path.name for path in folder.iterdir()] == ["a_T-2"]
