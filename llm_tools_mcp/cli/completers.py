@@ -261,10 +261,11 @@ def _asked(source: ConfigSource) -> dict[str, v1.ServerTools]:
     from llm_tools_mcp.client.caller import make_caller
     from llm_tools_mcp.client.channel import DaemonClient
 
+    from .running_daemon import NO_SERVER
+
     caller = make_caller(source)
     with DaemonClient(paths.socket_path()) as client:
-        # Of servers that are not asked for only what is known already is sent, and none is called so.
-        return {answer.server: answer for answer in client.tools(caller, ["\0"])}
+        return {answer.server: answer for answer in client.tools(caller, NO_SERVER)}
 
 
 def _remembered(source: ConfigSource) -> dict[str, v1.ServerTools]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.client import activation, socket_probe
-from llm_tools_mcp.errors import DaemonUnreachable, DaemonUnresponsive
+from llm_tools_mcp.errors import DaemonUnreachable, DaemonUnresponsive, McpError
 from llm_tools_mcp.service import Service, installed_service
 
 if TYPE_CHECKING:
     from llm_tools_mcp import v1
+    from llm_tools_mcp.config import ConfigSource
 
 # Seconds: a first start on a cold disk, through systemd.
 _START_SECONDS = 20.0
+# To ask for these alone: of the others only what is known already is sent, and none is called so.
+NO_SERVER = ("\0",)
 
 
 def start() -> v1.HealthResponse:
@@ -72,6 +76,17 @@ def ask_status() -> v1.StatusResponse:
 
     with DaemonClient(paths.socket_path()) as client:
         return client.status()
+
+
+def let_know(source: ConfigSource) -> None:
+    """The daemon, where one runs: what this config wants no more ends now, and not with the next prompt."""
+    from llm_tools_mcp.client.caller import make_caller
+    from llm_tools_mcp.client.channel import DaemonClient
+
+    with suppress(McpError):
+        if is_running(installed_service()):
+            with DaemonClient(paths.socket_path()) as client:
+                list(client.tools(make_caller(source), NO_SERVER))
 
 
 def why_several(processes: int, folders: int) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from llm_tools_mcp.cli.running_daemon import ask_status
 from llm_tools_mcp.config import find_project, read_project
 from llm_tools_mcp.consent.projects import IGNORED, TRUSTED, Projects, read_config_here
 from llm_tools_mcp.consent.store import ConsentStore, ConsentUnusable
@@ -20,6 +22,7 @@ from tests.home import BIN, Home
 from tests.prompting import ask, invoke, living_in, outputs
 from tests.servers import entry, everything_server, naming_server
 from tests.terminal.dialogue import converse
+from tests.waiting import wait_until
 
 
 def write(folder: Path, servers: dict[str, Any]) -> Path:
@@ -67,6 +70,14 @@ def test_trust_and_prompt(home: Home, inside: Path) -> None:
     assert [(row["name"], row["source"]) for row in listed] == [("both", str(file)), ("own", str(file))]
     assert f"{file}: trusted" in invoke("mcp", "doctor", "--no-connect").stdout
     assert f"{file} of this project has one that is called so" in invoke("mcp", "disable", "own").stderr
+
+    runs = [server.pid for server in ask_status().servers if server.cwd == str(file.parent) and server.pid]
+    assert runs
+    assert invoke("mcp", "untrust").stdout == f"not trusted: {file}\n"
+    wait_until(lambda: not any(map(psutil.pid_exists, runs)))
+    assert "own" in (ended := invoke("mcp", "restart", "own")).stderr
+    assert (ended.code, "its next call starts" in ended.stdout) == (1, False)
+    invoke("mcp", "trust", "--yes")
 
     file.write_text(file.read_text().replace("theirs", "changed"))
     assert "has changed since you trusted it and is not used" in ask("MCP", ("mine", {})).stderr

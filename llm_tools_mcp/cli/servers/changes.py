@@ -198,14 +198,11 @@ def _switch_all(config_path: str | None, names: Sequence[str], *, is_disabled: b
 
 
 def _let_the_daemon_know(config_path: str | None) -> None:
-    """What the config does not want any more ends now, not with the next prompt."""
-    from llm_tools_mcp.cli.completers import known_servers
-    from llm_tools_mcp.cli.running_daemon import is_running
-    from llm_tools_mcp.service import installed_service
+    from llm_tools_mcp.cli.running_daemon import let_know
+    from llm_tools_mcp.consent.projects import read_config_here
 
     with suppress(McpError):
-        if is_running(installed_service()):
-            known_servers(config_path)
+        let_know(read_config_here() if config_path is None else config.read_config(config_path))
 
 
 def _switch(entry: Entry, *, is_disabled: bool) -> None:

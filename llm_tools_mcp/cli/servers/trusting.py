@@ -13,7 +13,7 @@ import click
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.command import command
-from llm_tools_mcp.config import Project, find_project, read_project
+from llm_tools_mcp.config import ConfigSource, Project, find_project, read_project
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.text.plain import plain, visible, visible_name
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from llm_tools_mcp.terminal.tty import Tty
 
 _NAME = ".mcp.json"
+# What the daemon is told of the file of a project that is not trusted.
+_NO_SERVERS = '{"mcpServers": {}}'
 
 
 @command("trust", "llm mcp trust", "llm mcp trust ~/projects/site", "llm mcp trust --yes    # in a container")
@@ -59,7 +61,10 @@ def trust_command(*, path: str | None, yes: bool) -> None:
 @command("untrust", "llm mcp untrust", "llm mcp untrust ~/projects/site")
 @click.argument("path", required=False, type=click.Path())
 def untrust_command(*, path: str | None) -> None:
-    """Use a project's own servers no more, and do not tell of them until the file changes."""
+    """Use a project's own servers no more, end what runs of them, and do not tell of them until the file
+    changes.
+    """
+    from llm_tools_mcp.cli.running_daemon import let_know
     from llm_tools_mcp.consent.projects import IGNORED, Projects
 
     file = _found(path)
@@ -67,6 +72,7 @@ def untrust_command(*, path: str | None) -> None:
         Projects().decide(read_project(file), IGNORED)
     except ConfigError:  # gone, or refused anyway
         Projects().forget(file)
+    let_know(ConfigSource(file, _NO_SERVERS))
     click.echo(f"not trusted: {plain(file)}")
 
 
