@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -102,8 +103,7 @@ class Failed:
     def short_reason(self) -> str:
         """Within a line, where there are many: without the config's path, which is the same for all."""
         reason = self.reason.partition(": ")[2].replace("\n  ", ": ", 1) if self.is_config else self.reason
-        line = reason.strip().split("\n", 1)[0]
-        return line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"
+        return _shortened(reason.strip().split("\n", 1)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,21 @@ def listing_of(
         {answer.server: _policy(answer) for answer in answers},
         frozenset(answer.server for answer in answers if answer.always_load),
     )
+
+
+def _shortened(line: str) -> str:
+    """As many of its sentences as fit, what was probably meant first; a long one is cut."""
+    if len(line) <= _SHORT:
+        return line
+    sentences = re.split(r"(?<=[.;?!])\s+", line)
+    sentences.sort(key=lambda sentence: not sentence.lower().startswith("did you mean"))
+    first, *more = sentences
+    shown = f"{first[0].upper()}{first[1:]}" if first != line[: len(first)] else first
+    while more and len(f"{shown} {more[0]} …") <= _SHORT:
+        shown = f"{shown} {more.pop(0)}"
+    if len(shown) >= _SHORT - 1:
+        return f"{shown[: _SHORT - 1]}…"
+    return f"{shown.rstrip(';')} …"
 
 
 def _check_servers(answers: Sequence[v1.ServerTools], source: ConfigSource) -> None:
