@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llm_tools_mcp.errors import LoginError, LoginUnreachable
+from llm_tools_mcp.errors import LoginError
 
 from .address_guard import check_reach
 from .records import place_of
@@ -57,7 +57,7 @@ class AuthorizationServer:
 async def find_resource(client: httpx2.AsyncClient, url: str, metadata_url: str) -> Resource | None:
     """None where nothing is published. `metadata_url` is what the server named, if it did.
 
-    Raises LoginError where the metadata is of another server.
+    Raises LoginError where the metadata is of another server, LoginUnreachable where nobody answers.
     """
     from mcp.client.auth.utils import build_protected_resource_metadata_discovery_urls
 
@@ -72,14 +72,6 @@ async def find_resource(client: httpx2.AsyncClient, url: str, metadata_url: str)
         if found.get("resource"):
             return _resource(found, url)
     return None
-
-
-async def publishes_nothing(client: httpx2.AsyncClient, url: str) -> bool:
-    """Whether nothing can be found out of how to log in, be it that nobody answers. Raises LoginError."""
-    try:
-        return await find_resource(client, url, "") is None
-    except LoginUnreachable:
-        return True
 
 
 def _resource(found: dict[str, Any], url: str) -> Resource:

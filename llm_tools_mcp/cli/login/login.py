@@ -17,7 +17,7 @@ from llm_tools_mcp.cli.editing import check_source
 from llm_tools_mcp.cli.tools.tools import list_tools_of, read_source
 from llm_tools_mcp.cli.tools.trial import CONFIGURED, LOGGED_IN, tell_offer
 from llm_tools_mcp.config import ConfigSource, ServerDefinition, config_for_url
-from llm_tools_mcp.errors import ConfigError, McpError
+from llm_tools_mcp.errors import ConfigError, LoginUnreachable, McpError
 from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.terminal.screen import clean_line
 from llm_tools_mcp.text.plain import plain
@@ -28,6 +28,9 @@ from .table import as_dict, print_logins, until
 if TYPE_CHECKING:
     from llm_tools_mcp.client.tools import Listing
     from llm_tools_mcp.login.records import Login
+
+# Instead of what a server says that cannot be used, for one that can.
+_NO_REFUSAL = "no refusal"
 
 
 class Wanted(NamedTuple):
@@ -160,7 +163,7 @@ def _logged_in(
     if records.challenge(definition.name, definition.url) is None and not (known and known.is_usable):
         listing = _listed(source, definition.name)  # the server's own words are in the store afterwards
         is_asked = store.read().challenge(definition.name, definition.url) is not None
-        refusal = "" if is_asked else next((failed.reason for failed in listing.failed), "no refusal")
+        refusal = "" if is_asked else next((failed.reason for failed in listing.failed), _NO_REFUSAL)
     return asyncio.run(_flow(definition, store, person, wanted, refusal))
 
 
@@ -173,15 +176,20 @@ async def _flow(
 ) -> Login | None:
     """`refusal` is what the server said instead of asking for a login; empty where it did ask."""
     from llm_tools_mcp.login.authorize import log_in
-    from llm_tools_mcp.login.discovery import publishes_nothing
+    from llm_tools_mcp.login.discovery import find_resource
     from llm_tools_mcp.login.web import own_client
 
     async with own_client() as http:
-        if refusal and await publishes_nothing(http, definition.url):
-            if refusal == "no refusal":
+        failure = "did not ask for a login"
+        try:
+            is_known = not refusal or await find_resource(http, definition.url, "") is not None
+        except LoginUnreachable:
+            is_known, failure = False, "cannot be reached, so that it is unknown whether it wants a login"
+        if not is_known:
+            if refusal == _NO_REFUSAL:
                 click.echo(f"{definition.name!r} answers without a login", err=True)
                 return None
-            raise McpError(f"{definition.name!r} did not ask for a login: {plain(refusal)}")
+            raise McpError(f"{definition.name!r} {failure}: {plain(refusal)}")
         return await log_in(http, store, definition, person, wanted.scopes, in_keyring=wanted.in_keyring)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -202,6 +203,17 @@ def test_no_login_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, (_, words) in refused.items():
         with pytest.raises(McpError, match=re.escape(words)):
             log_in_to(name, None, TerminalPerson(use_browser=False, as_json=False))
+
+
+def test_no_login_where_nobody_answers(home: Home) -> None:
+    """A refused port has not been asked: that is said, and not that no login is wanted."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        home.write_config({"remote": {"url": f"http://127.0.0.1:{bound.getsockname()[1]}/mcp"}})
+        done = home.run_cli("login", "remote", "--no-browser", check=False)
+    assert done.code == 1
+    assert "'remote' cannot be reached" in done.stderr
+    assert "did not ask" not in done.stderr
 
 
 def test_page_that_a_command_waits_at_is_shown(home: Home) -> None:
