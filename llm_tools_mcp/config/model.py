@@ -200,15 +200,15 @@ def _validated_server(name: str, value: object) -> StdioEntry | RemoteEntry | li
     unclear = _unclear_type(name, given)
     if unclear:
         return [unclear]
-    if misspelt := list(misspelt_guards(given, KNOWN_KEYS, server=name)):
-        return misspelt
+    misspelt = list(misspelt_guards(given, KNOWN_KEYS, server=name))
     try:
-        return _model(given).model_validate(given)
+        valid = _model(given).model_validate(given)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        return [
+        return misspelt + [
             _problem(name, item["type"], item["msg"], item["loc"], _at(given, item["loc"])) for item in found
         ]
+    return misspelt or valid
 
 
 def _without_the_other(entry: dict[str, Any]) -> dict[str, Any]:

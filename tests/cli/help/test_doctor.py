@@ -57,7 +57,7 @@ def test_faults_are_named_with_what_to_type(home: Home) -> None:
             "gone": {"command": "uvx-that-is-not-there"},
             "unset": {"command": "sh", "env": {"A": "${NOT_SET_ANYWHERE}"}},
             "guard": {**entry(faulty_server("fine")), "includeTool": ["x"]},
-            "key": {**entry(faulty_server("fine")), "tmout": 5},
+            "key": {**entry(faulty_server("fine")), "tmout": 5, "my note": 1},
         }
     ).chmod(0o660)
     found = findings(home, code=1)
@@ -71,6 +71,40 @@ def test_faults_are_named_with_what_to_type(home: Home) -> None:
     shown = home.run_cli("doctor", "--no-connect", check=False).stdout
     assert f"→ chmod g-w {home.config}" in shown
     assert "→ export NOT_SET_ANYWHERE=…" in shown
+    assert "→ llm mcp set key timeout=… --unset tmout" in shown
+    assert "→ llm mcp set key --unset 'my note'" in shown
+
+
+def test_all_of_an_entry_is_told_at_once(home: Home) -> None:
+    """What cannot work, and beside it what means nothing to a server: also where the command is missing."""
+    home.write_config(
+        {
+            "a": {"command": "sh", "args": ["$HOME"], "env": {"A": "${NOT_SET_ANYWHERE}", "B": "~/x"}},
+            "b": {"command": "gone-from-here", "env": {"B": "YOUR_API_KEY"}},
+            "c": {
+                "command": "sh",
+                "includeTool": ["x"],
+                "timeout": "soon",
+                "args": "no list",
+                "env": {"A": "~/x"},
+            },
+            "d": ["no entry"],
+        }
+    ).chmod(0o600)
+    text = home.run_cli("doctor", "--no-connect", check=False).stdout
+    for told in (
+        "NOT_SET_ANYWHERE is not set",
+        "server 'a': the variable in key 'args[0]'",
+        "server 'a': the ~ in key 'env.B'",
+        "'gone-from-here' is not on the PATH",
+        "server 'b': key 'env.B' holds what stands on a page",
+        "key 'includeTool': is unknown",
+        "key 'timeout': Input should be",
+        "key 'args': Input should be a valid array",
+        "server 'c': the ~ in key 'env.A'",
+        "server 'd': Input should be an object",
+    ):
+        assert told in text
 
 
 def test_what_is_missing_of_a_server_that_connects(home: Home) -> None:

@@ -8,23 +8,23 @@ import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.cli.editing import check_source, shown_keys, unknown_key, wrong_name
 from llm_tools_mcp.cli.rewriting import repeated_keys
 from llm_tools_mcp.client.logs import has_words, where_to_look
-from llm_tools_mcp.config import decoded
+from llm_tools_mcp.config import decoded, named_entries
 from llm_tools_mcp.config.launchers import how_to_install
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, McpError
 from llm_tools_mcp.terminal.screen import clean_line, counted
 
 from .finding import BAD, NOTE, OK, Finding
 from .schemas import look_at_schemas, look_at_tasks
-from .values import look_at_values
+from .values import look_at_values, look_at_written_values
 
 if TYPE_CHECKING:
-    from llm_tools_mcp.config import Config, ConfigSource, ServerDefinition
+    from llm_tools_mcp.config import Config, ConfigSource, ServerDefinition, UnknownKey
 
 # Where installers put commands and a PATH often does not reach: cron, desktop launchers, other shells.
 _USUAL_FOLDERS = (
@@ -90,7 +90,16 @@ def _keys(source: ConfigSource, parsed: Config) -> Iterator[Finding]:
         take_over = f"llm mcp import {shlex.quote(source.path)}"
         yield Finding(NOTE, text, f"{take_over}\n{_edit(source.path)}")
     for unknown in parsed.unknown_keys:
-        yield Finding(NOTE, unknown_key(unknown), _edit(source.path))
+        yield Finding(NOTE, unknown_key(unknown), _unset(source.path, parsed, unknown))
+
+
+def _unset(path: str, parsed: Config, unknown: UnknownKey) -> str:
+    """The command for it, where one can: others share a project's file, and within `oauth` there is none."""
+    if unknown.server in parsed.of_project or "." in unknown.key:
+        return _edit(path)
+    server, key = shlex.quote(clean_line(unknown.server)), shlex.quote(clean_line(unknown.key))
+    renamed = f" {unknown.suggestion}=…" if unknown.suggestion else ""
+    return f"llm mcp set{paths.config_option(path)} {server}{renamed} --unset {key}"
 
 
 def _edit(path: str) -> str:
@@ -108,17 +117,25 @@ def _names(names: Iterable[str]) -> Iterator[Finding]:
 
 def _servers(source: ConfigSource, parsed: Config, *, connect: bool) -> Iterator[Finding]:
     told = set()
+    written = _written(source)
     for name, definition in parsed.servers.items():
         if isinstance(definition, ConfigError):
             told.add(name)
             yield Finding(BAD, definition.detail, definition.repair)
-        elif definition.transport.value == "stdio" and (missing := _missing(name, definition)):
+            yield from look_at_written_values(name, written.get(name))
+            continue
+        if definition.transport.value == "stdio" and (missing := _missing(name, definition)):
             told.add(name)
             yield missing
-        else:
-            yield from look_at_values(name, definition)
+        yield from look_at_values(name, definition)
     if connect and parsed.servers:
         yield from _connections(source, parsed.servers, told)
+
+
+def _written(source: ConfigSource) -> dict[str, Any]:
+    """The entries of all servers, as they stand in their files."""
+    of_project = named_entries(source.project.text) if source.project is not None else {}
+    return {**named_entries(source.text), **of_project}
 
 
 def _missing(name: str, definition: ServerDefinition) -> Finding | None:

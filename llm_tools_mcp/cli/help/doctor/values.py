@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from llm_tools_mcp.config.problems import nested_key
 from llm_tools_mcp.terminal.screen import clean_line
 
 from .finding import NOTE, Finding
@@ -29,8 +30,17 @@ _PROBABLY_MILLISECONDS = 10_000
 
 def look_at_values(name: str, definition: ServerDefinition) -> Iterator[Finding]:
     """None of the values is shown: what looks like a variable may be a password."""
-    shown = clean_line(name)
-    for key, value in _places(definition).items():
+    yield from _texts(clean_line(name), _places(definition))
+    yield from _times(clean_line(name), definition)
+
+
+def look_at_written_values(name: str, entry: Any) -> Iterator[Finding]:
+    """The same of an entry that cannot be used as it is: then there is nothing but what is written."""
+    yield from _texts(clean_line(name), dict(_written(entry)))
+
+
+def _texts(shown: str, places: Mapping[str, str]) -> Iterator[Finding]:
+    for key, value in places.items():
         place = f"server {shown!r}: "
         if value == "~" or value.startswith("~/"):
             text = f"{place}the ~ in key {key!r} is passed as it stands: no shell is there to replace it"
@@ -43,7 +53,6 @@ def look_at_values(name: str, definition: ServerDefinition) -> Iterator[Finding]
         elif _LEFT_OPEN.fullmatch(value):
             text = f"{place}key {key!r} holds what stands on a page in the place of a value of your own"
             yield Finding(NOTE, text, "put your own there, or ${NAME} for a variable")
-    yield from _times(shown, definition)
 
 
 def _names_variable(value: str) -> bool:
@@ -55,6 +64,14 @@ def _places(definition: ServerDefinition) -> dict[str, str]:
     places = {f"args[{index}]": arg for index, arg in enumerate(definition.args)}
     places |= {f"env.{variable}": definition.env[variable] for variable in sorted(definition.own_env)}
     return places | {f"headers.{header}": value for header, value in definition.headers.items()}
+
+
+def _written(entry: Any) -> Iterator[tuple[str, str]]:
+    for key in ("args", "env", "headers") if isinstance(entry, dict) else ():
+        values = entry.get(key)
+        pairs = values.items() if isinstance(values, dict) else enumerate(values or ())
+        if isinstance(values, dict if key != "args" else list):
+            yield from ((nested_key(key, inner), text) for inner, text in pairs if isinstance(text, str))
 
 
 def _times(shown: str, definition: ServerDefinition) -> Iterator[Finding]:
