@@ -73,7 +73,7 @@ def test_trust_and_prompt(home: Home, inside: Path) -> None:
 
     runs = [server.pid for server in ask_status().servers if server.cwd == str(file.parent) and server.pid]
     assert runs
-    assert invoke("mcp", "untrust").stdout == f"not trusted: {file}\n"
+    assert invoke("mcp", "untrust").stdout.startswith(f"untrusted {file}: prompts do not use it")
     wait_until(lambda: not any(map(psutil.pid_exists, runs)))
     assert "own" in (ended := invoke("mcp", "restart", "own")).stderr
     assert (ended.code, "its next call starts" in ended.stdout) == (1, False)

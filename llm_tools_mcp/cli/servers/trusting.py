@@ -73,7 +73,7 @@ def untrust_command(*, path: str | None) -> None:
     except ConfigError:  # gone, or refused anyway
         Projects().forget(file)
     let_know(ConfigSource(file, _NO_SERVERS))
-    click.echo(f"not trusted: {plain(file)}")
+    click.echo(f"untrusted {plain(file)}: prompts do not use it, and tell of it no more until it changes")
 
 
 def _found(given: str | None) -> str:

@@ -137,10 +137,10 @@ def test_dry_run_writes_nothing(home: Home) -> None:
 def test_asks_on_a_terminal(home: Home) -> None:
     """Shows the table, asks, and writes after a yes alone."""
     put_cursor(home)
-    no = run_in_terminal(home, "import", when=lambda seen: "[y/N]" in seen, then=b"n\n")
+    no = run_in_terminal(home, "import", when=lambda seen: "[N]o, [y]es" in seen, then=b"n\n")
     assert no.code == 1
     assert not home.config.exists()
-    yes = run_in_terminal(home, "import", when=lambda seen: "[y/N]" in seen, then=b"y\n")
+    yes = run_in_terminal(home, "import", when=lambda seen: "[N]o, [y]es" in seen, then=b"y\n")
     assert yes.code == 0
     assert list(servers(home)) == ["c"]
 
@@ -156,7 +156,7 @@ def test_shows_what_will_run_whole(home: Home) -> None:
     put_cursor(home, json.dumps({"mcpServers": {"c": server}}))
     home.write_config({"c": {"command": "mine"}})
     asked = run_in_terminal(
-        home, "import", "--force", when=lambda seen: "[y/N]" in seen, then=b"\n", columns=60
+        home, "import", "--force", when=lambda seen: "[N]o, [y]es" in seen, then=b"\n", columns=60
     )
     shown = "".join(asked.screen.split())
     assert "c  replace   ~/.cursor/mcp.json" in asked.screen

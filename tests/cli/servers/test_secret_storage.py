@@ -115,8 +115,8 @@ def test_import_on_a_terminal(home: Home) -> None:
     """One answer says whether, and where the tokens go."""
     theirs = home.work / "theirs.json"
     theirs.write_text(json.dumps({"mcpServers": {"a": {"command": "x", "env": {"TOKEN": TOKEN}}}}))
-    seen = run_in_terminal(home, "import", str(theirs), when=lambda text: "[y/N]" in text, then=b"k\n")
-    assert "k moves them into" in seen.screen
+    seen = run_in_terminal(home, "import", str(theirs), when=lambda text: "[N]o, [y]es" in text, then=b"k\n")
+    assert "[N]o, [y]es, [k]eys of llm, [f]iles, [?]" in seen.screen
     assert entry_of(home, "a")["env"]["TOKEN"] == "${llm:a_TOKEN}"
 
 

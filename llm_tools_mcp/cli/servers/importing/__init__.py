@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -31,6 +30,11 @@ from llm_tools_mcp.terminal.screen import clean_line, print_remarks, styled
 from .catalogue import ALSO_CALLED, CLIENTS
 from .foreign_config import servers_of_client, servers_of_file
 from .translation import Found
+
+if TYPE_CHECKING:
+    from llm_tools_mcp.terminal.choosing import Option
+
+_WITHOUT_ASKING = "to go ahead: --yes, to look only: --dry-run"
 
 
 @command(
@@ -226,18 +230,26 @@ def _agreed(question: str, wanted: Entry, secrets: str | None, *, yes: bool) -> 
     """Where the tokens of the servers are to be kept; empty for a no. One answer says both."""
     if yes:
         return secrets or KEEP
-    if not sys.stdin.isatty():
-        raise McpError("there is no terminal to ask on; to go ahead: --yes, to look only: --dry-run")
-    if secrets is not None or not any(map(literals, wanted.values())):
-        return (secrets or KEEP) if click.confirm(question, default=False) else ""
-    click.echo(f"{question.lstrip()} It holds tokens: y leaves them as they stand, k moves them into")
-    places = {"y": KEEP, "yes": KEEP, "k": KEYS, "f": FILE, "n": "", "no": ""}
-    answer = click.Choice(list(places), case_sensitive=False)
-    typed = click.prompt(
-        "`llm keys`, f into files of their own [y/N]",
-        "n",
-        type=answer,
-        show_default=False,
-        show_choices=False,
-    )
-    return places[typed]
+    from llm_tools_mcp.terminal.choosing import choose
+    from llm_tools_mcp.terminal.tty import EndOfInput, NoTerminal, terminal
+
+    try:
+        with terminal() as tty:
+            options = list(_options(has_tokens=secrets is None and any(map(literals, wanted.values()))))
+            typed = choose(tty, question, options)
+    except EndOfInput:
+        return ""
+    except NoTerminal as why:
+        raise McpError(f"{why}; {_WITHOUT_ASKING}") from None
+    return {"n": "", "y": secrets or KEEP, "k": KEYS, "f": FILE}[typed]
+
+
+def _options(*, has_tokens: bool) -> Iterator[Option]:
+    from llm_tools_mcp.terminal.choosing import Option
+
+    yield Option("n", "no", "nothing is changed")
+    kept = ", with their tokens, to be read by whoever sees the file" if has_tokens else ""
+    yield Option("y", "yes", f"they are written into mcp.json{kept}")
+    if has_tokens:
+        yield Option("k", "keys of llm", "yes, and their tokens go into `llm keys`; mcp.json names the keys")
+        yield Option("f", "files", "yes, and their tokens go into files that only you can read")
