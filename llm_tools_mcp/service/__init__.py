@@ -10,10 +10,13 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
+
+if TYPE_CHECKING:
+    from .unit_files import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Drift(NamedTuple):
 
 class Installer(Protocol):
     def install(
-        self, program: Path, *, enable: bool, force: bool, before_start: Callable[[], None]
+        self, program: Program, *, enable: bool, force: bool, before_start: Callable[[], None]
     ) -> list[str]:
         """Write the units, then listen unless `enable` is false. Says what it did.
 
@@ -79,7 +82,7 @@ class Installer(Protocol):
     def idle(self) -> Drift | None:
         """Units that `install` wrote, where no manager counts them: why, and what to type."""
 
-    def drift(self, program: Path) -> list[Drift]:
+    def drift(self, program: Program) -> list[Drift]:
         """What is not current about the units that `install` wrote; none where it wrote none."""
 
 

@@ -17,6 +17,7 @@ from . import Drift
 from .launchd import LABEL, PLIST_NAME, Launchctl, launchd_log, plist_path
 from .unit_files import (
     FileState,
+    Program,
     captured_path,
     check_replaceable,
     differences,
@@ -54,7 +55,7 @@ class LaunchdInstaller:
 
     def install(
         self,
-        program: Path,
+        program: Program,
         *,
         enable: bool,
         force: bool,
@@ -91,7 +92,7 @@ class LaunchdInstaller:
             return None
         return Drift(f"{plist} is written, but launchd does not use it")
 
-    def drift(self, program: Path) -> list[Drift]:
+    def drift(self, program: Program) -> list[Drift]:
         text = rendered_plist(program, self._socket, captured_path(), launchd_log())
         found = [Drift(text) for text in differences({plist_path(): text}, _SEARCH_PATH)]
         installed = _program_in(plist_path())
@@ -103,15 +104,16 @@ class LaunchdInstaller:
 def _program_in(plist: Path) -> str:
     """What the installed agent starts; empty where it cannot be read."""
     try:
-        return str(plistlib.loads(plist.read_bytes())["ProgramArguments"][0])
+        *command, _ = plistlib.loads(plist.read_bytes())["ProgramArguments"]
+        return " ".join(command)
     except (OSError, ValueError, LookupError, TypeError):
         return ""
 
 
-def rendered_plist(program: Path, socket: Path, search_path: str, log: Path) -> str:
+def rendered_plist(program: Program, socket: Path, search_path: str, log: Path) -> str:
     """The packaged plist with this user's paths, checked. launchd expands nothing: all are literal."""
     agent: dict[str, Any] = plistlib.loads(template("launchd", PLIST_NAME).encode())
-    agent["ProgramArguments"][0] = str(program)
+    agent["ProgramArguments"] = [str(program.path), *program.arguments, "daemon"]
     agent["EnvironmentVariables"] = _environment(search_path)
     agent["Sockets"][SOCKET_NAME]["SockPathName"] = str(socket)
     agent["StandardErrorPath"] = str(log)

@@ -13,6 +13,7 @@ from . import Drift
 from .systemd import SERVICE, SOCKET, Systemctl
 from .unit_files import (
     FileState,
+    Program,
     captured_path,
     check_replaceable,
     differences,
@@ -41,7 +42,7 @@ class SystemdInstaller:
 
     def install(
         self,
-        program: Path,
+        program: Program,
         *,
         enable: bool,
         force: bool,
@@ -78,7 +79,7 @@ class SystemdInstaller:
             return Drift(f"there are units in {self._folder}, but {_NO_MANAGER}", "llm mcp service uninstall")
         return Drift(f"there are units in {self._folder}, but systemd does not use them")
 
-    def drift(self, program: Path) -> list[Drift]:
+    def drift(self, program: Program) -> list[Drift]:
         found = [Drift(text) for text in differences(self._rendered(program), _SEARCH_PATH)]
         installed = _program_in(self._folder / SERVICE)
         if found and installed not in ("", str(program)):
@@ -99,7 +100,7 @@ class SystemdInstaller:
     def _written(self) -> list[Path]:
         return [path for path in self._paths() if state_of(path) in (FileState.INSTALLED, FileState.EDITED)]
 
-    def _rendered(self, program: Path) -> dict[Path, str]:
+    def _rendered(self, program: Program) -> dict[Path, str]:
         socket, service = self._paths()
         text = rendered_service(template("systemd", SERVICE), program, captured_path(), self._version())
         return {
@@ -153,8 +154,8 @@ class SystemdInstaller:
 def _program_in(path: Path) -> str:
     """What the installed service starts; empty where it cannot be read."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    found = re.search(r'^ExecStart="(.*)" daemon$', text, re.MULTILINE)
-    return found[1].replace("%%", "%") if found else ""
+    found = re.search(r'^ExecStart="([^"]*)"(.*) daemon$', text, re.MULTILINE)
+    return "".join(found.groups()).replace("%%", "%") if found else ""
 
 
 def unit_folder() -> Path:
@@ -163,13 +164,17 @@ def unit_folder() -> Path:
     return (config if config.is_absolute() else Path.home() / ".config") / "systemd" / "user"
 
 
-def rendered_service(text: str, program: Path, search_path: str, version: int) -> str:
+def rendered_service(text: str, program: Program, search_path: str, version: int) -> str:
     """The packaged service with this program and PATH, for this version of systemd."""
-    start = f"ExecStart={_quoted(_checked_program(program))} daemon"
+    command = " ".join([_quoted(_checked_program(program.path)), *program.arguments, "daemon"])
+    start = f"ExecStart={command}"
     variables = {"PATH": search_path, **import_variables()}
     environment = [f"Environment={_quoted(f'{name}={value}')}" for name, value in variables.items()]
     text = _replaced(text, "ExecStart=/usr/bin/llm-mcp daemon", "\n".join([start, *environment]))
-    text = _replaced(text, "}' /usr/bin/llm-mcp\n", f"}}' {_quoted(str(program)).replace('$', '$$')}\n")
+    text = _replaced(text, "}' /usr/bin/llm-mcp\n", f"}}' {_quoted(str(program.path)).replace('$', '$$')}\n")
+    if program.arguments:  # the interpreter stays where we are uninstalled
+        text = _replaced(text, 'test -x "$$0"', f'"$$0" -c "import {program.arguments[-1]}" 2>/dev/null')
+        text = _replaced(text, 'echo "$$0 is gone', 'echo "llm-tools-mcp is gone')
     if version >= _NOTIFY_RELOAD:
         text = _replaced(text, "Type=notify", "Type=notify-reload")
         text = _replaced(text, "ExecReload=kill -HUP $MAINPID\n", "")

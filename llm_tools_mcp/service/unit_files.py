@@ -16,11 +16,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
+from typing import NamedTuple
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.errors import ServiceError
 
 _MARK = re.compile(r"^.*llm-mcp service install, sha256 ([0-9a-f]{64}).*\n", re.MULTILINE)
+
+
+class Program(NamedTuple):
+    """What a unit starts, before the word `daemon`: an absolute path, and arguments."""
+
+    path: Path
+    arguments: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([str(self.path), *self.arguments])
+
+
+# Where no script llm-mcp was installed.
+_AS_MODULE = ("-m", "llm_tools_mcp.cli")
 
 
 class FileState(Enum):
@@ -132,16 +147,12 @@ def _set_aside(path: Path) -> str:
     return f" (what was there is now {saved.name})"
 
 
-def current_program() -> Path:
-    """The `llm-mcp` that belongs to the code that runs now, absolute, however it was installed."""
-    candidates = list(dict.fromkeys(folder.absolute() for folder in _script_folders()))
-    for folder in candidates:
+def current_program() -> Program:
+    """The `llm-mcp` that belongs to the code that runs now, however it was installed; else this Python."""
+    for folder in dict.fromkeys(folder.absolute() for folder in _script_folders()):
         if os.access(folder / "llm-mcp", os.X_OK):
-            return _named(folder / "llm-mcp")
-    looked = " nor ".join(str(folder) for folder in candidates)
-    raise ServiceError(
-        f"there is no llm-mcp in {looked}; reinstall llm-tools-mcp", "llm install llm-tools-mcp"
-    )
+            return Program(_named(folder / "llm-mcp"))
+    return Program(_named(Path(sys.executable).absolute()), _AS_MODULE)
 
 
 def _named(program: Path) -> Path:

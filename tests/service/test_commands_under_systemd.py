@@ -64,8 +64,11 @@ def test_doctor_knows_the_service(installed: UserManager) -> None:
 def test_units_that_are_not_current(installed: UserManager) -> None:
     """Of another program, or not read by systemd since they changed: doctor and `service status` say so."""
     assert json.loads(installed.cli("service", "status", "--json").stdout)["outdated"] == []
-    install = "from pathlib import Path; from llm_tools_mcp import service; service.installer().install"
-    installed.python(f"{install}(Path('/bin/true'), enable=False, force=False)")
+    install = (
+        "from pathlib import Path; from llm_tools_mcp import service; "
+        "from llm_tools_mcp.service.unit_files import Program; service.installer().install"
+    )
+    installed.python(f"{install}(Program(Path('/bin/true')), enable=False, force=False)")
     outdated = json.loads(installed.cli("service", "status", "--json").stdout)["outdated"]
     assert any("starts /bin/true, and this is " in text for text in outdated)
     assert any("systemd has not read llm-mcp.service" in text for text in outdated)

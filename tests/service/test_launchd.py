@@ -15,6 +15,7 @@ from llm_tools_mcp.errors import ServiceError
 from llm_tools_mcp.service import launchd, launchd_install
 from llm_tools_mcp.service.launchd import LABEL, Launchctl, LaunchdService, find_service, plist_path
 from llm_tools_mcp.service.launchd_install import LaunchdInstaller, check_agent, rendered_plist
+from llm_tools_mcp.service.unit_files import Program
 
 FAKE = Path(__file__).with_name("fake_launchctl.py")
 DOMAIN = f"gui/{os.getuid()}"
@@ -64,11 +65,11 @@ def installer(recorder, tmp_path):
 
 
 def install(installer, *, program="/bin/true", enable=True, force=False):
-    return installer.install(Path(program), enable=enable, force=force)
+    return installer.install(Program(Path(program)), enable=enable, force=force)
 
 
 def agent(**changes):
-    text = rendered_plist(Path("/venv/bin/llm-mcp"), Path("/tmp/s"), "/usr/bin", Path("/tmp/log"))
+    text = rendered_plist(Program(Path("/venv/bin/llm-mcp")), Path("/tmp/s"), "/usr/bin", Path("/tmp/log"))
     return {**plistlib.loads(text.encode()), **changes}
 
 
@@ -76,7 +77,7 @@ def test_rendered_plist_holds_literal_paths():
     """Launchd expands nothing, so program, PATH, socket and log are written out."""
     socket = Path("/Users/o'b & co/Library/Application Support/llm-mcp/llm-mcp.sock")
     text = rendered_plist(
-        Path("/opt/a <b>/llm-mcp"), socket, "/opt/x:/bin", Path("/Users/u/logs/launchd.log")
+        Program(Path("/opt/a <b>/llm-mcp")), socket, "/opt/x:/bin", Path("/Users/u/logs/launchd.log")
     )
     made = plistlib.loads(text.encode())
     assert made["ProgramArguments"] == ["/opt/a <b>/llm-mcp", "daemon"]
@@ -136,7 +137,7 @@ def test_install_calls_before_start_before_launchd_listens(recorder, installer):
     """A spawned daemon is stopped before launchd binds the socket."""
     seen = []
     installer.install(
-        Path("/bin/true"), enable=True, force=False, before_start=lambda: seen.append(recorder.calls)
+        Program(Path("/bin/true")), enable=True, force=False, before_start=lambda: seen.append(recorder.calls)
     )
     assert seen == [[]]
 
@@ -311,10 +312,10 @@ def test_socket_name_is_the_one_the_daemon_asks_for():
 
 def test_drift_of_the_plist(recorder, installer, monkeypatch):
     """Another program is told; another PATH, as in another shell, is not."""
-    assert installer.drift(Path("/bin/true")) == []
+    assert installer.drift(Program(Path("/bin/true"))) == []
     install(installer)
     monkeypatch.setenv("PATH", f"/elsewhere:{os.environ['PATH']}")
-    assert installer.drift(Path("/bin/true")) == []
-    moved = installer.drift(Path("/bin/false"))
+    assert installer.drift(Program(Path("/bin/true"))) == []
+    moved = installer.drift(Program(Path("/bin/false")))
     assert "starts /bin/true, and this is /bin/false" in moved[0].text
     assert moved[0].repair == "llm mcp service install"

@@ -18,8 +18,9 @@ SOCKET, SERVICE = "llm-mcp.socket", "llm-mcp.service"
 INSTALL = """
 from pathlib import Path
 from llm_tools_mcp import errors, service
+from llm_tools_mcp.service.unit_files import Program
 try:
-    print(*service.installer().install(Path({program!r}), enable={enable}, force={force}), sep="\\n")
+    print(*service.installer().install(Program(Path({program!r})), enable={enable}, force={force}), sep="\\n")
 except errors.ServiceError as error:
     print("ServiceError:", error)
 """

@@ -15,6 +15,7 @@ from llm_tools_mcp.errors import ServiceError
 from llm_tools_mcp.service import systemd_install, unit_files
 from llm_tools_mcp.service.unit_files import (
     FileState,
+    Program,
     check_replaceable,
     differences,
     remove,
@@ -103,7 +104,7 @@ def test_program_is_the_one_of_this_environment(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     (tmp_path / "python").symlink_to("/usr/bin/env")
     (tmp_path / "llm-mcp").touch(mode=0o755)
-    assert unit_files.current_program() == tmp_path / "llm-mcp"
+    assert unit_files.current_program() == Program(tmp_path / "llm-mcp")
 
 
 def test_program_of_a_target(tmp_path, monkeypatch):
@@ -111,15 +112,20 @@ def test_program_of_a_target(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "llm-mcp").touch(mode=0o755)
     monkeypatch.setattr(unit_files, "__file__", str(tmp_path / "llm_tools_mcp" / "service" / "unit_files.py"))
-    assert unit_files.current_program() == tmp_path / "bin" / "llm-mcp"
+    assert unit_files.current_program() == Program(tmp_path / "bin" / "llm-mcp")
 
 
-def test_no_program_is_an_error(tmp_path, monkeypatch):
-    """Without the script there is nothing that a unit could run."""
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+def test_without_the_script_the_module_is_run(tmp_path, monkeypatch):
+    """By this Python, which may stay when we are uninstalled: so the unit asks it whether we are there."""
     monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
-    with pytest.raises(ServiceError, match="there is no llm-mcp in"):
-        unit_files.current_program()
+    monkeypatch.setattr(unit_files, "_script_folders", lambda: iter([tmp_path]))
+    program = unit_files.current_program()
+    assert program == Program(Path(sys.executable), ("-m", "llm_tools_mcp.cli"))
+    done = run([str(program.path), *program.arguments, "daemon", "--help"])
+    assert "llm-mcp daemon" in done.stdout
+    text = systemd_install.rendered_service(template("systemd", "llm-mcp.service"), program, "/bin", 252)
+    assert f'ExecStart="{sys.executable}" -m llm_tools_mcp.cli daemon\n' in text
+    assert '"$$0" -c "import llm_tools_mcp.cli" 2>/dev/null || { echo "llm-tools-mcp is gone.' in text
 
 
 def test_variables_that_python_needs_to_find_us(tmp_path, monkeypatch):
@@ -130,7 +136,7 @@ def test_variables_that_python_needs_to_find_us(tmp_path, monkeypatch):
     needed = {"PYTHONPATH": f"/elsewhere:{library}", "PYTHONUSERBASE": str(library.parent)}
     assert unit_files.import_variables() == needed
     text = systemd_install.rendered_service(
-        template("systemd", "llm-mcp.service"), Path("/p/llm-mcp"), "/bin", 252
+        template("systemd", "llm-mcp.service"), Program(Path("/p/llm-mcp")), "/bin", 252
     )
     for name, value in needed.items():
         assert f'Environment="{name}={value}"\n' in text
@@ -175,7 +181,7 @@ def test_units_are_utf8_whatever_the_locale(tmp_path):
 def test_reload_is_awaited_where_systemd_can(version, kind):
     """Type=notify-reload from 253 on, which sends the signal itself; older ones warn about it."""
     text = systemd_install.rendered_service(
-        template("systemd", "llm-mcp.service"), Path("/p"), "/bin", version
+        template("systemd", "llm-mcp.service"), Program(Path("/p")), "/bin", version
     )
     lines = text.splitlines()
     assert [line for line in lines if line.startswith("Type=")] == [f"Type={kind}"]
@@ -187,10 +193,10 @@ def test_units_without_a_manager(tmp_path):
     units = tmp_path / "units"
     installer = systemd_install.SystemdInstaller(tmp_path, units)
     with pytest.raises(ServiceError, match="no systemd user manager"):
-        installer.install(Path("/bin/true"), enable=True, force=False)
+        installer.install(Program(Path("/bin/true")), enable=True, force=False)
     assert not units.exists()
     assert installer.idle() is None
-    said = installer.install(Path("/bin/true"), enable=False, force=False)
+    said = installer.install(Program(Path("/bin/true")), enable=False, force=False)
     assert "no systemd user manager" in said[-1]
     assert installer.idle() == (
         f"there are units in {units}, but this login has no systemd user manager (a container, su or cron?)",
@@ -225,7 +231,7 @@ def test_control_characters_are_refused():
     """A line break in the PATH cannot become a setting of its own."""
     text = template("systemd", "llm-mcp.service")
     with pytest.raises(ServiceError, match="control characters"):
-        systemd_install.rendered_service(text, Path("/p"), "/bin\nExecStart=/evil", 252)
+        systemd_install.rendered_service(text, Program(Path("/p")), "/bin\nExecStart=/evil", 252)
 
 
 def test_differences_to_what_would_be_written(tmp_path):
