@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO
 
 import click
@@ -106,9 +107,9 @@ def _nothing_of(server: str, logs: list[str]) -> McpError:
         return McpError(f"no MCP server is called {server!r}, and there is no log of one{near}")
     error = found[server]["error"]
     why = f"its last error: {one_line(error)}\n" if error else ""
-    return McpError(
-        f"{server!r} has written nothing to its log yet\n{why}to see what is wrong: llm mcp doctor"
-    )
+    is_starting = found[server]["state"] == "starting"
+    see = f"what is started: llm mcp get {quote(server)}" if is_starting else "what is wrong: llm mcp doctor"
+    return McpError(f"{server!r} has written nothing to its log yet\n{why}to see {see}")
 
 
 def _folder() -> Path:

@@ -11,6 +11,7 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
     """`login`: who has let us in, if anybody has."""
     definition, statistics = session.definition, session.statistics
     name, *others = session.names
+    connection = session.connection
     listed = session.offer.tools or ()
     tools = [tool for tool in listed if definition.offers(tool.name) and not v1.needs_task(tool)]
     return v1.ServerStatus(
@@ -32,8 +33,8 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
         latency_p50_seconds=statistics.quantile(0.5),
         latency_p95_seconds=statistics.quantile(0.95),
         idle_seconds=session.idle_seconds,
-        last_error=session.error_state.complaint(session.connection),
-        protocol_version=session.protocol_version,
+        last_error=session.silence or session.error_state.complaint(connection),
+        protocol_version=connection.protocol_version if connection is not None else "",
         login=login,
         tool_tokens=sum(tokens_of(tool.name, tool.description, tool.input_schema) for tool in tools),
     )

@@ -130,7 +130,7 @@ class ConnectionOwner:
         if self.is_ending:
             failure = ServerFailure(Kind.STOPPING, "it was stopped while it started; try again")
         elif failure is None:
-            text = f"it did not start within {START_SECONDS:g} s"
+            text = f"it did not start within {START_SECONDS:g} s: is it an MCP server?"
             failure = ServerFailure(Kind.START_FAILED, text)
         self._on_over(self, failure)
         failure.detach()

@@ -10,7 +10,7 @@ from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 
 from .backoff import Backoff
 from .calls import OnEvent
-from .connection_owner import ConnectionOwner
+from .connection_owner import START_SECONDS, ConnectionOwner
 from .startup_output import StartupOutput
 
 if TYPE_CHECKING:
@@ -72,10 +72,21 @@ class Connector:
             await self._turn_of(owner)
             done, _ = await asyncio.wait([owner.ready], timeout=self._backoff.patience(seconds, owner.age))
             if not done:
-                text = f"still starting after {owner.age:.0f} s{self.startup_output.quoted()}"
-                raise ServerFailure(Kind.STILL_STARTING, f"{text}; the start goes on, try again in a moment")
+                raise ServerFailure(Kind.STILL_STARTING, self._why_not_yet(owner, seconds))
             if not owner.is_ending or self._closed:
                 return owner.outcome()
+
+    def _why_not_yet(self, owner: ConnectionOwner, patience: float) -> str:
+        if silence := self.startup_output.silence(owner.age, patience):
+            return f"{silence} It may still download; its start is given up after {START_SECONDS:g} s"
+        text = f"still starting after {owner.age:.0f} s{self.startup_output.quoted()}"
+        return f"{text}; the start goes on, try again in a moment"
+
+    def silence(self, patience: float) -> str:
+        """Of a start that takes much longer than these seconds; see `StartupOutput`."""
+        if self._current is None or not self._current.is_starting:
+            return ""
+        return self.startup_output.silence(self._current.age, patience)
 
     async def connected_for(self, on_event: OnEvent, seconds: float) -> Connection:
         """The same for a caller, who hears of a page that the server waits for somebody at."""

@@ -124,8 +124,8 @@ class Session:
         return self.connection.pid if self.connection is not None else 0
 
     @property
-    def protocol_version(self) -> str:
-        return self.connection.protocol_version if self.connection is not None else ""
+    def silence(self) -> str:
+        return self._connector.silence(self.definition.connect_timeout)
 
     @property
     def idle_seconds(self) -> float:

@@ -6,6 +6,9 @@ from .sign_in import SignIn
 
 # Characters of a line that an error quotes.
 _QUOTED = 1000
+# A silence is odd after so many times what somebody waits for a start, and never before so many seconds: a
+# first start that downloads is silent, too.
+_MUCH, _LEAST_SILENCE = 2.0, 5.0
 
 
 class StartupOutput:
@@ -31,3 +34,9 @@ class StartupOutput:
         quoted = line if len(line) <= _QUOTED else line[:_QUOTED] + "…"
         words = f"; its last line was: {quoted}" if line else ", and has not said a word"
         return words if not url or url in quoted else f"{words}; it names {url}"
+
+    def silence(self, age: float, patience: float) -> str:
+        """What is to be said where it began `age` seconds ago and has been silent for too long, if it has."""
+        if self._last_line or age < max(_LEAST_SILENCE, _MUCH * patience):
+            return ""
+        return f"has not said a word since it was started {age:.0f} s ago: is it an MCP server?"

@@ -44,13 +44,16 @@ def test_no_log_yet(home: Home) -> None:
 
 def test_server_that_wrote_nothing(home: Home) -> None:
     """One that the config has could not write: its last error is said. One that it has not is misspelt."""
-    home.write_config({"broken": {"command": "no-such-command"}, "unset": {"command": "${UNSET_1}"}})
+    mute = {"command": "sleep", "args": ["60"], "connectTimeout": 0.1}
+    others = {"broken": {"command": "no-such-command"}, "unset": {"command": "${UNSET_1}"}}
+    home.write_config({"mute": mute, **others})
     home.run_cli("tools", check=False)
     broken = home.run_cli("logs", "broken", check=False)
     assert (broken.code, broken.stdout) == (1, "")
     assert "'broken' has written nothing to its log yet\n" in broken.stderr
     assert "its last error: command 'no-such-command' was not found" in broken.stderr
     assert "llm mcp doctor" in broken.stderr
+    assert "to see what is started: llm mcp get mute" in home.run_cli("logs", "mute", check=False).stderr
     assert "UNSET_1 is not set" in home.run_cli("logs", "unset", check=False).stderr
     misspelt = home.run_cli("logs", "brokn", check=False).stderr
     assert "no MCP server is called 'brokn'" in misspelt

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from llm_tools_mcp.daemon.front.status import server_status
+from llm_tools_mcp.daemon.pool import startup_output
 from llm_tools_mcp.daemon.server import process
 from tests.daemon.live import Live, failure_of, variant, with_live
 
@@ -34,6 +36,10 @@ async def test_programs_that_are_no_servers(live: Live, monkeypatch: pytest.Monk
     silent = live.define({"odd": {"command": "sleep", "args": ["60"], "connectTimeout": 0.1}})
     text = (await failure_of(live.names(silent))).text
     assert text.startswith("still starting after 0 s, and has not said a word")
+    monkeypatch.setattr(startup_output, "_LEAST_SILENCE", 0.1)
+    suspicion = "has not said a word since it was started 0 s ago: is it an MCP server?"
+    assert (await failure_of(live.names(silent))).text.startswith(f"{suspicion} It may still download; ")
+    assert server_status(live.session(silent), login="").last_error == suspicion
 
 
 @with_live
