@@ -14,6 +14,9 @@ from llm_tools_mcp.errors import McpError
 # The parameter behind --json.
 _AS_JSON = "as_json"
 
+# In the context's `meta`: whether `--` was typed, which click swallows.
+HAS_DASHES = "llm_tools_mcp.has_dashes"
+
 
 class _WithExamples(click.Command):
     """A command whose help ends with examples: lines to type."""
@@ -39,6 +42,7 @@ class Command(_WithExamples):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         has_json = any(parameter.name == _AS_JSON for parameter in self.params)
+        ctx.meta[HAS_DASHES] = "--" in args
         options = args[: args.index("--")] if "--" in args else args
         with self._errors_as_json(wanted=has_json and "--json" in options):
             try:

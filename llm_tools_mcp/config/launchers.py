@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 LAUNCHERS = frozenset({"npx", "npm", "bunx", "bun", "uvx", "uv", "pipx", "python", "node", "deno"})
+# What else starts a server and is none.
+_OTHERS = frozenset({"docker", "podman", "sh", "bash", "java", "dotnet", "ruby", "php", "pnpm", "yarn"})
 
 _NODE = "install Node.js: https://nodejs.org"
 _UV = "install uv: https://docs.astral.sh/uv"
@@ -15,6 +17,11 @@ _INSTALL = {
     "podman": "install Podman: https://podman.io",
     "pipx": "install pipx: https://pipx.pypa.io",
 }
+
+
+def is_launcher(program: str) -> bool:
+    """Of its path or its name, with a version or without one: `/usr/bin/python3.12`."""
+    return program.rpartition("/")[2].rstrip("0123456789.") in LAUNCHERS | _OTHERS
 
 
 def how_to_install(command: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llm_tools_mcp import paths
-from llm_tools_mcp.cli.command import as_json, command, config_option
+from llm_tools_mcp.cli.command import HAS_DASHES, as_json, command, config_option
 from llm_tools_mcp.cli.completers import names_or_file, server_names
 from llm_tools_mcp.cli.editing import config_file, entry_of, servers_of
 from llm_tools_mcp.cli.secrets import shown_entry
@@ -18,6 +18,7 @@ from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin, styled
 
 from .adding import Adding, add
+from .forgotten_name import check_name_is_no_command
 from .search import registry_option
 from .secret_storage import secrets_option
 
@@ -100,6 +101,8 @@ def add_command(context: click.Context, /, **typed: Any) -> None:
         raise click.UsageError("Missing argument 'NAME'.", context)
     if len(words) == 1:
         raise click.UsageError("Missing argument 'URL | -- COMMAND [ARGS]...'.", context)
+    if not context.meta[HAS_DASHES]:
+        check_name_is_no_command(words)
     add(context, words[0], _typed_entry(words[1:], typed), adding, merges=True)
 
 

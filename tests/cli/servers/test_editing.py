@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
 from typing import Any
 
 import pytest
+from click import UsageError
 
+from llm_tools_mcp.cli.servers.forgotten_name import check_name_is_no_command
 from tests.home import BIN, Home
 from tests.servers import entry, faulty_server, naming_server
 
@@ -23,6 +26,32 @@ def test_add_a_command(home: Home) -> None:
     assert done.stdout == f"added 'names' to {home.config}\nit offers 2 tools: alpha, beta\n"
     assert servers(home) == {"names": entry(naming_server("alpha", "beta"), env={"A": "b=c"})}
     assert stat.S_IMODE(home.config.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("uvx mcp-server-time", "llm mcp add mcp-server-time -- uvx mcp-server-time"),
+        ("npx @scope/server-files /my", "llm mcp add server-files -- npx @scope/server-files /my"),
+        ("docker run ghcr.io/me/server", "llm mcp add NAME -- docker run ghcr.io/me/server"),
+        ("/usr/bin/python3.12 server.py", "llm mcp add server.py -- /usr/bin/python3.12 server.py"),
+        ("node x.js API_KEY=abc", "llm mcp add x.js -- node x.js …"),
+    ],
+)
+def test_command_without_a_name_is_no_server_called_uvx(typed: str, meant: str) -> None:
+    """Where the name and `--` were forgotten, what was probably meant is said; no token is repeated."""
+    with pytest.raises(UsageError, match=re.escape(meant)):
+        check_name_is_no_command(typed.split(" "))
+
+
+def test_server_may_be_called_as_a_launcher(home: Home) -> None:
+    """With `--`, or where it cannot be a command; else it is refused, and nothing is written."""
+    for words in ("uvx --no-check -- x", "docker --no-check https://h/mcp", "node --no-check node x.js"):
+        home.run_cli("add", *words.split(" "))
+    refused = home.run_cli("add", "npx", "y", check=False)
+    assert refused.code == 2
+    assert "llm mcp add y -- npx y" in refused.stderr
+    assert list(servers(home)) == ["uvx", "docker", "node"]
 
 
 def test_added_server_that_renames_tools(home: Home) -> None:
