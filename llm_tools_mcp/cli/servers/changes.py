@@ -81,6 +81,7 @@ def set_command(
         changed = [*_typed(changes), *unset, *(key for key in entry if moved[key] != entry[key])]
         entry.update(moved)
     click.echo(f"changed {name!r} in {path}: {', '.join(changed) or 'nothing, it holds no tokens'}")
+    _let_the_daemon_know(config_path)
     _warn_of(path, name, entry)
 
 
@@ -102,6 +103,7 @@ def rename_command(*, name: str, new: str, config_path: str | None) -> None:
         servers.update(renamed)
     rename_logins(name, new)
     click.echo(f"renamed {name!r} to {new!r} in {path}")
+    _let_the_daemon_know(config_path)
 
 
 @command("remove", "llm mcp remove filesystem", "llm mcp remove filesystem git")
@@ -155,6 +157,7 @@ def edit_command(context: click.Context, *, config_path: str | None) -> None:
         wrong = _mistakes(path)
         if not wrong:
             click.echo(f"{path} is fine")
+            _let_the_daemon_know(config_path)
             return
         for line in wrong:
             click.echo(f"Error: {plain(line)}", err=True)

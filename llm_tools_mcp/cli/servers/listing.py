@@ -67,7 +67,8 @@ def rows(config_path: str | None) -> list[dict[str, Any]]:
             click.echo(f"Warning: {error.note.rstrip()}", err=True)
         return []
     parsed = check_source(source).servers
-    live, known = _live(), _known(config_path)
+    known = _known(config_path)  # first: to the daemon it tells the config, which may end what it knows
+    live = _live()
     return [
         _row(name, entry, parsed.get(name), live.get(name, []), known.get(name, [])) | {"source": file}
         for name, (entry, file) in _entries(source).items()
@@ -88,8 +89,10 @@ def _row(
 ) -> dict[str, Any]:
     error = parsed.reason if isinstance(parsed, ConfigError) else ""
     state = "disabled" if parsed is None else "failed" if error else "stopped"
+    if state != "stopped":
+        sessions = []  # of an entry that was another one
     best = max(sessions, key=lambda session: (session.pid > 0, -session.idle_seconds), default=None)
-    if best is not None and not error and parsed is not None:
+    if best is not None:
         from llm_tools_mcp.cli.running_daemon import server_state
 
         state, error = server_state(best), best.last_error

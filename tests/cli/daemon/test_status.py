@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 
+import psutil
+
 from tests.cli.terminal import run_in_terminal
 from tests.home import BIN, Home
 from tests.programs import end
@@ -75,7 +77,10 @@ def test_status_counts_errors_and_restarts(home: Home) -> None:
 
 
 def test_entries_that_mean_the_same_server_are_shown_together(home: Home) -> None:
-    """They share it: `status` names both in one line, and `list` tells of both what became of it."""
+    """They share it: `status` names both in one line, and `list` tells of both what became of it.
+
+    Of entries that are others by now `list` tells nothing that it was, and that ends.
+    """
     same = entry(faulty_server("fine"))
     home.write_config({"one": same, "two": same})
     for name in ("one", "two"):
@@ -85,6 +90,13 @@ def test_entries_that_mean_the_same_server_are_shown_together(home: Home) -> Non
     assert "one, two  ready" in home.run_cli("status").stdout
     rows = json.loads(home.run_cli("list", "--json").stdout)["servers"]
     assert [(row["name"], row["state"]) for row in rows] == [("one", "ready"), ("two", "ready")]
+    assert all(row["memory_bytes"] for row in rows)
+    home.write_config({"one": same | {"env": {"OTHER": "1"}}, "two": {"command": "x", "args": 5}})
+    one, two = json.loads(home.run_cli("list", "--json").stdout)["servers"]
+    assert one["state"] in ("stopping", "stopped")
+    assert two["state"] == "failed"
+    assert (one["memory_bytes"], two["memory_bytes"], two["copies"]) == (0, 0, 0)
+    wait_until(lambda: not psutil.pid_exists(server["pid"]))
 
 
 def test_status_shows_no_secret(home: Home) -> None:
