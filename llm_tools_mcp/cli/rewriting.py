@@ -6,6 +6,7 @@ text has been read before: here it is known to be JSON, with comments and traili
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -106,6 +107,8 @@ class _Rewriting:
             return
         is_inline = "\n" not in self._text[member.value : member.end]
         text = self._whole(member.start, after) if is_inline else self._spread(member.start, after)
+        if isinstance(after, list) and after and _ends_with_comma(self._text[member.value : member.end - 1]):
+            text = f"{text[:-1].rstrip()},{text[len(text[:-1].rstrip()) :]}"
         yield _Edit(member.value, member.end, text)
 
     def _whole(self, start: int, value: Any) -> str:
@@ -134,7 +137,11 @@ class _Rewriting:
         ends_with_comma = bool(found.members and found.members[-1].comma)  # as its writer likes it
         if last is not None and last.comma and not added and not ends_with_comma:
             yield _Edit(last.comma - 1, last.comma, "")
-        if added:
+        if added and last and "\n" not in self._text[found.start : found.close]:
+            text = ", ".join(f"{_json(key)}: {_json(value)}" for key, value in added.items())
+            place = last.comma or last.end
+            yield _Edit(place, place, f" {text}," if ends_with_comma else f" {text}")
+        elif added:
             margin = self._margin(last.start) if last else self._margin(found.start) + self._indent
             lines = [
                 f"{margin}{_json(key)}: {_dumped(value, self._indent, margin)}"
@@ -210,8 +217,18 @@ def _value_end(tokens: Iterator[re.Match[str]], first: re.Match[str]) -> int:
 
 
 def _has_layout(text: str) -> bool:
-    """Whether there is something to keep: lines, or comments."""
-    return "\n" in text.strip() or any(token[0].startswith(("//", "/*")) for token in _TOKEN.finditer(text))
+    """Whether there is something to keep: lines, comments, or commas at ends."""
+    if "\n" in text.strip() or any(token[0].startswith(("//", "/*")) for token in _TOKEN.finditer(text)):
+        return True
+    words = [token[0] for token in _tokens(text)]
+    return _ends_with_comma(text) or any(
+        word == "," and after in ("}", "]") for word, after in itertools.pairwise(words)
+    )
+
+
+def _ends_with_comma(text: str) -> bool:
+    """Of an array or object without its closing bracket."""
+    return [*_tokens(text)][-1][0] == ","
 
 
 def _indent(text: str) -> str:

@@ -40,6 +40,7 @@ TEXTS = [
     '{\n\t"mcpServers": {}}',
     '{"mcpServers": {"a": {"command":"x"},\n"b":{"command":"y"}\n}, "z": [{}]}',
 ]
+TEXTS += ['{"mcpServers": {"a": {"command": "x", "args": ["1",],}, "b": {"env": {"A": "1",}},},}']
 COMMENTS = ("// head", "// servers", "// about a", "// behind a", "/* about d */", "// behind d", "// foot")
 
 
@@ -76,6 +77,31 @@ def test_any_change_gives_just_that_document(text: str) -> None:
 def test_no_change_is_none() -> None:
     """To the character."""
     assert rewritten(LIVELY, decoded("", LIVELY), decoded("", LIVELY)) == LIVELY
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ('{\n"m": {"A": "1",},\n}', '{\n"m": {"A": "1", "B": "2",},\n}'),
+        ('{"m": {"A": "1",}}', '{"m": {"A": "1", "B": "2",}}'),
+        ('{"m": {"A": "1"},}', '{"m": {"A": "1", "B": "2"},}'),
+        ('{"m": {"A": "1", /* why */}}', '{"m": {"A": "1", "B": "2", /* why */}}'),
+    ],
+)
+def test_comma_at_the_end_of_an_object_stays(text: str, changed: str) -> None:
+    """Also of an object in one line, to which something is added."""
+    assert rewritten(text, {"m": {"A": "1"}}, {"m": {"A": "1", "B": "2"}}) == changed
+
+
+def test_comma_at_the_end_of_an_array_stays() -> None:
+    """In one line, and in several."""
+    for text, changed in (
+        ('{\n "a": ["1",]\n}', '{\n "a": ["1", "2",]\n}'),
+        ('{\n "a": [\n  "1",\n ]\n}', '{\n "a": [\n  "1",\n  "2",\n ]\n}'),
+        ('{\n "a": ["1"]\n}', '{\n "a": ["1", "2"]\n}'),
+    ):
+        assert rewritten(text, {"a": ["1"]}, {"a": ["1", "2"]}) == changed
+    assert rewritten('{\n "a": ["1",]\n}', {"a": ["1"]}, {"a": []}) == '{\n "a": []\n}'
 
 
 def test_renamed_key_keeps_its_place() -> None:
