@@ -36,6 +36,7 @@ def output_path(text: str) -> Path:
 
 
 output_option = click.option(
+    "-o",
     "--output",
     type=output_path,
     metavar="PATH",

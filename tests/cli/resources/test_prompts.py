@@ -38,7 +38,7 @@ def test_prompts(reader: Home) -> None:
         "Tell me of Bern (no style) for $9\n"
     )
     assert reader.run_cli("prompt", "library", "coded").stdout == "täxt\n"
-    talk = reader.run_cli("prompt", "library", "talk", "--output", str(reader.work / "image.png"))
+    talk = reader.run_cli("prompt", "library", "talk", "-o", str(reader.work / "image.png"))
     assert talk.stdout.startswith("User: What is this?\n\nUser: book 1\n\nAssistant: A book.\n\n")
     assert (reader.work / "image.png").read_bytes() == PNG
     roles = [one["role"] for one in json.loads(reader.run_cli("prompt", "library", "talk", "--json").stdout)]
