@@ -123,7 +123,7 @@ def _print_absence(service: Service | None, others: Sequence[Elsewhere], *, as_j
 def print_status(status: v1.StatusResponse) -> None:
     _print_daemon(status)
     if not status.servers:
-        click.echo("\nNo server is connected: each starts at its first call.")
+        click.echo("\nNo server is connected: each starts at its first call, or once after a prompt.")
         return
     click.echo()
     servers = sorted(status.servers, key=lambda server: (server.server, _place(server)))
