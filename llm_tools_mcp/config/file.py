@@ -38,6 +38,8 @@ class ConfigSource:
     warnings: tuple[str, ...] = ()
     # Trusted: its servers come before those of the same name.
     project: Project | None = None
+    # The file of a project that is not: what runs of it, as it once was, is to end.
+    untrusted: str = ""
 
 
 def read_config(path: str | os.PathLike[str] | None = None) -> ConfigSource:

@@ -100,7 +100,8 @@ def read_config_here() -> ConfigSource:
 
     A project that is not is told of in `warnings`. Raises as `read_config`.
     """
-    project, warning = _project_here()
+    path = find_project(paths.current_folder(), os.environ.get("HOME", "")) or ""
+    project, warning = _looked_at(path) if path else (None, "")
     warnings = (warning,) if warning else ()
     try:
         source = read_config()
@@ -110,14 +111,12 @@ def read_config_here() -> ConfigSource:
         if project is None:
             raise ConfigNotFound(error.path, error.option, f"{warning}\n") from None
         source = ConfigSource(error.path, '{"mcpServers": {}}')
-    return replace(source, project=project, warnings=(*source.warnings, *warnings))
+    untrusted = path if project is None else ""
+    return replace(source, project=project, untrusted=untrusted, warnings=(*source.warnings, *warnings))
 
 
-def _project_here() -> tuple[Project | None, str]:
+def _looked_at(path: str) -> tuple[Project | None, str]:
     """The project if it is trusted, else what is to be said about it."""
-    path = find_project(paths.current_folder(), os.environ.get("HOME", ""))
-    if path is None:
-        return None, ""
     try:
         project = read_project(path)
         projects = Projects()

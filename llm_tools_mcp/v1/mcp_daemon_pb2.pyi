@@ -155,6 +155,7 @@ class Caller(google.protobuf.message.Message):
     project_path: builtins.str
     """The servers that the caller's project brings along and the person trusts: the path of the file, its text
     as it was when it was judged, and its folder, where they run. They come before those of the same name.
+    Without a text the file is not trusted (any more): what runs of it ends.
     """
     project_config: builtins.str
     project_folder: builtins.bytes

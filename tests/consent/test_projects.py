@@ -78,9 +78,13 @@ def test_trust_and_prompt(home: Home, inside: Path) -> None:
     assert "own" in (ended := invoke("mcp", "restart", "own")).stderr
     assert (ended.code, "its next call starts" in ended.stdout) == (1, False)
     invoke("mcp", "trust", "--yes")
+    assert outputs(ask("MCP", ("theirs", {}))) == ["theirs"]
 
     file.write_text(file.read_text().replace("theirs", "changed"))
+    runs = [server.pid for server in ask_status().servers if server.cwd == str(file.parent) and server.pid]
+    assert runs
     assert "has changed since you trusted it and is not used" in ask("MCP", ("mine", {})).stderr
+    wait_until(lambda: not any(map(psutil.pid_exists, runs)))
     again = converse([str(BIN / "llm-mcp"), "trust"], ("Trust them?", "\n"), env=env, cwd=inside)
     assert '  | +   "changed"' in again.screen
     assert "s3cret" not in again.raw
