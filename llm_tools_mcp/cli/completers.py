@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from llm_tools_mcp import v1
     from llm_tools_mcp.config import ConfigSource
 
-    from .schema import Argument
 
 T = TypeVar("T")
 
@@ -29,30 +27,8 @@ def server_names(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Of the config."""
-    servers: list[str] = _quietly(lambda: list(_servers(context)), [])
-    return [CompletionItem(name) for name in servers if _fits(name, incomplete)]
-
-
-def tool_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Of the server that was typed already, as far as they are known."""
-    tools = _tools(context)
-    return [
-        CompletionItem(t.name, help=_first_line(t.description)) for t in tools if _fits(t.name, incomplete)
-    ]
-
-
-def argument_words(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """KEY= of the tool that was typed already, without keys that were given; or a VALUE."""
-    before: list[str] = list(context.params.get("arguments") or ())
-    arguments: list[Argument] = _quietly(lambda: _arguments(context), [])
-    name, text, start = _split_word(before, incomplete)
-    if text is not None:
-        return _values([a for a in arguments if a.name == name], text, start)
-    given = {word.partition("=")[0] for word in before}
-    wanted = [a for a in arguments if a.name not in given or a.kind.startswith("array")]
-    return [CompletionItem(f"{a.name}=", help=a.kind) for a in wanted if _fits(a.name, incomplete)]
+    servers: list[str] = quietly(lambda: list(_servers(context)), [])
+    return [CompletionItem(name) for name in servers if fits(name, incomplete)]
 
 
 def resource_uris(
@@ -68,7 +44,7 @@ def resource_uris(
         for method, (kind, key) in lists.items()
         for item in _known(context, method, kind)
     ]
-    return [CompletionItem(uri, help=_first_line(name)) for uri, name in found if _fits(uri, incomplete)]
+    return [CompletionItem(uri, help=first_line(name)) for uri, name in found if fits(uri, incomplete)]
 
 
 def template_arguments(
@@ -83,7 +59,7 @@ def template_arguments(
         return list(variables(template))
 
     reference = {"type": "ref/resource", "uri": template}
-    return _keys_or_values(context, reference, _quietly(names, []), incomplete)
+    return _keys_or_values(context, reference, quietly(names, []), incomplete)
 
 
 def prompt_names(
@@ -91,7 +67,7 @@ def prompt_names(
 ) -> list[CompletionItem]:
     """Of the server that was typed already, as far as they are known."""
     found = [(str(item.get("name")), str(item.get("description") or "")) for item in _known_prompts(context)]
-    return [CompletionItem(name, help=_first_line(text)) for name, text in found if _fits(name, incomplete)]
+    return [CompletionItem(name, help=first_line(text)) for name, text in found if fits(name, incomplete)]
 
 
 def prompt_arguments(
@@ -112,13 +88,13 @@ def _keys_or_values(
     context: click.Context, reference: dict[str, str], names: list[str], incomplete: str
 ) -> list[CompletionItem]:
     before: list[str] = list(context.params.get("arguments") or ())
-    name, text, start = _split_word(before, incomplete)
+    name, text, start = split_word(before, incomplete)
     given = dict(word.partition("=")[::2] for word in before)
     if text is None:
-        return [CompletionItem(f"{n}=") for n in names if n not in given and _fits(n, incomplete)]
+        return [CompletionItem(f"{n}=") for n in names if n not in given and fits(n, incomplete)]
     others = {key: value for key, value in given.items() if key != name}
     params = {"ref": reference, "argument": {"name": name, "value": text}, "context": {"arguments": others}}
-    return [CompletionItem(f"{start}{value}") for value in _completed(context, params) if _fits(value, "")]
+    return [CompletionItem(f"{start}{value}") for value in _completed(context, params) if fits(value, "")]
 
 
 def _completed(context: click.Context, params: dict[str, Any]) -> list[str]:
@@ -129,7 +105,7 @@ def _completed(context: click.Context, params: dict[str, Any]) -> list[str]:
         answer = ask(source_of(context.params.get("config_path")), server, "completion/complete", params)
         return [value for value in answer["completion"]["values"] if isinstance(value, str)]
 
-    return _quietly(ask, [])
+    return quietly(ask, [])
 
 
 def _known(context: click.Context, method: str, key: str) -> list[dict[str, Any]]:
@@ -139,14 +115,14 @@ def _known(context: click.Context, method: str, key: str) -> list[dict[str, Any]
         server = context.params.get("server") or ""
         return items(source_of(context.params.get("config_path")), server, method, key)
 
-    return _quietly(ask, [])
+    return quietly(ask, [])
 
 
 def json_or_file(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """@FILE."""
-    return [_file(incomplete[1:])] if incomplete.startswith("@") else []
+    return [file_from(incomplete[1:])] if incomplete.startswith("@") else []
 
 
 def names_or_file(names: Iterable[str]) -> Callable[..., list[CompletionItem]]:
@@ -155,13 +131,13 @@ def names_or_file(names: Iterable[str]) -> Callable[..., list[CompletionItem]]:
     def complete(
         _context: click.Context, _parameter: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        fitting = [CompletionItem(name) for name in names if _fits(name, incomplete)]
-        return fitting or [_file(incomplete)]
+        fitting = [CompletionItem(name) for name in names if fits(name, incomplete)]
+        return fitting or [file_from(incomplete)]
 
     return complete
 
 
-def _split_word(before: list[str], incomplete: str) -> tuple[str, str | None, str]:
+def split_word(before: list[str], incomplete: str) -> tuple[str, str | None, str]:
     """Name, text of the value (None: the name is not complete), and what a completed value begins with.
 
     Bash splits words at `=`, and the completion of `llm` tells us of the parts.
@@ -174,38 +150,12 @@ def _split_word(before: list[str], incomplete: str) -> tuple[str, str | None, st
     return name, text if separator else None, f"{name}="
 
 
-def _values(arguments: list[Argument], text: str, start: str) -> list[CompletionItem]:
-    """What the schema lets choose from, else files: of @FILE, and where a text is asked for."""
-    if text.startswith("@"):
-        return [_file(text[1:])]
-    kinds = [kind for a in arguments for kind in a.kind.split(" or ")]
-    choices = [choice for kind in kinds for choice in _choices(kind)]
-    if choices:
-        return [CompletionItem(f"{start}{choice}") for choice in choices if _fits(choice, text)]
-    return [_file(text)] if "string" in kinds or "array of string" in kinds else []
-
-
-def _choices(kind: str) -> list[str]:
-    """Of a kind in the words of `schema`: a JSON string is one that may be chosen."""
-    if kind == "boolean":
-        return ["true", "false"]
-    return [str(_quietly(lambda: json.loads(kind), kind))] if kind.startswith('"') else []
-
-
-def _file(start: str) -> CompletionItem:
+def file_from(start: str) -> CompletionItem:
     """The shell completes it."""
     return CompletionItem(start, type="file")
 
 
-def _arguments(context: click.Context) -> list[Argument]:
-    from .schema import arguments_of
-
-    wanted = context.params.get("tool")
-    schemas = [tool.input_schema for tool in _tools(context) if tool.name == wanted]
-    return [argument for text in schemas for argument in arguments_of(json.loads(text))]
-
-
-def _fits(name: str, incomplete: str) -> bool:
+def fits(name: str, incomplete: str) -> bool:
     """Whether it goes on so, and may be put into a command line: it is a server's word, and Enter is near."""
     return name.startswith(incomplete) and name.isprintable() and not _acts(name)
 
@@ -216,7 +166,7 @@ def _acts(name: str) -> bool:
     return not is_quoted and any(sign in _ACTING for sign in name)
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
     return plain(text).strip().split("\n", 1)[0][:80]
 
 
@@ -224,13 +174,6 @@ def _servers(context: click.Context) -> dict[str, Any]:
     from .editing import config_file, servers_of
 
     return servers_of(config_file(context.params.get("config_path")))
-
-
-def _tools(context: click.Context) -> list[v1.Tool]:
-    def ask() -> list[v1.Tool]:
-        return known_tools(context.params.get("config_path")).get(context.params.get("server") or "", [])
-
-    return _quietly(ask, [])
 
 
 def known_tools(config_path: str | None) -> dict[str, list[v1.Tool]]:
@@ -288,7 +231,7 @@ def _remembered(source: ConfigSource) -> dict[str, v1.ServerTools]:
     return found
 
 
-def _quietly(ask: Callable[[], T], otherwise: T) -> T:
+def quietly(ask: Callable[[], T], otherwise: T) -> T:
     """Somebody is in the middle of typing: an error has no place on the screen."""
     try:
         return ask()

@@ -144,6 +144,14 @@ KNOWN_KEYS = frozenset(spellings(StdioEntry) | spellings(RemoteEntry))
 KNOWN_OAUTH_KEYS = spellings(OAuthEntry)
 
 
+def usual_keys(entry: Mapping[str, object]) -> list[str]:
+    """What an entry of this kind may hold, each key as it is mostly spelled."""
+    aliases = {name: info.validation_alias for name, info in _model(entry).model_fields.items()}
+    return [
+        str(alias.choices[0]) if isinstance(alias, AliasChoices) else name for name, alias in aliases.items()
+    ]
+
+
 def validated(path: str, servers: Mapping[str, object]) -> dict[str, StdioEntry | RemoteEntry | ConfigError]:
     """Check the servers that `enabled_servers` found, each for itself."""
     outcomes = ((name, _validated_server(name, value)) for name, value in servers.items())

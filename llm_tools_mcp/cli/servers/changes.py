@@ -22,6 +22,7 @@ from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.text.plain import plain
 
 from .adding import remove_bundles
+from .entry_keys import TABLES, present_keys, settable_keys
 from .secret_storage import KEEP, release, secrets_option, without_secrets
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ _names = click.argument("names", metavar="NAME...", nargs=-1, required=True, she
 
 # Keys whose value is text, whatever it looks like; those of the others is JSON where it is some.
 _TEXTS = frozenset({"command", "url", "serverUrl", "httpUrl", "cwd", "type", "protocol", "envFile"})
-_TABLES = ("env", "headers")
 _LISTS = frozenset(
     {
         *("args", "includeTools", "include_tools", "excludeTools", "exclude_tools"),
@@ -49,9 +49,15 @@ _LISTS = frozenset(
     'llm mcp set git args=\'["mcp-server-git", "--verbose"]\' includeTools=git_log includeTools=git_diff',
 )
 @_name
-@click.argument("changes", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("changes", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=settable_keys)
 @secrets_option
-@click.option("--unset", multiple=True, metavar="KEY", help="Take a key out, such as timeout or env.TOKEN.")
+@click.option(
+    "--unset",
+    multiple=True,
+    metavar="KEY",
+    shell_complete=present_keys,
+    help="Take a key out, such as timeout or env.TOKEN.",
+)
 @config_option
 def set_command(
     *,
@@ -233,7 +239,7 @@ def _typed(changes: Iterable[str]) -> dict[str, list[str]]:
 
 def _set(entry: Entry, key: str, texts: Sequence[str]) -> None:
     table, _, inner = key.partition(".")
-    if inner and table in _TABLES:
+    if inner and table in TABLES:
         if not isinstance(entry.get(table), dict):
             entry[table] = {}
         entry[table][inner] = texts[-1]
@@ -254,7 +260,7 @@ def _json_or_text(text: str) -> Any:
 
 def _unset(entry: Entry, key: str) -> None:
     table, _, inner = key.partition(".")
-    where: Any = entry.get(table) if inner and table in _TABLES else entry
+    where: Any = entry.get(table) if inner and table in TABLES else entry
     name = inner if where is not entry else key
     if not isinstance(where, dict) or name not in where:
         raise McpError(f"there is no key {key!r} in the entry; it has: {', '.join(map(shlex.quote, entry))}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option
-from llm_tools_mcp.cli.completers import argument_words, json_or_file, server_names, tool_names
+from llm_tools_mcp.cli.completers import json_or_file
+from llm_tools_mcp.cli.tool_completers import argument_words, target_words, tool_names
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin
 from llm_tools_mcp.text.plain import plain
 
@@ -39,7 +40,7 @@ class WrongArguments(click.ClickException):
     "llm mcp call --command 'uvx mcp-server-time' get_current_time timezone=UTC",
     error_shape={"is_error": True, "content": [], "structured_content": None},
 )
-@click.argument("server", shell_complete=server_names)
+@click.argument("server", shell_complete=target_words)
 @click.argument("tool", required=False, metavar="TOOL", shell_complete=tool_names)
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=argument_words)
 @click.option(

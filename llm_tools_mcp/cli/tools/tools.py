@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_tools_mcp.cli.command import as_json, command, config_option, did_you_mean, refresh_option
-from llm_tools_mcp.cli.completers import server_names, tool_names
+from llm_tools_mcp.cli.tool_completers import target_words, tool_names
 from llm_tools_mcp.client.logs import where_to_look
 from llm_tools_mcp.errors import McpError, UnknownTool
 from llm_tools_mcp.text.plain import plain
@@ -39,7 +39,7 @@ _BEST = 10
     'llm mcp tools --search "take a screenshot"',
     "llm mcp tools --json | jq -r '.tools[].name'",
 )
-@click.argument("server", required=False, shell_complete=server_names)
+@click.argument("server", required=False, shell_complete=target_words)
 @click.argument("tool", required=False, shell_complete=tool_names)
 @refresh_option
 @click.option("--schema", is_flag=True, help="Show the JSON Schema of the arguments too.")

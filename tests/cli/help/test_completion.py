@@ -63,6 +63,34 @@ def test_arguments_are_offered_once_and_their_values_from_the_schema(served: Hom
     assert completed(served, "call", "every", "log", "level", "=", "w") == ["warning"]
 
 
+def test_server_and_tool_in_one_word(served: Home) -> None:
+    """SERVER.TOOL behind the dot, and its arguments behind it."""
+    assert completed(served, "call", "every.ec") == ["every.echo"]
+    assert completed(served, "tools", "names.al") == ["names.alpha"]
+    assert completed(served, "call", "every.add", "''") == ["a=", "b="]
+    assert completed(served, "call", "every.add", "a=1", "''") == ["b="]
+    assert completed(served, "call", "every.log", "level=w") == ["level=warning"]
+    assert completed(served, "tools", "every.add", "''") == []
+
+
+def test_keys_of_an_entry(home: Home) -> None:
+    """Of its kind alone, as they are mostly spelled; variables that are there; --unset: what is there."""
+    home.write_config(
+        {
+            "files": {"command": "x", "timeout": 5, "env": {"A_KEY": "x"}},
+            "remote": {"url": "https://h/mcp"},
+        }
+    )
+    assert completed(home, "set", "files", "time") == ["timeout="]
+    assert completed(home, "set", "files", "timeout=3", "time") == []
+    assert completed(home, "set", "files", "idle") == ["idleTimeout="]
+    assert completed(home, "set", "files", "env") == ["envFile=", "env.A_KEY="]
+    assert completed(home, "set", "remote", "oa") == ["oauth="]
+    assert completed(home, "set", "files", "oa") == []
+    assert completed(home, "set", "files", "--unset", "''") == ["command", "timeout", "env", "env.A_KEY"]
+    assert completed(home, "set", "gone", "t") == []
+
+
 def test_nothing_is_said_about_errors(home: Home) -> None:
     """In the middle of a line there is no place for them."""
     home.config.write_text("{")
@@ -98,6 +126,7 @@ def in_bash(home: Home, line: str) -> list[str]:
     [
         ("ca\tev\tech\tte\thello", ["call", "every", "echo", "text=hello"]),
         ("call every echo text=@./fol\tno\t", ["call", "every", "echo", "text=@./folder/note.txt"]),
+        ("call every.ec\tte\thello", ["call", "every.echo", "text=hello"]),
         ("call every add a=1 \t2", ["call", "every", "add", "a=1", "b=2"]),
         ("call every add --json-args @fold\t", ["call", "every", "add", "--json-args", "@folder/"]),
         ("list --config ./fol\t", ["list", "--config", "./folder/"]),
