@@ -75,8 +75,12 @@ class Pool:
         only_connected: bool = False,
         at_once: bool = False,
     ) -> JsonObject:
-        """The same for any other request. Raises ServerFailure."""
+        """The same for any other request. Raises ServerFailure.
+
+        `only_connected`: nothing is started for it, and the server of another caller will do.
+        """
         if only_connected:
+            definition = self.sessions.registry.connected_as(definition) or definition
             self._check_connected(definition)
         session = self.sessions.take(definition, at_once=at_once)
         began, outcome = self._clock(), "cancelled"

@@ -63,6 +63,13 @@ class Registry:
     def is_connected(self, definition: ServerDefinition) -> bool:
         return any(session.connection is not None for session in self.of(definition.identity))
 
+    def connected_as(self, definition: ServerDefinition) -> ServerDefinition | None:
+        """As it is for this caller or, with the same lists, for one with another folder or PATH."""
+        if self.is_connected(definition):
+            return definition
+        twins = (one for one in self.all() if definition.cache_key in one.cache_keys)
+        return next((one.definition for one in twins if one.connection is not None), None)
+
     def is_refused(self, definition: ServerDefinition) -> bool:
         """Whether the server, when it was last asked, wanted a login that it was not given."""
         return any(session.error_state.refusal is not None for session in self.of(definition.identity))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.help.test_completion import completed
+from tests.cli.help.test_completion import BASH, completed, in_bash
 from tests.home import Home
 from tests.servers import entry, library_server
 from tests.servers.library import PNG
@@ -30,6 +30,9 @@ def test_listing(reader: Home) -> None:
     assert found[1]["arguments"][0] == {"name": "city", "description": "where", "is_required": True}
     assert completed(reader, "prompt", "library", "t") == ["travel", "talk"]
     assert completed(reader, "prompt", "library", "travel", "city=x", "''") == ["style="]
+    if BASH:  # with another PATH than where the server was connected
+        typed = "llm-mcp prompt library travel ci\tP\t"
+        assert in_bash(reader, typed)[-1] == "city=Paris"
 
 
 def test_prompts(reader: Home) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
@@ -81,6 +83,13 @@ async def test_nothing_is_started_for_what_is_known(live: Live) -> None:
     await uris(live, library)
     answer = await live.pool.request(library, *complete, only_connected=True)
     assert answer["completion"]["values"] == ["Berlin", "Bern"]
+    in_another_terminal = replace(library, env=MappingProxyType({**library.env, "PATH": "/other"}))
+    assert in_another_terminal.identity != library.identity
+    answer = await live.pool.request(in_another_terminal, *complete, only_connected=True)
+    assert answer["completion"]["values"] == ["Berlin", "Bern"]
+    another_server = replace(library, args=(*library.args, "--silent"))
+    await failure_of(live.pool.request(another_server, *complete, only_connected=True))
+    assert len(live.processes()) == 1
     live.session(library).stop()
     assert len(await uris(live, library, only_known=True)) == 260
     assert not live.is_ready(library)
