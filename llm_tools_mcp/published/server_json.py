@@ -18,8 +18,8 @@ _VERSION = re.compile(r"[0-9A-Za-z][\w.+!-]*", re.ASCII)
 _UNPINNED = re.compile(r"latest|[x*]|.*\.[x*]", re.IGNORECASE)
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Where packages come from unless the user has set up a mirror, which an option would overrule.
-_USUAL_HOSTS = {"npm": "npmjs.org", "pypi": "pypi.org", "nuget": "nuget.org", "oci": "docker.io"}
+# By whose domains packages come unless the user has set up a mirror, which an option would overrule.
+_USUAL = {"npm": "npmjs", "pypi": "pypi", "nuget": "nuget", "oci": "docker"}
 
 
 def offers_of(document: Json) -> tuple[list[Offer], list[str]]:
@@ -82,7 +82,7 @@ def _version(kind: str, identifier: str, version: str) -> str:
 
 def _source(kind: str, base: str) -> str:
     host = urlsplit(base).hostname or "" if base.startswith("https://") else ""
-    if not base or host == _USUAL_HOSTS[kind] or host.endswith(f".{_USUAL_HOSTS[kind]}"):
+    if not base or host.split(".")[-2:-1] == [_USUAL[kind]]:
         return ""
     if not host or not re.fullmatch(r"[!-~]+", base):
         raise PublishedError(f"its packages come from {base!a}, which is no https:// url")

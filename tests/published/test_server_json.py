@@ -39,7 +39,7 @@ def words(made: dict[str, Any]) -> str:
             {},
             "npx -y b@1.2.3",
         ),
-        (package("npm", "b", registryBaseUrl="https://registry.npmjs.org"), {}, "npx -y b@1.2.3"),
+        (package("npm", "b", registryBaseUrl="https://registry.npmjs.example"), {}, "npx -y b@1.2.3"),
         (
             package("npm", "b", registryBaseUrl="https://npm.corp.example"),
             {},
