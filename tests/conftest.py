@@ -156,7 +156,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the tests that take minutes, too")
 
 
+# They type dozens of commands one after the other: begun last, they would be waited for by an idle machine.
+LONGEST = ("tests/test_published.py", "tests/cli/test_walk.py")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     if not config.getoption("--soak"):
         for item in items:
             if item.get_closest_marker("soak"):
