@@ -103,11 +103,19 @@ class Stack:
         raise RpcError(Code.INVALID_ARGUMENT, f"50% of {how}\nare wröng")
 
 
+def is_of_grpc(context: dict[str, object]) -> bool:
+    """The client's poller, which wakes a loop for an event that another one has taken (grpc/grpc#25364)."""
+    is_poller = "PollerCompletionQueue" in str(context.get("message"))
+    return is_poller and isinstance(context.get("exception"), BlockingIOError)
+
+
 @contextlib.asynccontextmanager
 async def serving(folder: Path, **options: frozenset[int]) -> AsyncIterator[tuple[Stack, Path]]:
     """A stack that listens on the yielded path; nothing may reach the loop's exception handler."""
     complaints: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: None if is_of_grpc(context) else complaints.append(context)
+    )
     path, stack = folder / "s.sock", Stack(**options)
     with listener(path) as sock:
         stack.start(sock)
@@ -116,7 +124,7 @@ async def serving(folder: Path, **options: frozenset[int]) -> AsyncIterator[tupl
         finally:
             await stack.close()
     assert stack.acceptor.connections == 0
-    assert complaints == []
+    assert complaints == [], complaints
 
 
 def listener(path: Path) -> socket.socket:
