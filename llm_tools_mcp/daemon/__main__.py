@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_tools_mcp import __version__, paths, v1
 from llm_tools_mcp.cache import known_lists, tool_lists
+from llm_tools_mcp.cache.pruning import prune_unused
 from llm_tools_mcp.config import Protocol, ServerDefinition
 from llm_tools_mcp.errors import DaemonError
 from llm_tools_mcp.login.store import LoginStore
@@ -107,12 +108,10 @@ class Daemon:
         )
         logins = Logins(LoginStore(paths.logins_file()))
         self._renewals = Renewals(logins)
-        self._cache = ToolCache(tool_lists.folder())
-        self._lists = ListCache(known_lists.folder())
         self.pool = Pool(
             self._connect,
-            self._cache,
-            self._lists,
+            ToolCache(tool_lists.folder()),
+            ListCache(known_lists.folder()),
             clock=time.monotonic,
             on_change=self.lifecycle.note_change,
         )
@@ -175,8 +174,8 @@ class Daemon:
         from .server import orphans  # psutil, for which no prompt shall wait
 
         orphans.sweep(self._socket)
-        self._cache.prune()
-        self._lists.prune()
+        for folder in (tool_lists.folder(), known_lists.folder()):
+            prune_unused(folder)
 
     @asynccontextmanager
     async def _connect(

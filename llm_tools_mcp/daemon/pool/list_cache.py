@@ -6,7 +6,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from llm_tools_mcp.cache import known_lists
@@ -18,7 +17,6 @@ from .session import Session
 _log = logging.getLogger(__name__)
 
 _MAX_IN_MEMORY = 256
-_KEPT_SECONDS = 90 * 24 * 3600.0
 
 
 class ListCache:
@@ -55,14 +53,6 @@ class ListCache:
                 known_lists.store(self._folder, key, method, entry)
         except OSError as error:
             _log.warning("cannot write the lists in %s: %s", self._folder, error.strerror)
-
-    def prune(self) -> None:
-        """Remove what nobody has asked for in months, and what a killed daemon left half written."""
-        with suppress(OSError):
-            for path in self._folder.iterdir():
-                with suppress(OSError):
-                    if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
-                        path.unlink()
 
     def _entry(self, identity: str, method: str) -> known_lists.KnownList | None:
         entry = self._lists.get((identity, method)) or known_lists.load(self._folder, identity, method)

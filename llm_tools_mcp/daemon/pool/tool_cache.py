@@ -24,8 +24,6 @@ from llm_tools_mcp.system.access import make_private_folder
 _log = logging.getLogger(__name__)
 
 _MAX_IN_MEMORY = 256
-# Entries that nobody has written for so long are of servers that are configured no more.
-_KEPT_SECONDS = 90 * 24 * 3600.0
 
 # Which version of a file an entry in memory is; None for one that is only there.
 _Stamp = tuple[int, int, int] | None
@@ -79,14 +77,6 @@ class ToolCache:
     def age(self, known: ToolList) -> float:
         """Seconds since it was listed; negative where the clock was set back."""
         return self._clock() - known.listed_at
-
-    def prune(self) -> None:
-        """Remove what nobody needs any more, and what a killed daemon left half written."""
-        with suppress(OSError):
-            for path in self._folder.iterdir():
-                with suppress(OSError):
-                    if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
-                        path.unlink()
 
     # --- in memory and on disk ----------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llm_tools_mcp import v1
+from llm_tools_mcp.cache.pruning import prune_unused
 from llm_tools_mcp.daemon.pool.tool_cache import ToolCache
 
 TOOLS = (v1.Tool(name="b", input_schema="{}"), v1.Tool(name="a", description="ü"))
@@ -91,7 +92,7 @@ def test_old_entries_are_pruned(folder: Path) -> None:
     (old,) = folder.iterdir()
     os.utime(old, (1e9, 1e9))
     cache.put("new", TOOLS, is_legacy=False)
-    cache.prune()
+    prune_unused(folder)
     assert cache.get("old") is None
     assert cache.get("new") is not None
 

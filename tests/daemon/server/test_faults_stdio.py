@@ -251,8 +251,8 @@ async def test_restart_during_a_start_is_waited_for(live: Live) -> None:
     """Who waits for a start that is replaced gets the new one's answer."""
     flag = live.folder / "hung"
     script = (
-        f"import os, sys, time; f = {str(flag)!r}\n"
-        "if not os.path.exists(f): open(f, 'w').close(); time.sleep(1000)\n"
+        f"import os, sys, signal; f = {str(flag)!r}\n"
+        "if not os.path.exists(f): open(f, 'w').close(); signal.pause()\n"
         f"a = {faulty_server('fine')!r}; os.execv(a[0], a)\n"
     )
     server = live.define({"late": python(script)})

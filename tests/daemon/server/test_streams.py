@@ -167,7 +167,7 @@ async def test_server_that_asks_and_does_not_read_is_lost(live: Live) -> None:
     answer = sdk.SessionMessage(
         sdk.mcp_types.JSONRPCResponse(jsonrpc="2.0", id=1, result={"text": "x" * 1_000_000})
     )
-    async with child_of(live, "import time; time.sleep(1000)") as (child, link, stdin):
+    async with child_of(live, "import signal; signal.pause()") as (child, link, stdin):
         link.unwritten = child.stdin.transport.get_write_buffer_size
         await stdin.send(message(1, "x" * 20_000_000))
         with pytest.raises(anyio.BrokenResourceError):
@@ -178,7 +178,7 @@ async def test_server_that_asks_and_does_not_read_is_lost(live: Live) -> None:
 @with_live
 async def test_sending_never_waits_for_the_server(live: Live) -> None:
     """Megabytes to a server that does not read return at once; the cancellation after them does, too."""
-    async with child_of(live, "import time; time.sleep(1000)") as (child, _, stdin):
+    async with child_of(live, "import signal; signal.pause()") as (child, _, stdin):
         with anyio.fail_after(2):
             for number in range(4):
                 await stdin.send(message(number, "x" * 1_000_000))
@@ -190,7 +190,7 @@ async def test_sending_never_waits_for_the_server(live: Live) -> None:
 @with_live
 async def test_server_that_is_deaf_is_told_of(live: Live) -> None:
     """What a server cannot be told any more fails at once, with the reason; the link is lost."""
-    async with child_of(live, "import os, time; os.close(0); print(flush=True); time.sleep(1000)") as (
+    async with child_of(live, "import os, signal; os.close(0); print(flush=True); signal.pause()") as (
         child,
         link,
         stdin,

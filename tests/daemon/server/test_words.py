@@ -265,7 +265,7 @@ async def test_still_starting_quotes_the_last_line(live: Live) -> None:
     """A page that it wants visited is whole."""
     url = "https://example.com/authorize?client_id=1&state=" + "s" * 1200
     says = f"print('open {url}', file=sys.stderr); print('waiting', file=sys.stderr)"
-    waiting = f"import sys, time; {says}; time.sleep(60)"
+    waiting = f"import signal, sys; {says}; signal.pause()"
     server = live.define({"waiting": python(waiting) | {"connectTimeout": 60}})
     listing = asyncio.create_task(live.names(server))
     await wait_until_async(lambda: len(live.logged.get("waiting", [])) == 2)
