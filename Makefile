@@ -1,4 +1,4 @@
-# make test   all that CI runs        make demo   see it work
+# make test   format, lint, types, tests        make demo   see it work
 # Both set everything up by themselves: a virtual environment in .venv (with uv where there is uv).
 # PYTHON=python3.12 VENV=.venv-3.12 chooses another one.
 
