@@ -1,8 +1,8 @@
 """${VAR} and its kin in the strings of a server, replaced by what the caller has.
 
 `${VAR}`, `${env:VAR}`, each with `:-default`, which may hold others; `${workspaceFolder}` and its kin
-(context.py); `${file:PATH}` and what else is confided (confided.py); `$${…}` stands for `${…}` itself. What
-looks like another client's fails its server: it must never be sent as it stands. What only a shell
+(context.py); `${file:PATH}` and what else is confided (secret_lookup.py); `$${…}` stands for `${…}` itself.
+What looks like another client's fails its server: it must never be sent as it stands. What only a shell
 understands (`${1}`, `${A-b}`) is left to it, but in url and headers, which no shell sees.
 """
 

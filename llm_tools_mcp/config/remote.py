@@ -17,7 +17,7 @@ from .variables import PROXY_VARIABLES, is_indifferent, is_inherited
 if TYPE_CHECKING:
     from .model import OAuthEntry, RemoteEntry
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 _URL = re.compile(r"[^\x00-\x20\x7f]+")
 
@@ -62,7 +62,7 @@ def _check_request(expansion: Expansion, url: str, headers: dict[str, str]) -> N
         what = "should be an http:// or https:// url with a host, without spaces"
         expansion.complain("url", f"{what}{about_url(url)}")
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             expansion.complain("headers", "the name of a header is empty or holds a character it may not")
         elif not _HEADER_VALUE.fullmatch(value):
             reason = "holds a control character (a line end?) or one that is not ASCII"

@@ -47,40 +47,61 @@ _BROKEN: tuple[type[Exception], ...] = (
 @contextmanager
 def opened(file: Path) -> Iterator[zipfile.ZipFile]:
     """The archive, all of whose members are fit to be unpacked. Raises PublishedError."""
-    try:
+    with _readable(file):
         _check_directory(file)
-        with zipfile.ZipFile(file) as archive:
-            _check_members(archive.infolist())
-            yield archive
-    except OSError as error:
-        raise PublishedError(f"{file} cannot be read: {error.strerror or error}") from None
-    except _BROKEN:
-        raise PublishedError(f"{file} is no zip file, or a damaged one") from None
+        archive = zipfile.ZipFile(file)
+    with archive:
+        _check_members(archive.infolist())
+        yield archive
 
 
 def read(archive: zipfile.ZipFile, name: str, most: int) -> bytes | None:
-    """A member's content; None where there is none. Raises PublishedError, and what `opened` maps."""
+    """A member's content; None where there is none. Raises PublishedError."""
     try:
         info = archive.getinfo(name)
     except KeyError:
         return None
     if info.file_size > most:
         raise PublishedError(f"{name} in it is larger than {most >> 10} KiB")
-    return archive.read(info)
+    with _readable(archive.filename):
+        return archive.read(info)
 
 
 def unpack(archive: zipfile.ZipFile, folder: Path) -> None:
-    """Into `folder`, which is empty; files are the user's alone. Raises OSError, and what `opened` maps."""
-    for info in archive.infolist():
-        path = folder.joinpath(*_parts(info.filename))
-        if info.is_dir():
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            continue
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with archive.open(info) as source, path.open("xb") as target:
-            while piece := source.read(_CHUNK):
-                target.write(piece)
-        path.chmod(0o700 if info.external_attr >> 16 & 0o111 else 0o600)
+    """Into `folder`, which is empty; files are the user's alone. Raises OSError, PublishedError."""
+    with _undamaged(archive.filename):
+        for info in archive.infolist():
+            _unpack_member(archive, info, folder)
+
+
+def _unpack_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> None:
+    path = folder.joinpath(*_parts(info.filename))
+    if info.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with archive.open(info) as source, path.open("xb") as target:
+        while piece := source.read(_CHUNK):
+            target.write(piece)
+    path.chmod(0o700 if info.external_attr >> 16 & 0o111 else 0o600)
+
+
+@contextmanager
+def _readable(file: Path | str | None) -> Iterator[None]:
+    try:
+        with _undamaged(file):
+            yield
+    except OSError as error:
+        raise PublishedError(f"{file} cannot be read: {error.strerror or error}") from None
+
+
+@contextmanager
+def _undamaged(file: Path | str | None) -> Iterator[None]:
+    """Around nothing but zipfile's own work: others raise RuntimeError and ValueError too, as click.Abort."""
+    try:
+        yield
+    except _BROKEN:
+        raise PublishedError(f"{file} is no zip file, or a damaged one") from None
 
 
 def _check_directory(file: Path) -> None:

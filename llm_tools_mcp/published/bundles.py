@@ -65,10 +65,9 @@ class OpenBundle:
         return True
 
     def _make_executable(self, folder: Path) -> None:
-        for program in self.manifest.programs:
-            path = folder / program
-            if ".." not in Path(program).parts and path.is_file():
-                path.chmod(0o700)
+        """A manifest can name any path: only what the archive holds is known to lie in the folder."""
+        for program in self.files.intersection(self.manifest.programs):
+            (folder / program).chmod(0o700)
 
 
 @contextmanager
@@ -85,11 +84,6 @@ def opened(file: Path) -> Iterator[OpenBundle]:
         manifest = parsed(written)
         manifest.check_platform()
         yield OpenBundle(manifest, digest, is_signed, content)
-
-
-def is_bundle(word: str) -> bool:
-    """By its name: .mcpb, or .dxt as they were called first."""
-    return word.lower().endswith((".mcpb", ".dxt")) and "://" not in word
 
 
 def remove_unused(gone: Iterable[Any], left: Iterable[Any]) -> list[Path]:

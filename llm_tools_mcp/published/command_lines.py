@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-# The program that is meant unless another one of these is asked for.
+# The first program is meant unless another one is asked for.
 RUNNERS = {
-    "npm": ("npx", "npx", "bunx"),
-    "pypi": ("uvx", "uvx"),
-    "oci": ("docker", "docker", "podman"),
-    "nuget": ("dnx", "dnx"),
+    "npm": ("npx", "bunx"),
+    "pypi": ("uvx",),
+    "oci": ("docker", "podman"),
+    "nuget": ("dnx",),
 }
 
 

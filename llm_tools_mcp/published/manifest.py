@@ -47,8 +47,9 @@ class Manifest:
 
     @property
     def programs(self) -> list[str]:
-        """Files of the bundle that have to be executable."""
-        return [self.entry_point, _below(self.command)] if self.kind == "binary" else [_below(self.command)]
+        """What has to be executable, if it is a file of the bundle."""
+        written = [self.entry_point, self.command] if self.kind == "binary" else [self.command]
+        return [_below(path) for path in written]
 
     def check_platform(self) -> None:
         """Raises PublishedError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from llm_tools_mcp.config.remote import HEADER_NAME
 from llm_tools_mcp.errors import PublishedError
 
 from .command_lines import RUNNERS
@@ -17,7 +18,6 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9@][\w@./:+~-]*", re.ASCII)
 _VERSION = re.compile(r"[0-9A-Za-z][\w.+!-]*", re.ASCII)
 _UNPINNED = re.compile(r"latest|[x*]|.*\.[x*]", re.IGNORECASE)
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # By whose domains packages come unless the user has set up a mirror, which an option would overrule.
 _USUAL = {"npm": "npmjs", "pypi": "pypi", "nuget": "nuget", "oci": "docker"}
 
@@ -51,12 +51,12 @@ def _package(document: Json) -> Offer:
         raise PublishedError(f"{identifier!a}: packages of the type {kind!a} cannot be run here")
     if not _IDENTIFIER.fullmatch(identifier):
         raise PublishedError(f"{kind} {identifier!a}: no name of a package")
-    hint, (runner, *others) = text(document, "runtimeHint"), RUNNERS[kind]
+    hint, runners = text(document, "runtimeHint"), RUNNERS[kind]
     return Package(
         kind=kind,
         identifier=identifier,
         version=_version(kind, identifier, text(document, "version")),
-        runner=hint if hint in others else runner,
+        runner=hint if hint in runners else runners[0],
         source=_source(kind, text(document, "registryBaseUrl")),
         runtime=_flags(document, "runtimeArguments"),
         arguments=_flags(document, "packageArguments"),
@@ -81,12 +81,19 @@ def _version(kind: str, identifier: str, version: str) -> str:
 
 
 def _source(kind: str, base: str) -> str:
-    host = urlsplit(base).hostname or "" if base.startswith("https://") else ""
+    host = _host(base) if base.startswith("https://") else ""
     if not base or host.split(".")[-2:-1] == [_USUAL[kind]]:
         return ""
     if not host or not re.fullmatch(r"[!-~]+", base):
         raise PublishedError(f"its packages come from {base!a}, which is no https:// url")
     return base
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # https://[x
+        return ""
 
 
 def _flags(document: Json, key: str) -> tuple[Flag, ...]:
@@ -113,9 +120,12 @@ _ASKING = ("value", "default", "description", "choices", "placeholder", "isRequi
 
 def _is_bare(document: Json) -> bool:
     """Nothing about it says that there is a value to be asked for."""
-    return not any(document.get(key) not in (None, "", False, []) for key in _ASKING) and not flag(
-        document, "isRepeated"
-    )
+    return all(_says_nothing(document.get(key)) for key in _ASKING) and not flag(document, "isRepeated")
+
+
+def _says_nothing(value: object) -> bool:
+    """A number 0, which equals False, is a value like others."""
+    return value is None or value is False or value in ("", [])
 
 
 def _remote(document: Json) -> Remote:
@@ -128,7 +138,7 @@ def _remote(document: Json) -> Remote:
     return Remote(
         "sse" if kind == "sse" else "http",
         declared({"value": url, "isRequired": True}, "url", variables=variables),
-        _named(document, "headers", _HEADER_NAME),
+        _named(document, "headers", HEADER_NAME),
     )
 
 

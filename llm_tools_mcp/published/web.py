@@ -8,7 +8,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import httpx2
 from llm_tools_mcp.errors import LoginError, PublishedError
 from llm_tools_mcp.login.address_guard import check_reach
 from llm_tools_mcp.login.web import is_secure
+from llm_tools_mcp.system import access
 
 # Seconds: between two pieces of an answer, and for a whole answer of a registry, or a whole bundle.
 _SECONDS, _ALTOGETHER, _DOWNLOADING = 20.0, 60.0, 1800.0
@@ -39,7 +40,7 @@ def client() -> Client:
 def get_object(web: Client, url: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The JSON object that the url answers with. Raises PublishedError, NotThere."""
     body = bytearray()
-    whole = str(httpx2.URL(url, params=query or None)) if query else url
+    whole = str(httpx2.URL(url, params=query)) if query else url
     with _answered(web, whole, named_by=whole) as response:
         for piece in _pieces(response, _MAX_ANSWER, _ALTOGETHER):
             body += piece
@@ -60,33 +61,44 @@ def download(web: Client, url: str, path: Path, sha256: str, *, named_by: str) -
     Raises PublishedError, also for another hash.
     """
     digest = hashlib.sha256()
-    with _answered(web, url, named_by) as response, path.open("xb") as file:
-        path.chmod(0o600)
-        for piece in _pieces(response, MAX_BUNDLE, _DOWNLOADING):
-            digest.update(piece)
-            file.write(piece)
+    try:
+        with _answered(web, url, named_by) as response, path.open("xb") as file:
+            path.chmod(0o600)
+            for piece in _pieces(response, MAX_BUNDLE, _DOWNLOADING):
+                digest.update(piece)
+                file.write(piece)
+    except OSError as error:
+        raise PublishedError(f"what is fetched cannot be written: {access.obstacle(error, path)}") from None
     if digest.hexdigest() != sha256.lower():
         raise PublishedError(f"{url} is not the file that was published: its SHA-256 is another one")
 
 
 @contextmanager
 def _answered(web: Client, url: str, named_by: str) -> Iterator[httpx2.Response]:
-    """The answer at the end of all redirects. Raises PublishedError, NotThere."""
+    """The answer at the end of all redirects, for `_pieces`. Raises PublishedError, NotThere."""
+    for _ in range(_MAX_REDIRECTS):
+        with ExitStack() as stack:
+            with _reached(url):
+                _check_secure(url)
+                _check_reach(url, named_by)
+                response = stack.enter_context(web.stream("GET", url, follow_redirects=False))
+            if response.next_request is None:
+                _check_status(response, url)
+                yield response
+                return
+            url = str(response.next_request.url)
+    raise PublishedError(f"{_place(url)} redirects without end")
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    """Around what asks the network, and nothing else: a full disk is no host that cannot be reached."""
     try:
-        for _ in range(_MAX_REDIRECTS):
-            _check_secure(url)
-            _check_reach(url, named_by)
-            with web.stream("GET", url, follow_redirects=False) as response:
-                if response.next_request is None:
-                    _check_status(response, url)
-                    yield response
-                    return
-                url = str(response.next_request.url)
+        yield
     except httpx2.TimeoutException:
         raise PublishedError(f"{_place(url)} did not answer within {_SECONDS:g} s; try again later") from None
     except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL, OSError) as error:
         raise PublishedError(f"{_place(url)} cannot be reached: {error or type(error).__name__}") from None
-    raise PublishedError(f"{_place(url)} redirects without end")
 
 
 def _check_secure(url: str) -> None:
@@ -114,13 +126,15 @@ def _check_status(response: httpx2.Response, url: str) -> None:
 
 def _pieces(response: httpx2.Response, most: int, seconds: float) -> Iterator[bytes]:
     read, until = 0, time.monotonic() + seconds
-    for piece in response.iter_bytes():
-        read += len(piece)
-        if read > most:
-            raise PublishedError(f"{_place(str(response.url))} sends more than {most >> 20} MiB")
-        if time.monotonic() > until:
-            raise PublishedError(f"{_place(str(response.url))} takes longer than {seconds:g} s")
-        yield piece
+    url = str(response.url)
+    with _reached(url):  # what the caller's loop raises does not come in here
+        for piece in response.iter_bytes():
+            read += len(piece)
+            if read > most:
+                raise PublishedError(f"{_place(url)} sends more than {most >> 20} MiB")
+            if time.monotonic() > until:
+                raise PublishedError(f"{_place(url)} takes longer than {seconds:g} s")
+            yield piece
 
 
 def _place(url: str) -> str:

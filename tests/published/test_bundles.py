@@ -236,3 +236,32 @@ def test_only_unused_folders_are_removed(tmp_path: Path) -> None:
     gone = [{"args": [f"{one}/x", f"{two}/x", str(outside)]}]
     assert bundles.remove_unused(gone, [{"cwd": str(two)}]) == [one]
     assert (one.exists(), two.exists(), outside.exists()) == (False, True, True)
+
+
+@pytest.mark.parametrize("written", ["{}", "${{__dirname}}/{}", "./../../../../{}", "/{}"])
+def test_no_file_outside_is_made_executable(tmp_path: Path, written: str) -> None:
+    """Whatever a manifest names as its program, or as its entry point."""
+    outside = tmp_path / "outside"
+    outside.touch(mode=0o600)
+    named = written.format(outside)
+    server = {"type": "binary", "entry_point": named, "mcp_config": {"command": named}}
+    with bundles.opened(bundle(tmp_path / "b.mcpb", server=server)) as opened:
+        opened.install(opened.folder("notes", "mcp.json"))
+    assert outside.stat().st_mode & 0o777 == 0o600
+
+
+def test_program_named_with_a_dot_is_made_executable(tmp_path: Path) -> None:
+    """`./bin/tool` is the file `bin/tool` of the archive."""
+    server = {"type": "binary", "entry_point": "./bin/tool", "mcp_config": {"command": "sh"}}
+    file = bundle(tmp_path / "b.mcpb", ("bin/tool", "#!/bin/sh\n"), server=server)
+    with bundles.opened(file) as opened:
+        folder = opened.folder("notes", "mcp.json")
+        opened.install(folder)
+    assert os.access(folder / "bin" / "tool", os.X_OK)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, OSError, EOFError])
+def test_errors_of_who_has_it_open_stay_their_own(tmp_path: Path, error: type[Exception]) -> None:
+    """Ctrl-C at a question (click.Abort is a RuntimeError) is no damaged zip file."""
+    with pytest.raises(error), bundles.opened(bundle(tmp_path / "b.mcpb")):
+        raise error

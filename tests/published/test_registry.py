@@ -111,3 +111,14 @@ def test_requests_are_bounded(
         web.get_object(client, "file:///etc/passwd")
     with pytest.raises(PublishedError, match="SHA-256"):
         web.download(client, f"{served.url}/large", tmp_path / "copy", "0" * 64, named_by=served.url)
+
+
+def test_what_cannot_be_written_is_no_fault_of_the_host(
+    served: Served, client: web.Client, tmp_path: Path
+) -> None:
+    """A disk that is full, or a folder that is gone: the file is named."""
+    (tmp_path / "there").write_text("x")
+    served.files = {"/there": str(tmp_path / "there")}
+    path = tmp_path / "gone" / "bundle.mcpb"
+    with pytest.raises(PublishedError, match=f"cannot be written: {path}: No such file"):
+        web.download(client, f"{served.url}/there", path, "0" * 64, named_by=served.url)

@@ -219,3 +219,16 @@ def test_nonsense_is_left_out() -> None:
     offers, refused = offers_of(odd)
     assert [words(one.entry({})) for one in offers] == ["npx -y b@1.2.3"]
     assert len(refused) == 1
+
+
+def test_source_that_is_no_url_is_refused() -> None:
+    """Also one that cannot even be taken apart."""
+    offers, (refused,) = offers_of({"packages": [package("npm", "b", registryBaseUrl="https://[x")]})
+    assert (offers, "no https:// url" in refused) == ([], True)
+
+
+def test_default_of_zero_is_a_value() -> None:
+    """A named argument that has it is no bare switch."""
+    argument = {"type": "named", "name": "--depth", "default": 0}
+    made = entry({"packages": [package("npm", "b", packageArguments=[argument])]})
+    assert words(made).endswith("--depth 0")
