@@ -7,15 +7,16 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from llm_tools_mcp.cli.editing import Entry, config_file
+from llm_tools_mcp.cli.editing import Entry, config_file, servers_of
 from llm_tools_mcp.errors import McpError, PublishedError
-from llm_tools_mcp.published.bundles import opened
+from llm_tools_mcp.published.bundles import opened, remove_unused
 from llm_tools_mcp.published.packages import Bundle, Offer, Package
 from llm_tools_mcp.published.server_json import offers_of
 from llm_tools_mcp.published.web import NotThere, client, download
@@ -172,10 +173,18 @@ def _add_bundle(context: click.Context, file: Path, source: str, wish: Wish, add
         is_fresh = bundle.install(folder)
     try:
         add(context, name, entry, adding)
-    except McpError:
+    except BaseException:  # also Ctrl-C
         if is_fresh:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove_unwritten(folder, adding.path)
         raise
+
+
+def _remove_unwritten(folder: Path, path: Path) -> None:
+    """The bundle's folder, unless its entry was written before something failed: it points there."""
+    written: Entry = {}
+    with suppress(McpError):  # what cannot be read was not written either
+        written = servers_of(path)
+    remove_unused([str(folder)], [written])
 
 
 def _about(bundle: OpenBundle, source: str) -> Iterator[str]:

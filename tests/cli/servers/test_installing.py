@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from llm_tools_mcp.cli import group
+from llm_tools_mcp.cli.servers import adding
 from llm_tools_mcp.errors import McpError
 from tests.cli.terminal import run_in_terminal
 from tests.home import Home
@@ -255,3 +256,30 @@ def test_mistakes_with_bundles(
     Path("x.mcpb").write_text("no bundle")
     assert complaint in invoke(home, "add", *words).stderr
     assert not home.config.exists()
+
+
+@pytest.mark.parametrize(("step", "is_written"), [("_try", True), ("edited", False)])
+@pytest.mark.parametrize("error", [McpError("x"), OSError("x"), KeyboardInterrupt()])
+def test_bundle_stays_only_with_its_entry(
+    home: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    step: str,
+    is_written: bool,
+    error: BaseException,
+) -> None:
+    """What fails after the entry was written leaves its program; what fails before leaves nothing."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(adding, step, fail)
+    CliRunner().invoke(
+        group, ["add", str(note_server(tmp_path))], env={**dict.fromkeys(os.environ), **home.env}
+    )
+    folder = home.folder / "data" / "llm-tools-mcp" / "bundles"
+    assert home.config.exists() == is_written
+    assert len([*folder.iterdir()]) == is_written
+    if is_written:
+        assert Path(entry_of(home, "notes")["args"][0]).exists()
