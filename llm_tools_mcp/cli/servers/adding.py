@@ -51,7 +51,7 @@ def add(context: click.Context, name: str, entry: Entry, adding: Adding, *, merg
     adding.check_name(name)
     path = adding.path
     _check_entry(path, name, entry)  # before its secrets are kept anywhere
-    entry = without_secrets(name, entry, place_for({name: entry}, adding.secrets))
+    entry = without_secrets(path, name, entry, place_for({name: entry}, adding.secrets))
     with edited(path) as servers:
         if name in servers and not adding.force:
             raise McpError(f"{path} has a server {name!r} already; to replace it: --force")

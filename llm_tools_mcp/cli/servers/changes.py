@@ -83,7 +83,7 @@ def set_command(
             _unset(entry, key)
         for key, texts in _typed(changes).items():
             _set(entry, key, texts)
-        moved = without_secrets(name, entry, secrets or KEEP)
+        moved = without_secrets(path, name, entry, secrets or KEEP)
         changed = [*_typed(changes), *unset, *(key for key in entry if moved[key] != entry[key])]
         entry.update(moved)
     click.echo(f"changed {name!r} in {path}: {', '.join(changed) or 'nothing, it holds no tokens'}")

@@ -228,7 +228,7 @@ def _confided(name: str, inputs: Sequence[Input], answers: Values, adding: Addin
     where = adding.secrets or KEYS
     if where == KEEP:
         return answers
-    return _with_secrets(inputs, answers, lambda key, secret: kept(where, name, key, secret))
+    return _with_secrets(inputs, answers, lambda key, secret: kept(where, adding.path, name, key, secret))
 
 
 def _with_secrets(

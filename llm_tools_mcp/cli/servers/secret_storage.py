@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -41,25 +42,25 @@ def place_for(entries: Mapping[str, Entry], wish: str | None) -> str:
     return wish or (_asked(found) if found else "") or KEEP
 
 
-def without_secrets(server: str, entry: Entry, place: str) -> Entry:
+def without_secrets(config: Path, server: str, entry: Entry, place: str) -> Entry:
     """The entry with its literal tokens moved to `place`. Raises McpError where they cannot be kept there."""
     if place == KEEP:
         return entry
     for literal in literals(entry):
-        placeholder = kept(place, server, literal.variable, literal.value)
+        placeholder = kept(place, config, server, literal.variable, literal.value)
         entry = literal.replaced(entry, placeholder)
         click.echo(f"{literal.key}: the token lies in {_in_words(placeholder)} now")
     return entry
 
 
-def kept(where: str, server: str, variable: str, secret: str) -> str:
+def kept(where: str, config: Path, server: str, variable: str, secret: str) -> str:
     """Keep it, by a name that is free or has this secret already; the placeholder for mcp.json.
 
     Raises McpError.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{server}_{variable}").strip("._-")[:100] or "secret"
     try:
-        return _in_keys(name, secret) if where == KEYS else _in_file(name, secret)
+        return _in_keys(name, secret) if where == KEYS else _in_file(name, config, secret)
     except LockHeld as error:
         raise McpError(f"the secret cannot be kept: its store {error}; {error.repair}") from None
     except OSError as error:
@@ -121,13 +122,19 @@ def release(gone: Iterable[Any], left: Iterable[Any]) -> None:
 
     What an entry needs which is left, or one of the default config, is not spoken of.
     """
-    others: Entry = {}
-    with suppress(McpError):
-        others = servers_of(config_file(None))
+    others, doubt = _default_servers()
     needed = {_place(reference) for reference in references([*left, others])}
     for place in dict.fromkeys(map(_place, references([*gone]))):
         if place not in needed:
-            _release(*place)
+            _release(*place, doubt)
+
+
+def _default_servers() -> tuple[Entry, str]:
+    """And why nobody knows them, if so: a secret that they may need is not removed for a typo."""
+    try:
+        return servers_of(config_file(None)), ""
+    except McpError as error:
+        return {}, f"the default config may need it, and cannot be read: {clean_line(str(error))}"
 
 
 def _place(reference: str) -> tuple[str, str]:
@@ -136,18 +143,20 @@ def _place(reference: str) -> tuple[str, str]:
     return kind, os.path.realpath(os.path.expanduser(rest)) if kind == "file" else rest  # noqa: PTH111 - leaves an unknown ~user alone
 
 
-def _release(kind: str, place: str) -> None:
+def _release(kind: str, place: str, doubt: str) -> None:
     shown = clean_line(place)
     if kind == "llm":
         with suppress(RuntimeError):  # no home folder, and so no keys
             keys = clean_line(str(llm_keys_file(os.environ)))
             click.echo(f"its key {shown!r} of `llm keys` stays; to delete it, take its line out of {keys}")
     elif kind == "keyring":
-        service, _, user = place.partition(":")
+        service, _, user = place.rpartition(":")  # as it is looked up
         command = shlex.join(["keyring", "del", clean_line(service), clean_line(user)])
         click.echo(f"its secret in the keyring stays; to delete it: {command}")
     elif Path(place).parent != Path(os.path.realpath(paths.secrets_folder())):
         click.echo(f"the file {shown} stays, which it read")
+    elif doubt:
+        click.echo(f"its secret {shown} stays: {doubt}", err=True)
     else:
         try:
             Path(place).unlink(missing_ok=True)
@@ -184,11 +193,13 @@ def _keys(path: Path) -> dict[str, Any]:
     return keys
 
 
-def _in_file(name: str, secret: str) -> str:
+def _in_file(name: str, config: Path, secret: str) -> str:
+    """The file is of this config alone: one removes what none of its own entries reads."""
+    owner = hashlib.sha256(os.fsencode(config)).hexdigest()[:8]
     folder = paths.secrets_folder()
     access.make_private_folder(folder)
     with _locked():
-        path = next(one for one in map(folder.joinpath, _names(name)) if _is_free(one, secret))
+        path = next(one for one in map(folder.joinpath, _names(f"{name}-{owner}")) if _is_free(one, secret))
         if not path.exists():
             _replace(path, f"{secret}\n")
     home = os.environ.get("HOME", "")

@@ -125,8 +125,9 @@ def test_add_of_a_version_with_a_reference(home: Home, registry: Registry) -> No
     assert entry_of(home, "old")["args"][1] == "@user/weather@0.9.0"
     assert entry_of(home, "old")["env"]["API_KEY"] == "${WEATHER_KEY}"
     invoke(home, *add, "filed", "API_KEY=s3cr3t", "--secrets", "file", "UNITS=imperial")
+    (kept,) = (home.folder / "data" / "llm-tools-mcp" / "secrets").glob("filed_API_KEY-*")
     assert entry_of(home, "filed")["env"] == {
-        "API_KEY": "${file:~/data/llm-tools-mcp/secrets/filed_API_KEY}",
+        "API_KEY": f"${{file:~/data/llm-tools-mcp/secrets/{kept.name}}}",
         "UNITS": "imperial",
     }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,12 @@ from tests.home import Home
 
 # Made of words and digits, so that nobody takes it for a real one.
 TOKEN = "hunter2hunter3hunter4"
+
+
+def kept(home: Home, name: str) -> Path:
+    """The file of that secret of the default config."""
+    owner = hashlib.sha256(os.fsencode(home.config)).hexdigest()[:8]
+    return home.folder / "data" / "llm-tools-mcp" / "secrets" / f"{name}-{owner}"
 
 
 def entry_of(home: Home, name: str) -> Any:
@@ -62,14 +71,13 @@ def test_add_without_a_terminal(home: Home) -> None:
     assert entry_of(home, "a")["headers"] == {"Authorization": "Bearer ${llm:a_TOKEN}"}
     assert home.run_llm("keys", "get", "a_TOKEN").stdout == f"{TOKEN}\n"
     home.run_cli("add", "b", "--no-check", "-e", f"K={TOKEN}", "--secrets", "file", "--", "x", "--key", "abc")
-    folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
     assert entry_of(home, "b") == {
         "command": "x",
-        "args": ["--key", "${file:~/data/llm-tools-mcp/secrets/b_KEY}"],
-        "env": {"K": "${file:~/data/llm-tools-mcp/secrets/b_K}"},
+        "args": ["--key", f"${{file:~/data/llm-tools-mcp/secrets/{kept(home, 'b_KEY').name}}}"],
+        "env": {"K": f"${{file:~/data/llm-tools-mcp/secrets/{kept(home, 'b_K').name}}}"},
     }
-    assert (folder / "b_K").read_text() == f"{TOKEN}\n"
-    assert (folder / "b_K").stat().st_mode & 0o777 == 0o600
+    assert kept(home, "b_K").read_text() == f"{TOKEN}\n"
+    assert kept(home, "b_K").stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_is_overwritten(home: Home) -> None:
@@ -128,16 +136,20 @@ def test_remove_leaves_no_secret_unsaid(home: Home) -> None:
     mine = home.work / "mine"
     mine.write_text(TOKEN)
     servers = json.loads(home.config.read_text())["mcpServers"]
-    servers["a"]["env"]["OF_B"] = f"${{file:{folder / 'b_T'}}}"
-    servers["a"]["env"] |= {"MINE": f"${{file:{mine}}}", "K": "${llm:a_K}", "R": "${keyring:shop:ann lee}"}
+    servers["a"]["env"]["OF_B"] = f"${{file:{kept(home, 'b_T')}}}"
+    servers["a"]["env"] |= {
+        "MINE": f"${{file:{mine}}}",
+        "K": "${llm:a_K}",
+        "R": "${keyring:shop:8080:ann lee}",
+    }
     servers["c"] = {"command": "x", "env": {"K": "${llm:a_K}"}}
     home.write_config(servers)
     said = home.run_cli("remove", "a").stdout
-    assert f"removed its secret {folder / 'a_T'}" in said
+    assert f"removed its secret {kept(home, 'a_T')}" in said
     assert f"the file {mine} stays" in said
-    assert "keyring del shop 'ann lee'" in said
+    assert "keyring del shop:8080 'ann lee'" in said
     assert "a_K" not in said  # c needs it
-    assert [path.name for path in folder.iterdir()] == ["b_T"]
+    assert [*folder.iterdir()] == [kept(home, "b_T")]
     assert mine.exists()
     said = home.run_cli("remove", "b", "c").stdout
     keys = home.folder / "llm" / "keys.json"
@@ -152,5 +164,28 @@ def test_secret_of_an_entry_that_is_replaced_goes(home: Home) -> None:
     folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
     assert "removed" not in home.run_cli(*typed, f"T={TOKEN}", "--", "y").stdout
     said = home.run_cli(*typed, f"T={TOKEN}5", "--", "x").stdout
-    assert f"removed its secret {folder / 'a_T'}" in said
-    assert [path.name for path in folder.iterdir()] == ["a_T-2"]
+    assert f"removed its secret {kept(home, 'a_T')}" in said
+    assert [path.name for path in folder.iterdir()] == [f"{kept(home, 'a_T').name}-2"]
+
+
+def test_default_config_with_a_typo_loses_no_secret(home: Home) -> None:
+    """It may need what another config no longer does: while nobody can read it, the file stays."""
+    other = home.work / "other.json"
+    home.run_cli("add", "a", "--no-check", "-e", f"T={TOKEN}", "--secrets", "file", "--", "x")
+    other.write_text(home.config.read_text())
+    home.config.write_text("{ no json")
+    said = home.run_cli("remove", "a", "--config", str(other)).stderr
+    assert f"its secret {kept(home, 'a_T')} stays: the default config may need it" in said
+    assert kept(home, "a_T").exists()
+
+
+def test_configs_share_no_file(home: Home) -> None:
+    """Two that are not the default one have the same server and secret: one of them may be removed."""
+    one, two = (str(home.work / name) for name in ("one.json", "two.json"))
+    for path in (one, two):
+        typed = ["add", "a", "--no-check", "-e", f"T={TOKEN}", "--secrets", "file", "--config", path]
+        home.run_cli(*typed, "--", "x")
+    home.run_cli("remove", "a", "--config", one)
+    folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
+    (left,) = folder.iterdir()
+    assert left.name in (home.work / "two.json").read_text()

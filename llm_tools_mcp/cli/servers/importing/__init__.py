@@ -92,7 +92,7 @@ def import_command(
 
 
 def _take_over(path: Path, wanted: Entry, present: Entry, place: str) -> None:
-    kept = {name: without_secrets(name, entry, place) for name, entry in wanted.items()}
+    kept = {name: without_secrets(path, name, entry, place) for name, entry in wanted.items()}
     with edited(path) as servers:
         servers.update({name: kept[name] for name in kept if servers.get(name) == present.get(name)})
     did = _summary(wanted, present, "added", "replaced")
