@@ -267,3 +267,19 @@ def test_unreadable_files(home: Home) -> None:
     assert "did you mean 'cursor'?" in misspelt.stderr
     put(home, ".codex/config.toml", "x = 1\ny = ")
     assert "not valid TOML" in home.run_cli("import", "codex", check=False).stderr
+
+
+def test_only_what_was_taken_over_is_counted(home: Home) -> None:
+    """A server that another program adds while the question stands is left as it is."""
+    theirs = home.work / "theirs.json"
+    theirs.write_text(json.dumps({"mcpServers": {"a": {"command": "x"}, "b": {"command": "x"}}}))
+
+    def asked(text: str) -> bool:
+        if "[N]o, [y]es" not in text:
+            return False
+        home.write_config({"a": {"command": "other"}})
+        return True
+
+    seen = run_in_terminal(home, "import", str(theirs), when=asked, then=b"y\n")
+    assert "added 1 server in" in seen.screen
+    assert json.loads(home.config.read_text())["mcpServers"]["a"] == {"command": "other"}

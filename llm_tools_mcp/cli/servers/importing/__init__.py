@@ -94,8 +94,9 @@ def import_command(
 def _take_over(path: Path, wanted: Entry, present: Entry, place: str) -> None:
     kept = {name: without_secrets(path, name, entry, place) for name, entry in wanted.items()}
     with edited(path) as servers:
-        servers.update({name: kept[name] for name in kept if servers.get(name) == present.get(name)})
-    did = _summary(wanted, present, "added", "replaced")
+        taken = {name: kept[name] for name in kept if servers.get(name) == present.get(name)}
+        servers.update(taken)
+    did = _summary(taken, present, "added", "replaced") or "added nothing"
     click.echo(f"{did} in {path}; to connect and see their tools: llm mcp tools")
 
 
