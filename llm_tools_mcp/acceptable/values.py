@@ -8,8 +8,11 @@ from typing import Any
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:
-    """Each once, in order; 1, 1.0 and true are three."""
-    return list({key_of(value): value for value in reversed(list(values))}.values())[::-1]
+    """Each once, where it comes first; 1, 1.0 and true are three."""
+    found: dict[str, Any] = {}
+    for value in values:
+        found.setdefault(key_of(value), value)
+    return list(found.values())
 
 
 def key_of(value: Any) -> str:
