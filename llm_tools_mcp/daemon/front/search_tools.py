@@ -17,8 +17,8 @@ _MAX_FOUND = 200
 # Configs whose tools stay indexed: a megabyte for a hundred tools.
 _MAX_INDEXES = 4
 
-# Which lists an index is of.
-_Key = tuple[tuple[str, int], ...]
+# Which lists an index is of, and what of each is offered.
+_Key = tuple[tuple[str, int, tuple[str, ...], tuple[str, ...]], ...]
 
 
 class ToolSearch:
@@ -69,7 +69,7 @@ class ToolSearch:
 
     def _begin(self, parsed: Config, known: dict[str, ToolList]) -> asyncio.Future[Index]:
         """The index of these lists, which may be under way."""
-        key = tuple((name, id(tools)) for name, tools in known.items())
+        key = _key(parsed, known)
         if key not in self._indexes:
             entries = [
                 Entry(name, tool.name, tool.title, tool.description, tool.input_schema)
@@ -84,6 +84,14 @@ class ToolSearch:
         if len(self._indexes) > _MAX_INDEXES:
             self._indexes.popitem(last=False)
         return self._indexes[key][1]
+
+
+def _key(parsed: Config, known: dict[str, ToolList]) -> _Key:
+    return tuple(
+        (name, id(known[name]), definition.include, definition.exclude)
+        for name, definition in parsed.servers.items()
+        if name in known and isinstance(definition, ServerDefinition)
+    )
 
 
 def _offered(definition: ServerDefinition | ConfigError, known: ToolList) -> list[v1.Tool]:
