@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,7 @@ from .pending_questions import Questions
 from .request_stream import run
 from .rpc import Code, RpcError, Write
 from .search_tools import ToolSearch
-from .status import server_status
+from .status import memory_of, server_status
 
 # What would change the connection for everybody else who uses it, or has an RPC of its own.
 _NOT_FORWARDED = frozenset(
@@ -178,12 +179,15 @@ class Servicer:
         import psutil  # who asks for this can wait for it
 
         self._notice_logins()
+        registry = self._pool.sessions.registry
+        sessions = registry.all()
+        memory = await asyncio.to_thread(memory_of, [session.pid for session in sessions])
         return v1.StatusResponse(
             health=self._health(),
             servers=[
-                server_status(session, login=self._issuer(session))
-                for session in self._pool.sessions.all()
-                if not self._pool.sessions.registry.is_gone(session)
+                server_status(session, login=self._issuer(session), memory=memory.get(session.pid, 0))
+                for session in sessions
+                if not registry.is_gone(session)
             ],
             connections=self._connections(),
             calls_in_flight=self._pool.sessions.in_use,

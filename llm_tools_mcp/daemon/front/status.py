@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+
 from llm_tools_mcp import paths, v1
 from llm_tools_mcp.daemon.pool.session import Session
 from llm_tools_mcp.text.token_estimate import tokens_of
 
 
-def server_status(session: Session, *, login: str) -> v1.ServerStatus:
-    """`login`: who has let us in, if anybody has."""
+def server_status(session: Session, *, login: str, memory: int) -> v1.ServerStatus:
+    """`login`: who has let us in, if anybody has. `memory`: in bytes, 0 where there is no process."""
     definition, statistics = session.definition, session.statistics
     name, *others = session.names
     connection = session.connection
@@ -22,7 +25,7 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
         target=paths.sendable(definition.target),
         cwd=paths.sendable(definition.public_cwd),
         pid=session.pid,
-        memory_bytes=_memory(session.pid),
+        memory_bytes=memory,
         tools=len(tools),
         calls=statistics.calls,
         errors=statistics.errors,
@@ -40,15 +43,33 @@ def server_status(session: Session, *, login: str) -> v1.ServerStatus:
     )
 
 
-def _memory(pid: int) -> int:
-    """Resident bytes of the server and the processes below it; 0 where there is none."""
-    if not pid:
-        return 0
+def memory_of(pids: Iterable[int]) -> dict[int, int]:
+    """Resident bytes of each with the processes below it, in one walk of all processes: for a thread."""
     import psutil  # who asks for this can wait for it
 
+    wanted = set(pids) - {0}
+    below: dict[int, list[int]] = {}
+    for pid in psutil.pids() if wanted else ():
+        with suppress(psutil.Error):
+            below.setdefault(psutil.Process(pid).ppid(), []).append(pid)
+    return {pid: sum(map(_resident, _family(pid, below))) for pid in wanted}
+
+
+def _family(pid: int, below: Mapping[int, Sequence[int]]) -> set[int]:
+    family: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        one = waiting.pop()
+        if one not in family:  # a pid that is used again during the walk may make a circle
+            family.add(one)
+            waiting += below.get(one, ())
+    return family
+
+
+def _resident(pid: int) -> int:
+    import psutil
+
     try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        return sum(member.memory_info().rss for member in family)
+        return psutil.Process(pid).memory_info().rss
     except psutil.Error:
         return 0

@@ -122,11 +122,11 @@ async def test_server_that_goes_away_for_a_while(live: Live) -> None:
         failure = await failure_of(live.call(server, "echo"))
         assert failure.kind == Kind.START_FAILED
         assert "cannot be reached" in failure.text
-        status = server_status(live.session(server), login="")
+        status = server_status(live.session(server), login="", memory=0)
         assert (server_state(status), status.last_error) == ("failed", failure.text)
         await web.start()
         assert await live.call(server, "echo") == "hi"
-        status = server_status(live.session(server), login="")
+        status = server_status(live.session(server), login="", memory=0)
         assert (server_state(status), status.last_error) == ("ready", "")
         assert len(web.sent("initialize")) == 1
         await live.pool.aclose()

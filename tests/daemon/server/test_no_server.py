@@ -39,7 +39,7 @@ async def test_programs_that_are_no_servers(live: Live, monkeypatch: pytest.Monk
     monkeypatch.setattr(startup_output, "_LEAST_SILENCE", 0.1)
     suspicion = "has not said a word since it was started 0 s ago: is it an MCP server?"
     assert (await failure_of(live.names(silent))).text.startswith(f"{suspicion} It may still download; ")
-    assert server_status(live.session(silent), login="").last_error == suspicion
+    assert server_status(live.session(silent), login="", memory=0).last_error == suspicion
 
 
 @with_live
