@@ -222,7 +222,7 @@ class Daemon:
         return self.acceptor.connections == 0 and not self.pool.sessions.is_busy
 
     def _describe(self) -> str:
-        live = sum(session.is_live for session in self.pool.sessions.all())
+        live = sum(session.is_live for session in self.pool.sessions.registry.all())
         return f"{live} servers connected, {self.pool.sessions.in_use} calls in flight"
 
     def _tidy(self) -> None:

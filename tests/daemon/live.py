@@ -101,12 +101,12 @@ class Live:
         return [tool.name for tool in known.tools] if known is not None else []
 
     def session(self, definition: ServerDefinition) -> Session:
-        (session,) = (s for s in self.pool.sessions.all() if s.definition.identity == definition.identity)
+        (session,) = self.pool.sessions.registry.of(definition.identity)
         return session
 
     def is_ready(self, definition: ServerDefinition) -> bool:
         """Whether it is connected; also for one that nobody has used."""
-        sessions = self.pool.sessions.all()
+        sessions = self.pool.sessions.registry.all()
         return any(s.state is State.READY for s in sessions if s.definition.identity == definition.identity)
 
     def processes(self) -> list[psutil.Process]:

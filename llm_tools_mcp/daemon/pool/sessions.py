@@ -120,9 +120,6 @@ class Sessions:
         for key in session.cache_keys:
             self._cache.put(key, tools, **facts_to_keep(session))
 
-    def all(self) -> list[Session]:
-        return self.registry.all()
-
     def tell_of_twin(self, definition: ServerDefinition, failure: ServerFailure) -> None:
         """Where it did not start since there can be only one of it."""
         tell_of_twin(definition, failure, self._awake)
@@ -130,7 +127,7 @@ class Sessions:
     @property
     def in_use(self) -> int:
         """Calls and listings under way."""
-        return sum(session.in_use for session in self.all())
+        return sum(session.in_use for session in self.registry.all())
 
     @property
     def is_busy(self) -> bool:
@@ -161,7 +158,7 @@ class Sessions:
         """Somebody has logged in or out: what a login opened that is over ends once it is unused, and so
         does what was refused for want of one. A config that still wants it says so.
         """
-        for session in self.all():
+        for session in self.registry.all():
             login = session.definition.login
             if login not in usable if login else session.error_state.refusal is not None:
                 self._retire([session])
@@ -213,7 +210,7 @@ class Sessions:
         """
         wanted = [
             session
-            for session in self.all()
+            for session in self.registry.all()
             if (name in session.names if name else not session.is_live and not session.is_busy)
         ]
         for session in wanted:
@@ -239,7 +236,7 @@ class Sessions:
     async def aclose(self) -> None:
         """End all, and wait until no process is left. Harmless when repeated."""
         self._expiry.close()
-        await asyncio.gather(*(session.aclose() for session in self.all()))
+        await asyncio.gather(*(session.aclose() for session in self.registry.all()))
         self.registry.clear()
 
 

@@ -30,7 +30,7 @@ def in_folder(live: Live, name: str, folder: str = "") -> ServerDefinition:
 
 
 def live_names(live: Live) -> list[str]:
-    return [session.definition.name for session in live.pool.sessions.all() if session.is_live]
+    return [session.definition.name for session in live.pool.sessions.registry.all() if session.is_live]
 
 
 # --- limits -----------------------------------------------------------------------------------------
@@ -49,7 +49,8 @@ def test_limit_ends_copies_first_and_never_a_busy_one(tmp_path: Path) -> None:
             await live.call(in_folder(live, "fs", "two"), "pid")
             await live.call(in_folder(live, "git"), "pid")
             assert live_names(live) == ["blocking", "fs", "git"]
-            (left,) = [s for s in live.pool.sessions.all() if s.is_live and s.definition.name == "fs"]
+            sessions = live.pool.sessions.registry.all()
+            (left,) = [s for s in sessions if s.is_live and s.definition.name == "fs"]
             assert left.definition.cwd.endswith("two")
             await live.call(in_folder(live, "time"), "pid")
             assert live_names(live) == ["blocking", "git", "time"]
@@ -107,7 +108,7 @@ async def test_instances_share_the_calls(live: Live) -> None:
     second = await live.call(server, "pid")
     third = asyncio.create_task(live.call(server, "pid", until=str(go)))
     await wait_until_async(lambda: live.pool.sessions.in_use == 2)
-    assert len(live.pool.sessions.all()) == 2
+    assert len(live.pool.sessions.registry.all()) == 2
     go.touch()
     assert await first != second
     assert await third == second
@@ -155,7 +156,7 @@ async def test_old_list_is_refreshed_in_the_background(live: Live) -> None:
     server = live.faulty("fine")
     old = live.cache.put(server.cache_key, (), is_legacy=True)
     live.pool.refresh_if_stale(server, old)
-    assert live.pool.sessions.all() == []
+    assert live.pool.sessions.registry.all() == []
     live.forward = 25 * 3600
     live.pool.refresh_if_stale(server, old)
     live.pool.refresh_if_stale(server, old)
@@ -304,7 +305,7 @@ async def test_server_that_no_config_has_is_forgotten(live: Live) -> None:
     assert not live.pool.sessions.registry.is_gone(session)
     live.pool.sessions.registry.let_pass([passing])
     live.pool.sessions.expire()
-    assert live.pool.sessions.all() == []
+    assert live.pool.sessions.registry.all() == []
 
 
 @with_live
@@ -331,7 +332,8 @@ async def test_servers_are_forgotten(live: Live) -> None:
     assert live.pool.sessions.forget("nobody") == 0
     live.forward += 3601
     live.pool.sessions.expire()
-    await wait_until_async(lambda: (live.pool.sessions.expire(), len(live.pool.sessions.all()))[1] == 0)
+    registry = live.pool.sessions.registry
+    await wait_until_async(lambda: (live.pool.sessions.expire(), len(registry.all()))[1] == 0)
 
 
 @with_live
@@ -341,6 +343,6 @@ async def test_servers_that_never_live_are_forgotten_too(live: Live, monkeypatch
     live.pool.sessions.registry = registry.Registry(lambda _: False)
     for number in range(40):
         await failure_of(live.names(live.define({"x": {"command": "/nowhere", "env": {"N": str(number)}}})))
-    known = live.pool.sessions.all()
+    known = live.pool.sessions.registry.all()
     assert 8 <= len(known) <= 16
     assert known[-1].definition.env["N"] == "39"

@@ -225,7 +225,8 @@ async def test_start_that_fails_leaves_nothing_to_the_collector(live: Live) -> N
             except ServerFailure as failure:
                 traceback = failure.to_wire().traceback
             assert "Traceback" in traceback
-        await wait_until_async(lambda: not any(session.has_owner for session in live.pool.sessions.all()))
+        sessions = live.pool.sessions.registry.all
+        await wait_until_async(lambda: not any(session.has_owner for session in sessions()))
         await wait_until_async(lambda: not list(filter(_is_of_a_start, gc.get_objects())))
     finally:
         gc.enable()

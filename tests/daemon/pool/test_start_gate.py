@@ -43,7 +43,7 @@ async def test_waiting_for_a_turn_costs_no_time(live: Live, monkeypatch: Any) ->
     monkeypatch.setattr(start_gate, "_COUNTED_SECONDS", 0.5)
     slow = [live.faulty("hang", name=f"slow{n}", env={"N": str(n)}, connectTimeout=0.2) for n in range(3)]
     failures = [asyncio.create_task(failure_of(live.names(server))) for server in slow]
-    await wait_until_async(lambda: len(live.pool.sessions.all()) == 3)
+    await wait_until_async(lambda: len(live.pool.sessions.registry.all()) == 3)
     assert await live.names(live.faulty("fine", connectTimeout=30)) == ["echo", "pid"]
     for failure in failures:
         assert "still starting after 0 s" in (await failure).text
@@ -57,7 +57,7 @@ async def test_start_that_nobody_waits_for_any_more_leaves_the_queue(live: Live)
     await wait_until_async(lambda: len(live.processes()) == 1)
     fine = live.faulty("fine")
     queued = asyncio.create_task(live.names(fine))
-    await wait_until_async(lambda: len(live.pool.sessions.all()) == 2)
+    await wait_until_async(lambda: len(live.pool.sessions.registry.all()) == 2)
     await asyncio.sleep(0)
     queued.cancel()
     await asyncio.wait([queued])
@@ -94,7 +94,7 @@ async def test_thousands_of_entries_hurt_no_neighbour(live: Live, count: int) ->
     assert listing.result() == 2 * count
     assert slowest < 1
     live.pool.sessions.expire()
-    assert len(live.pool.sessions.all()) < 300
+    assert len(live.pool.sessions.registry.all()) < 300
 
 
 @with_live

@@ -162,7 +162,7 @@ async def test_refused_handshake_says_why(live: Live) -> None:
     failure = await failure_of(live.names(live.define({"odd": variant(body)})))
     assert failure.text.startswith("its answer does not follow the protocol")
     assert "sk-secret" not in failure.text
-    assert [session.statistics.starts for session in live.pool.sessions.all()] == [1, 1]
+    assert [session.statistics.starts for session in live.pool.sessions.registry.all()] == [1, 1]
 
 
 @with_live
