@@ -266,7 +266,9 @@ def test_what_nobody_has_asked_for_is_not_kept(line_end: str) -> None:
 @pytest.mark.parametrize("kind", ["stream", "body"])
 @with_live
 async def test_large_notification_over_http(live: Live, kind: str) -> None:
-    """It is skipped as it is read, and the log says so; the answer behind it arrives."""
+    """In a stream it is skipped as it is read, which the log says, and the answer behind it arrives; as the
+    whole answer of a call it leaves the outcome unknown.
+    """
     legacy = Legacy()
     note = {
         "jsonrpc": "2.0",
