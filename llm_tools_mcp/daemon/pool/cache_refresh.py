@@ -19,13 +19,16 @@ _PAUSE = 0.5
 
 
 class CacheRefresh:
-    """`list_tools` asks a server; it may raise ServerFailure."""
+    """`list_tools` asks a server, and notes it here; it may raise ServerFailure. `clock`: the lists' own."""
 
-    def __init__(self, list_tools: Callable[[ServerDefinition], Awaitable[object]]) -> None:
+    def __init__(
+        self, list_tools: Callable[[ServerDefinition], Awaitable[object]], clock: Callable[[], float]
+    ) -> None:
         self._list_tools = list_tools
+        self._clock = clock
         self._under_way: dict[str, asyncio.Task[None]] = {}  # by cache key
-        # Lists that were asked for since this daemon began, with the program that was asked.
-        self._asked: set[tuple[str, FileIdentity]] = set()
+        # When lists were last asked for since this daemon began, with the program that was asked.
+        self._asked: dict[tuple[str, FileIdentity], float] = {}
 
     @property
     def is_under_way(self) -> bool:
@@ -36,13 +39,22 @@ class CacheRefresh:
         this daemon.
         """
         key = definition.cache_key
-        is_young = 0 <= age <= _STALE_SECONDS
-        if (is_young and (key, definition.program) in self._asked) or key in self._under_way:
+        if key in self._under_way or self._was_asked(definition, age):
             return
-        self.note_asked(definition)  # also if it fails: a server that is out of order is not tried each time
         task = asyncio.create_task(self._refresh(definition), name=f"refresh of {definition.name}")
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
+
+    def _was_asked(self, definition: ServerDefinition, age: float) -> bool:
+        """Within a day and, where the list is old, since it is.
+
+        Also in vain: a server that is out of order is not tried each time.
+        """
+        asked = self._asked.get((definition.cache_key, definition.program))
+        if asked is None:
+            return False
+        since = self._clock() - asked  # negative where the clock was set back
+        return 0 <= since < _STALE_SECONDS and (age <= _STALE_SECONDS or since <= age - _STALE_SECONDS)
 
     async def _refresh(self, definition: ServerDefinition) -> None:
         await asyncio.sleep(_PAUSE)
@@ -54,11 +66,12 @@ class CacheRefresh:
     def note_asked(self, definition: ServerDefinition) -> None:
         if len(self._asked) > _MAX_ASKED:
             self._asked.clear()
-        self._asked.add((definition.cache_key, definition.program))
+        self._asked[definition.cache_key, definition.program] = self._clock()
 
     def doubt(self, keys: Container[str]) -> None:
         """What is known under these cache keys may be of a time before a restart."""
-        self._asked -= {asked for asked in self._asked if asked[0] in keys}
+        for asked in [asked for asked in self._asked if asked[0] in keys]:
+            del self._asked[asked]
 
     def cancel(self) -> None:
         for task in list(self._under_way.values()):

@@ -42,7 +42,7 @@ class Pool:
         self._lists = lists
         self._clock = clock
         self._outputs = OutputSchemas()
-        self._refreshing = CacheRefresh(self.list_tools)
+        self._refreshing = CacheRefresh(self.list_tools, cache.clock)
 
     async def call(
         self,

@@ -45,7 +45,7 @@ class ToolCache:
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
-        self._clock = clock
+        self.clock = clock
         self._lists: OrderedDict[str, tuple[_Stamp, ToolList]] = OrderedDict()
 
     def get(self, key: str) -> ToolList | None:
@@ -72,11 +72,11 @@ class ToolCache:
         self, tools: Iterable[v1.Tool], *, is_legacy: bool, asks: bool = False, instructions: str = ""
     ) -> ToolList:
         """A list that a server gave just now."""
-        return ToolList(tuple(tools), self._clock(), is_legacy, asks, instructions)
+        return ToolList(tuple(tools), self.clock(), is_legacy, asks, instructions)
 
     def age(self, known: ToolList) -> float:
         """Seconds since it was listed; negative where the clock was set back."""
-        return self._clock() - known.listed_at
+        return self.clock() - known.listed_at
 
     # --- in memory and on disk ----------------------------------------------------------------------
 

@@ -79,6 +79,20 @@ async def test_known_list_is_asked_for_once_by_each_daemon_and_after_a_restart(l
 
 
 @with_live
+async def test_old_list_of_a_server_that_fails_is_asked_for_once_a_day(live: Live) -> None:
+    """Not at every prompt."""
+    definition = live.define({"x": entry(faulty_server("exit"))})
+    known = live.cache.put(definition.cache_key, (), is_legacy=True)
+    for hours in (1, 26, 12, 13):
+        live.forward += hours * 3600
+        live.pool.refresh_if_stale(definition, known)
+        assert live.pool._refreshing.is_under_way == (hours != 12)
+        await wait_until_async(lambda: not live.pool._refreshing.is_under_way)
+        live.pool.refresh_if_stale(definition, known)
+        assert not live.pool._refreshing.is_under_way
+
+
+@with_live
 async def test_twin_in_another_folder_is_named(live: Live) -> None:
     """Of a server that can run only once the error says where it runs, and what to write."""
     lock = live.folder / "lock"
