@@ -6,15 +6,15 @@ import json
 import os
 import shlex
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.system import access
 from llm_tools_mcp.system.locking import LockHeld, exclusively
+from llm_tools_mcp.system.replacing import replace_private
 
 _VERSION = 1
 _MAX_BYTES = 16 << 20
@@ -72,22 +72,10 @@ class ConsentStore:
             with exclusively(self.path.with_name(f"{self.path.name}.lock")):
                 agreed = self.read()
                 yield agreed
-                self._replace(json.dumps({"version": _VERSION, "agreed": agreed}, indent=1))
+                content = json.dumps({"version": _VERSION, "agreed": agreed}, indent=1).encode()
+                replace_private(self.path, content, is_durable=True)
         except LockHeld as error:
             raise ConsentUnusable(f"{self.path} {error}; {error.repair}") from None
         except OSError as error:
             why = access.obstacle(error, self.path)
             raise ConsentUnusable(f"{self.path} cannot be written: {why}") from None
-
-    def _replace(self, text: str) -> None:
-        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".new-")  # 0600
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            Path(name).replace(self.path)
-        except OSError:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from llm_tools_mcp.config.secret_lookup import llm_keys_file, references
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.system import access
 from llm_tools_mcp.system.locking import LockHeld, exclusively
+from llm_tools_mcp.system.replacing import replace_private
 from llm_tools_mcp.terminal.screen import clean_line, has_terminal
 
 from .literal_secrets import Literal, literals
@@ -175,7 +175,8 @@ def _in_keys(name: str, secret: str) -> str:
         keys = _keys(path)
         free = next(one for one in _names(name) if keys.get(one, secret) == secret)
         if free not in keys:
-            _replace(path, json.dumps({**(keys or _NOTE), free: secret}, indent=2) + "\n")
+            text = json.dumps({**(keys or _NOTE), free: secret}, indent=2)
+            replace_private(path, f"{text}\n".encode(), is_durable=True)
     return f"${{llm:{free}}}"
 
 
@@ -201,7 +202,7 @@ def _in_file(name: str, config: Path, secret: str) -> str:
     with _locked():
         path = next(one for one in map(folder.joinpath, _names(f"{name}-{owner}")) if _is_free(one, secret))
         if not path.exists():
-            _replace(path, f"{secret}\n")
+            replace_private(path, f"{secret}\n".encode(), is_durable=True)
     home = os.environ.get("HOME", "")
     text = str(path)
     if home and text.startswith(f"{home}/"):
@@ -229,17 +230,3 @@ def _names(name: str) -> Iterator[str]:
 def _locked() -> Iterator[None]:
     with exclusively(access.make_private_folder(paths.data_folder()) / "secrets.lock"):
         yield
-
-
-def _replace(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 from llm_tools_mcp import v1
 from llm_tools_mcp.cache import tool_lists
 from llm_tools_mcp.system.access import make_private_folder
+from llm_tools_mcp.system.replacing import replace_private
 
 _log = logging.getLogger(__name__)
 
@@ -117,21 +116,8 @@ class ToolCache:
         )
         try:
             make_private_folder(self._folder)
-            _replace(self._path(key), tool_lists.encoded(entry))
+            replace_private(self._path(key), tool_lists.encoded(entry))
         except OSError as error:
             _log.warning("cannot write the tool cache in %s: %s", self._folder, error.strerror)
             return False
         return True
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Atomic: a reader sees the old entry or the new one. mkstemp makes the file 0600."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
