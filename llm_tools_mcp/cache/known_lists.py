@@ -6,15 +6,14 @@ A shell that completes reads them where no daemon runs. A damaged entry counts a
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llm_tools_mcp import paths
 from llm_tools_mcp.system.access import make_private_folder, open_unwaiting
+from llm_tools_mcp.system.replacing import replace_private
 from llm_tools_mcp.text import strict_json
 
 # Seconds that a list is believed of a server that gives no other time.
@@ -49,18 +48,12 @@ def load(folder: Path, key: str, method: str) -> KnownList | None:
         return None
 
 
-def store(folder: Path, key: str, method: str, known: KnownList) -> None:
-    """Atomic: a reader sees the old entry or the new one. mkstemp makes the file 0600. Raises OSError."""
+def store(folder: Path, keys: Iterable[str], method: str, known: KnownList) -> None:
+    """The same under each of the keys. Raises OSError."""
     make_private_folder(folder)
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(strict_json.dumps({"listed_at": known.listed_at, "result": known.result}))
-        Path(name).replace(_path(folder, key, method))
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    content = strict_json.dumps({"listed_at": known.listed_at, "result": known.result}).encode()
+    for key in keys:
+        replace_private(_path(folder, key, method), content)
 
 
 def _path(folder: Path, key: str, method: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -25,6 +26,7 @@ class ListCache:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
         self._clock = clock
+        self._writing = asyncio.Lock()  # of two lists the later one stays
         self._lists: OrderedDict[tuple[str, str], known_lists.KnownList] = OrderedDict()
 
     def get(self, identity: str, method: str) -> JsonObject | None:
@@ -44,13 +46,14 @@ class ListCache:
         connected = [session for session in sessions if session.connection is not None]
         return entry.result if all(session.offer.vouches_for(method) for session in connected) else None
 
-    def put(self, definition: ServerDefinition, method: str, result: JsonObject) -> None:
+    async def put(self, definition: ServerDefinition, method: str, result: JsonObject) -> None:
         """Also for shells in other folders, which complete by what was last seen anywhere."""
         entry = known_lists.KnownList(dict(result), self._clock())
         self._remember(definition.identity, method, entry)
+        keys = (definition.identity, definition.cache_key)
         try:
-            for key in (definition.identity, definition.cache_key):
-                known_lists.store(self._folder, key, method, entry)
+            async with self._writing:
+                await asyncio.to_thread(known_lists.store, self._folder, keys, method, entry)
         except OSError as error:
             _log.warning("cannot write the lists in %s: %s", self._folder, error.strerror)
 

@@ -125,7 +125,7 @@ class Pool:
             raise
         finally:
             self.sessions.settle(session)
-        self._lists.put(definition, method, result)
+        await self._lists.put(definition, method, result)
         return result
 
     def _check_connected(self, definition: ServerDefinition) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
+from llm_tools_mcp.cache import known_lists
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
 from tests.daemon.live import Live, failure_of, variant, with_live
 from tests.servers import entry, library_server
-from tests.waiting import wait_until_async
+from tests.waiting import SOON, wait_until_async
 
 RESOURCES = "resources/list"
 
@@ -93,6 +97,30 @@ async def test_nothing_is_started_for_what_is_known(live: Live) -> None:
     live.session(library).stop()
     assert len(await uris(live, library, only_known=True)) == 260
     assert not live.is_ready(library)
+
+
+@with_live
+async def test_loop_goes_on_while_a_list_is_written(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow disk keeps nobody else waiting; the list is for this folder, and for shells anywhere."""
+    begun, may_go_on = threading.Event(), threading.Event()
+    store = known_lists.store
+
+    def slow(*args: Any) -> None:
+        begun.set()
+        assert may_go_on.wait(SOON)
+        store(*args)
+
+    monkeypatch.setattr(known_lists, "store", slow)
+    server = live.faulty("fine")
+    writing = asyncio.create_task(live.lists.put(server, RESOURCES, {"resources": []}))
+    await wait_until_async(begun.is_set)
+    assert not writing.done()
+    may_go_on.set()
+    await writing
+    for key in (server.identity, server.cache_key):
+        known = known_lists.load(live.folder / "lists", key, RESOURCES)
+        assert known is not None
+        assert known.result == {"resources": []}
 
 
 @with_live
