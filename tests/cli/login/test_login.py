@@ -185,6 +185,17 @@ def test_add_offers_the_login(home: Home, server: Guarded) -> None:
     assert "Traceback" not in broken_off.screen
 
 
+def test_import_says_who_needs_a_login(home: Home, server: Guarded) -> None:
+    """Of remote servers; a program that another client would run is not started for that."""
+    ran = home.work / "ran"
+    others = {"remote": {"url": server.url}, "local": {"command": "touch", "args": [str(ran)]}}
+    (home.work / "theirs.json").write_text(json.dumps({"mcpServers": others}))
+    done = home.run_cli("import", "theirs.json", "--yes")
+    assert "added 2 servers" in done.stdout
+    assert done.stderr.splitlines()[-1] == LINE
+    assert not ran.exists()
+
+
 def test_no_login_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a login cannot be had for is said, with the reason."""
     url = "https://a.example/mcp"

@@ -26,6 +26,7 @@ from llm_tools_mcp.cli.servers.secret_storage import (
 from llm_tools_mcp.config.secret_arguments import HIDDEN
 from llm_tools_mcp.errors import ConfigError, McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_remarks, styled
+from llm_tools_mcp.text.plain import plain
 
 from .catalogue import ALSO_CALLED, CLIENTS
 from .foreign_config import servers_of_client, servers_of_file
@@ -49,10 +50,13 @@ _WITHOUT_ASKING = "to go ahead: --yes, to look only: --dry-run"
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @click.option("--force", is_flag=True, help="Replace servers that have the same name and differ.")
 @click.option("--reveal", is_flag=True, help="Show secrets too.")
+@click.option(
+    "--check/--no-check", default=True, help="Ask remote servers whether they need a login.  [default: check]"
+)
 @secrets_option
 @config_option
 @click.pass_context
-def import_command(
+def import_command(  # noqa: PLR0913 - its options
     context: click.Context,
     *,
     sources: tuple[str, ...],
@@ -60,6 +64,7 @@ def import_command(
     dry_run: bool,
     force: bool,
     reveal: bool,
+    check: bool,
     secrets: str | None,
     config_path: str | None,
 ) -> None:
@@ -87,6 +92,8 @@ def import_command(
         _take_over(path, wanted, present, place)
         if yes and secrets is None:
             tell_how(wanted)
+        if check:
+            _tell_logins(config_path, wanted)
     else:
         context.exit(1)
 
@@ -98,6 +105,27 @@ def _take_over(path: Path, wanted: Entry, present: Entry, place: str) -> None:
         servers.update(taken)
     did = _summary(taken, present, "added", "replaced") or "added nothing"
     click.echo(f"{did} in {path}; to connect and see their tools: llm mcp tools")
+
+
+def _tell_logins(config_path: str | None, wanted: Entry) -> None:
+    """Which of the remote ones need one; no program of another client is started for that."""
+    remote = [name for name, entry in wanted.items() if "url" in entry and not entry.get("disabled")]
+    if not remote:
+        return
+    from llm_tools_mcp.cli.tools.tools import read_source
+    from llm_tools_mcp.client.daemon import Daemon
+    from llm_tools_mcp.terminal.progress import Display
+
+    try:
+        with Display().listing() as on_answer:
+            source, daemon = read_source(config_path), Daemon(by_hand=True)
+            failed = daemon.list_tools(source, remote, refresh=True, on_answer=on_answer).failed
+    except McpError as error:  # they are added all the same
+        click.echo(f"which of them need a login is unknown: {plain(str(error))}", err=True)
+        return
+    for one in failed:
+        if one.login and one.server in remote:
+            click.echo(plain(one.line), err=True)
 
 
 def _found(sources: Sequence[str]) -> list[Found]:
