@@ -34,8 +34,7 @@ def logout_command(*, server: str, config_path: str | None) -> None:
     logins = [login for login in store.read().logins if login.server == name and login.is_usable]
     if not logins:
         raise McpError(f"nobody is logged in to {name!r}")
-    for login in logins:
-        store.change(lambda records, login=login: _without(records, login))  # type: ignore[misc]
+    logins = [_forgotten(store, login) for login in logins]
     _tell_daemon()
     for login in logins:
         store.refresh_lock(login.id).unlink(missing_ok=True)
@@ -52,10 +51,20 @@ def _definition(server: str, config_path: str | None) -> ServerDefinition | None
         return None
 
 
-def _without(records: Records, login: Login) -> Records:
-    """The daemon may have renewed it since."""
-    now = records.by_id(login.id)
-    return records.with_changed_login(now.over(LOGGED_OUT)) if now is not None else records
+def _forgotten(store: LoginStore, login: Login) -> Login:
+    """As it was until then: the daemon may have renewed it since it was read."""
+    last = login
+
+    def without(records: Records) -> Records:
+        nonlocal last
+        now = records.by_id(login.id)
+        if now is None:
+            return records
+        last = now if now.is_usable else login
+        return records.with_changed_login(now.over(LOGGED_OUT))
+
+    store.change(without)
+    return last
 
 
 def _tell_daemon() -> None:
@@ -89,7 +98,7 @@ async def _revoked(login: Login, definition: ServerDefinition | None) -> None:
     secret = login.client_secret or (oauth.for_person.client_secret if oauth is not None else "")
     client = Client(login.client_id, login.auth_method, login.issuer, secret)
     tokens = {"refresh_token": login.refresh_token, "access_token": login.access_token}
-    async with own_client() as http:
-        for hint, token in tokens.items():
-            if token:
-                await revoke(http, login.revocation_endpoint, client, token, hint, tokens.values())
+    hint, token = next(((hint, token) for hint, token in tokens.items() if token), ("", ""))
+    if token:
+        async with own_client() as http:
+            await revoke(http, login.revocation_endpoint, client, token, hint, tokens.values())

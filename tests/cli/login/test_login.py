@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 import os
 import re
@@ -15,14 +17,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from llm_tools_mcp.cli.login import logout
 from llm_tools_mcp.cli.login.login import log_in_to
 from llm_tools_mcp.cli.login.person import TerminalPerson
 from llm_tools_mcp.errors import McpError
+from llm_tools_mcp.login.records import Records
+from llm_tools_mcp.login.store import LoginStore
 from tests.cli.terminal import run_in_terminal
 from tests.daemon.live import variant
 from tests.home import BIN, Home
-from tests.login.browsing import redirected
+from tests.login.browsing import definition, logged_in, redirected
 from tests.programs import GONE
 from tests.prompting import outputs, prompt
 from tests.servers.guarded import Guarded, guarded
@@ -91,7 +97,7 @@ def test_from_refusal_to_tools_and_back(apart: Home, server: Guarded) -> None:
     logins_of(apart).chmod(0o600)
     told = apart.run_cli("logout", "remote")
     assert told.stdout == "logged out of 'remote'\n"
-    assert len(server.asked("/revoke")) == 2
+    assert [form["token_type_hint"] for form in server.asked("/revoke")] == ["refresh_token"]
     again = prompt(apart, "MCP")
     assert again.stderr.splitlines() == [LINE]
     (row,) = json.loads(apart.run_cli("list", "--json").stdout)["servers"]
@@ -162,7 +168,7 @@ def test_without_a_browser(home: Home, server: Guarded) -> None:
     assert login["id"] in keyring.read_text()
     assert home.run_cli("logout", "127.0.0.1").stderr == ""
     assert login["id"] not in keyring.read_text()
-    assert len(server.asked("/revoke")) == 2
+    assert [form["token_type_hint"] for form in server.asked("/revoke")] == ["refresh_token"]
 
 
 def test_add_offers_the_login(home: Home, server: Guarded) -> None:
@@ -266,3 +272,25 @@ def _heard_until_signed_in(home: Home, signed_in: Path, *words: str) -> tuple[li
         stdout, stderr = command.communicate(timeout=30)
     assert stderr == ""
     return said, stdout
+
+
+def test_logout_revokes_what_was_renewed_meanwhile(
+    tmp_path: Path, server: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A renewal that is stored after the command has read the login ends with it."""
+    login = asyncio.run(logged_in(tmp_path, definition(server.url)))
+    renewed = dataclasses.replace(login, refresh_token="renewed")
+
+    class Renewed(LoginStore):
+        def read(self) -> Records:
+            found = super().read()
+            self.change(lambda records: records.with_changed_login(renewed))
+            return found
+
+    path = tmp_path / "logins.json"
+    monkeypatch.setattr(logout, "LoginStore", lambda _: Renewed(path))
+    monkeypatch.setattr(logout, "_definition", lambda *_: None)
+    monkeypatch.setattr(logout, "_tell_daemon", lambda: None)
+    CliRunner().invoke(logout.logout_command, ["guarded"], catch_exceptions=False)
+    assert [form["token"] for form in server.asked("/revoke")] == ["renewed"]
+    assert not LoginStore(path).read().logins[0].is_usable
