@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +26,7 @@ _IN_A_CIRCLE = "leads back to a page of before: what came so far is the list"
 
 OnLog = Callable[[str], None]
 OnLeftOut = Callable[[str, str], None]
-Page = tuple[list[v1.Tool], "str | None"]
+Page = dict[str, Any]
 
 
 async def all_tools(session: sdk.ClientSession, on_log: OnLog, on_left_out: OnLeftOut) -> list[v1.Tool]:
@@ -34,43 +35,54 @@ async def all_tools(session: sdk.ClientSession, on_log: OnLog, on_left_out: OnLe
     `on_left_out` is told the name of each tool that is no part of it, and why.
     """
     tools: list[v1.Tool] = []
+    is_first = True
+    try:
+        async with aclosing(_pages(session, "tools/list", "its tool list", on_log)) as pages:
+            async for page in pages:
+                is_whole = is_first and page.get("nextCursor") is None
+                tools += _tools_of(page, session, on_left_out, is_whole=is_whole)
+                is_first = False
+    except sdk.MCPError as error:
+        if not is_unknown_method(error):  # as a server of prompts or resources says
+            raise
+    return tools
+
+
+def _tools_of(
+    page: Page, session: sdk.ClientSession, on_left_out: OnLeftOut, *, is_whole: bool
+) -> Iterable[v1.Tool]:
+    """A tool that does not follow the protocol costs itself only."""
+    good = list(_valid(_listed(page.get("tools")), on_left_out))
+    kept = sdk.absorbed(session, good, is_whole=is_whole)
+    names = {tool.name for tool in kept}
+    for tool in good:
+        if tool.name not in names:
+            on_left_out(tool.name, "its x-mcp-header cannot be used")
+    return map(tool_to_wire, kept)
+
+
+async def _pages(
+    session: sdk.ClientSession, method: str, what: str, on_log: OnLog
+) -> AsyncGenerator[Page, None]:
+    """As they come. Raises the SDK's errors, and ServerFailure for a list that is too long."""
     cursor: str | None = None
     seen: set[str | None] = set()
     size = 0
     for _ in range(_MAX_PAGES):
         seen.add(cursor)
-        page, cursor = await _page(session, cursor, on_left_out)
-        tools += page
-        size += sum(tool.ByteSize() for tool in page)
+        page = await sdk.send_raw(session, method, {} if cursor is None else {"cursor": cursor})
+        size += len(strict_json.dumps(page))
         if size > _MAX_BYTES:
-            text = (
-                f"its tool list of {size / 2**20:.0f} MiB exceeds the limit of {_MAX_BYTES / 2**20:.0f} MiB"
-            )
+            text = f"{what} of {size / 2**20:.0f} MiB exceeds the limit of {_MAX_BYTES / 2**20:.0f} MiB"
             raise ServerFailure(Kind.TOO_LARGE, text)
+        yield page
+        cursor = _cursor(page.get("nextCursor"), session)
         if cursor is None:
-            return tools
+            return
         if cursor in seen:
-            on_log(f"its tool list {_IN_A_CIRCLE}")
-            return tools
-    raise ServerFailure(Kind.REJECTED, f"its tool list has more than {_MAX_PAGES} pages")
-
-
-async def _page(session: sdk.ClientSession, cursor: str | None, on_left_out: OnLeftOut) -> Page:
-    """A tool that does not follow the protocol costs itself only."""
-    try:
-        raw = await sdk.send_raw(session, "tools/list", {} if cursor is None else {"cursor": cursor})
-    except sdk.MCPError as error:
-        if is_unknown_method(error):
-            return [], None  # a server of prompts or resources
-        raise
-    following = raw.get("nextCursor")
-    good = list(_valid(_listed(raw.get("tools")), on_left_out))
-    kept = sdk.absorbed(session, good, is_whole=cursor is None and following is None)
-    names = {tool.name for tool in kept}
-    for tool in good:
-        if tool.name not in names:
-            on_left_out(tool.name, "its x-mcp-header cannot be used")
-    return list(map(tool_to_wire, kept)), _cursor(following, session)
+            on_log(f"{what} {_IN_A_CIRCLE}")
+            return
+    raise ServerFailure(Kind.REJECTED, f"{what} has more than {_MAX_PAGES} pages")
 
 
 def _cursor(following: Any, session: sdk.ClientSession) -> str | None:
@@ -136,29 +148,20 @@ async def whole_list(session: sdk.ClientSession, method: str, on_log: OnLog) -> 
     key = LISTS[method]
     items: list[Any] = []
     whole: dict[str, Any] = {}
-    cursor: str | None = None
-    seen: set[str | None] = set()
-    for _ in range(_MAX_PAGES):
-        seen.add(cursor)
-        try:
-            page = await sdk.send_raw(session, method, {} if cursor is None else {"cursor": cursor})
-        except sdk.MCPError as error:
-            if is_unknown_method(error) and method == "resources/templates/list":
-                return {key: []}  # many a server of resources has no templates
-            raise
-        found = page.get(key)
-        items += found if isinstance(found, list) else []
-        if len(items) > _MAX_ITEMS:
-            raise ServerFailure(Kind.TOO_LARGE, f"its list has more than {_MAX_ITEMS} {key}")
-        whole = {**page, **whole, key: items}
-        cursor = _cursor(page.get("nextCursor"), session)
-        if cursor is not None and cursor in seen:
-            on_log(f"its list of {key} {_IN_A_CIRCLE}")
-            cursor = None
-        if cursor is None:
-            whole.pop("nextCursor", None)
-            return whole
-    raise ServerFailure(Kind.REJECTED, f"its list has more than {_MAX_PAGES} pages")
+    try:
+        async with aclosing(_pages(session, method, f"its list of {key}", on_log)) as pages:
+            async for page in pages:
+                found = page.get(key)
+                items += found if isinstance(found, list) else []
+                if len(items) > _MAX_ITEMS:
+                    raise ServerFailure(Kind.TOO_LARGE, f"its list has more than {_MAX_ITEMS} {key}")
+                whole = {**page, **whole, key: items}
+    except sdk.MCPError as error:
+        if is_unknown_method(error) and method == "resources/templates/list":
+            return {key: []}  # many a server of resources has no templates
+        raise
+    whole.pop("nextCursor", None)
+    return whole
 
 
 def is_unknown_method(error: BaseException | None) -> bool:

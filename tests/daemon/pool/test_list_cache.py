@@ -14,6 +14,7 @@ import pytest
 from llm_tools_mcp.cache import known_lists
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.server import pagination
 from tests.daemon.live import Live, failure_of, variant, with_live
 from tests.servers import entry, library_server
 from tests.waiting import SOON, wait_until_async
@@ -151,3 +152,28 @@ async def test_list_that_leads_in_a_circle_ends(live: Live) -> None:
     for _ in range(2):
         assert await uris(live, circle) == ["a://0", "a://1"]
     assert any("list of resources leads back" in line for line in live.logged["circle"])
+
+
+ENDLESS = """
+def initialize(self, params):
+    found = super().initialize(params)
+    found["capabilities"]["resources"] = {}
+    return found
+
+def handle(self, message):
+    if message.get("method") not in ("resources/list", "tools/list"):
+        return super().handle(message)
+    number = int((message.get("params") or {}).get("cursor") or 0)
+    self.answer(message, {"nextCursor": str(number + 1), "_meta": {"filling": "x" * 1000}})
+"""
+
+
+@with_live
+async def test_list_without_end_is_given_up(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the bytes of all its pages, whatever is in them."""
+    monkeypatch.setattr(pagination, "_MAX_BYTES", 5000)
+    endless = live.define({"endless": variant(ENDLESS)})
+    for listing, words in ((uris(live, endless), "list of resources"), (live.names(endless), "tool list")):
+        failure = await failure_of(listing)
+        assert failure.kind == Kind.TOO_LARGE
+        assert f"its {words} of 0 MiB exceeds the limit" in failure.text
