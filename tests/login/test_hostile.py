@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -112,20 +112,23 @@ def test_answers_are_bounded(
 
 
 def test_redirect_to_another_origin_is_not_followed() -> None:
-    """Neither to a file nor to another server; so nothing is found there."""
-    targets = iter(("http://127.0.0.1:1/", "file:///etc/passwd", "//127.0.0.1:1/x", "https://[", "\x7f"))
+    """Neither to a file nor to another server, though that has what is looked for."""
 
-    async def away(_: Hostile, _path: str) -> AsyncIterator[bytes]:
-        yield f"HTTP/1.1 302 F\r\nLocation: {next(targets, '/')}\r\nContent-Length: 0\r\n\r\n".encode()
+    async def tempting(server: Hostile, _path: str) -> AsyncIterator[bytes]:
+        yield OK + f'\r\n{{"resource": "{server.origin}", "authorization_servers": ["https://i"]}}'.encode()
 
     async def body() -> None:
-        async with hostile(away) as server, httpx2.AsyncClient() as http:
-            for _ in range(3):
-                try:
-                    found = await find_resource(http, f"{server.origin}/mcp", "")
-                except LoginError:
-                    continue
-                assert found is None
+        async with hostile(tempting) as other, httpx2.AsyncClient() as http:
+            for target in (f"{other.origin}/", other.origin[5:], "file:///etc/passwd", "https://[", "\x7f"):
+
+                async def away(_: Hostile, _path: str, target: str = target) -> AsyncIterator[bytes]:
+                    yield f"HTTP/1.1 302 F\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode()
+
+                async with hostile(away) as server:
+                    with suppress(LoginError):
+                        assert await find_resource(http, f"{server.origin}/mcp", "") is None
+                    assert server.paths
+            assert other.paths == []
 
     asyncio.run(asyncio.wait_for(body(), 20))
 
@@ -146,9 +149,16 @@ def test_few_of_many_authorization_servers_are_tried() -> None:
     asyncio.run(asyncio.wait_for(body(), 20))
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "header",
-    ["Bearer " + "a" * 60_000, "Bearer " + "a= " * 20_000, 'Bearer x="' + "\\" * 60_000, "," * 60_000],
+    [
+        "Bearer " + "a" * 1_000_000,
+        "Bearer " + "a= " * 333_333,
+        'Bearer x="' + "\\" * 1_000_000,
+        "," * 1_000_000,
+    ],
+    ids=["word", "parameters", "quoted", "commas"],
 )
 def test_long_challenge_is_read_at_once(header: str) -> None:
     """What it holds is passed over: it may take no time that others would wait for."""
