@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +22,6 @@ from .pagination import all_tools, is_unknown_method, whole_list
 from .subscription import OnChanged, watch_lists
 from .to_wire import JsonObject
 from .transport import Link, Verdict
-
-_log = logging.getLogger(__name__)
 
 OnProgress = Callable[[v1.Progress], None]
 T = TypeVar("T")

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 JsonObject = Mapping[str, Any]
 
-# What a block of content has around its texts.
-_ENVELOPE_BYTES = 100
-
 # Where the text of a block stands, in the servers' own words, and what of a result is none.
 _TEXT_KEYS = ("text", "content", "value", "data")
 _NO_CONTENT = frozenset({"_meta", "isError", "resultType", "content", "structuredContent"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import socket
 import ssl
@@ -120,6 +121,16 @@ async def test_refusal_that_wants_a_login_says_what_the_server_said(live: Live) 
         failure = await failure_of(live.names(server))
         assert failure.kind == Kind.NEEDS_LOGIN
         assert failure.text == f"needs a login: llm mcp login {server.name}{SERVER_SAID}the token has expired"
+
+
+@with_live
+async def test_refusal_is_read_in_the_charset_that_it_names(live: Live) -> None:
+    """Also where it wants a login."""
+    body = json.dumps({"error_description": "令牌已过期"}, ensure_ascii=False).encode("gbk")
+    refusal = Answer(401, {"content-type": "application/json; charset=gbk"}, body)
+    async with serving(lambda _: refusal) as web:
+        failure = await failure_of(live.names(live.define(at(web.url()))))
+        assert failure.text.endswith(f"{SERVER_SAID}令牌已过期")
 
 
 @with_live

@@ -55,11 +55,11 @@ class Far(Protocol):
 
 
 class Failed(Exception):
-    """Why a request has no answer."""
+    """Why a request has no answer; `status` is HTTP's where that refused it, else 0."""
 
-    def __init__(self, verdict: Verdict, text: str) -> None:
-        super().__init__(verdict, text)
-        self.verdict, self.text = verdict, text
+    def __init__(self, verdict: Verdict, text: str, status: int = 0) -> None:
+        super().__init__(verdict, text, status)
+        self.verdict, self.text, self.status = verdict, text, status
 
 
 class Exchange:
@@ -76,19 +76,19 @@ class Exchange:
         self._last_event = ""
         self._pause = _AGAIN_SECONDS
 
-    async def answer(self, body: bytes, headers: dict[str, str]) -> tuple[sdk.SessionMessage, bool]:
-        """The answer; or, in the server's place, why there is none. And whether HTTP refused it."""
+    async def answer(self, body: bytes, headers: dict[str, str]) -> tuple[sdk.SessionMessage, int]:
+        """The answer; or, in the server's place, why there is none. And HTTP's status if that refused it."""
         try:
-            return await self._asked(body, headers), False
+            return await self._asked(body, headers), 0
         except Failed as failed:
-            return self._error(failed.verdict, failed.text), True
+            return self._error(failed.verdict, failed.text), failed.status
         except NOT_SENT as error:
-            return self._error(Verdict.NOT_SENT, unreachable(self._server.target, error, self._link)), False
+            return self._error(Verdict.NOT_SENT, unreachable(self._server.target, error, self._link)), 0
         except httpx2.HTTPError as error:
             text = f"the connection to {self._server.target} broke: {described(error, self._link)}"
             if self.method in _FIRST and self._server.target.startswith("http:"):
                 text += "; it may speak TLS there: should the url begin with https://?"
-            return self._error(Verdict.BROKEN, text), False
+            return self._error(Verdict.BROKEN, text), 0
 
     def _error(self, verdict: Verdict, text: str) -> sdk.SessionMessage:
         return sdk.error_message(self.id, self._link.error(verdict, text))
@@ -117,10 +117,11 @@ class Exchange:
 
     async def _from_body(self, response: httpx2.Response) -> sdk.SessionMessage:
         status, content = response.status_code, await _body_of(response)
-        if status >= 400:
-            self._link.refusal = refusal_of(status, response.headers, content)
-            self._fail_at_the_door(response, self._link.refusal)
         content = _as_utf8(content, response)
+        refusal = None
+        if status >= 400:
+            refusal = refusal_of(status, response.headers, content)
+            self._fail_at_the_door(response, refusal)
         may_be_json = _may_be_json(content, response)
         found = await read(content, self._link, "a response", asked=self.id) if may_be_json else []
         answer = await deliver(found, self._server.inbox)
@@ -128,9 +129,9 @@ class Exchange:
             return self._own(answer)
         if may_be_json and response.is_success:
             raise Failed(Verdict.BROKEN, UNREADABLE)
-        refusal = refusal_of(status, response.headers, content)
+        refusal = refusal or refusal_of(status, response.headers, content)
         text = self._link.cleaned(refusal.text(self._server.target))
-        raise Failed(self._verdict(refusal, is_error_of_mcp=answer is not None), text)
+        raise Failed(self._verdict(refusal, is_error_of_mcp=answer is not None), text, status)
 
     def _fail_at_the_door(self, response: httpx2.Response, refusal: Refusal) -> None:
         """Where nothing has run: of a call only if the server asks for a login as RFC 6750 has it."""

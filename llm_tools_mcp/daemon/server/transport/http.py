@@ -132,8 +132,8 @@ class HttpServer:
     async def _run(self, exchange: Exchange, item: Any, body: bytes, headers: dict[str, str]) -> None:
         try:
             with exchange.scope:
-                answer, refused = await exchange.answer(body, headers)
-                if refused and await self._falls_back(exchange):
+                answer, status = await exchange.answer(body, headers)
+                if await self._falls_back(exchange, status):
                     assert self._older is not None
                     await self._older.send(item)
                 else:
@@ -164,10 +164,9 @@ class HttpServer:
             self._session = name
             self.link.has_session = True
 
-    async def _falls_back(self, exchange: Exchange) -> bool:
+    async def _falls_back(self, exchange: Exchange, status: int) -> bool:
         """Whether the server speaks the transport of 2024-11-05, found out as the specification has it."""
-        refusal = self.link.refusal
-        if exchange.method != "initialize" or refusal is None or refusal.status not in (400, 404, 405):
+        if exchange.method != "initialize" or status not in (400, 404, 405):
             return False
         with suppress(ServerFailure), anyio.move_on_after(_FALLBACK_SECONDS):
             self._older = await begin_sse(self._client, self._definition, self.inbox, self.link, self._tasks)

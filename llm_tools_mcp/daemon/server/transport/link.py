@@ -21,8 +21,6 @@ from llm_tools_mcp.daemon.memory import Trimmer
 from llm_tools_mcp.daemon.server.sanitize import clean_line
 from llm_tools_mcp.text.redaction import redactor
 
-from .refusal import Refusal
-
 # (read, write) of SessionMessage, as the SDK's dispatcher takes them.
 Streams = tuple[Any, Any]
 
@@ -85,7 +83,6 @@ class Link:
         self.is_no_server = False  # but some other program
         self.via = ""  # ` through the caller's proxy http://…`
         self.has_session = False  # which the server may forget, over http
-        self.refusal: Refusal | None = None  # the last one, over http
         self.is_noise: Callable[[str], bool] = lambda _: False  # of the lines on stderr
         self._secrets = frozenset(secret_values)
         self._hidden: deque[frozenset[str]] = deque(maxlen=_HIDDEN)
