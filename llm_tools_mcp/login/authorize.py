@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.config.oauth import OAuth
-from llm_tools_mcp.errors import KeyringUnusable, LoginError, LoginRefused
+from llm_tools_mcp.errors import KeyringUnusable, LoginError, LoginRefused, LoginsUnusable
 
 from . import vault
 from .callback import HOST, PATH, Listener, Redirect
@@ -206,7 +206,12 @@ async def _keep(store: LoginStore, login: Login, before: Login | None) -> None:
     """In the place of the one that there was."""
     if login.in_keyring:
         await vault.patiently(vault.put, login, PATIENCE)
-    store.change(lambda records: records.with_login(login))
+    try:
+        store.change(lambda records: records.with_login(login))
+    except LoginsUnusable:
+        with suppress(KeyringUnusable):
+            await vault.patiently(vault.forget, login)  # nobody would look under its id
+        raise
     if before is not None:
         store.refresh_lock(before.id).unlink(missing_ok=True)
         with suppress(KeyringUnusable):

@@ -16,7 +16,7 @@ from keyrings.alt.file import PlaintextKeyring
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
-from llm_tools_mcp.errors import KeyringUnusable, LoginError
+from llm_tools_mcp.errors import KeyringUnusable, LoginError, LoginsUnusable
 from llm_tools_mcp.login import vault
 from llm_tools_mcp.login.records import LOGGED_OUT, Login
 from llm_tools_mcp.login.store import LoginStore
@@ -178,3 +178,25 @@ def test_keyring_that_waits_for_its_owner_holds_up_nobody(
     ):
         asyncio.run(vault.patiently(vault.opened, login, 0.05))
     unlocked.set()
+
+
+def test_login_that_cannot_be_stored_leaves_nothing_in_the_keyring(
+    tmp_path: Path, ring: Lockable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would look under its id."""
+    kept: list[str] = []
+
+    def put(service: str, user: str, password: str) -> None:
+        Lockable.set_password(ring, service, user, password)
+        if user != "probe":
+            kept.append(user)
+            (tmp_path / "logins.json").write_text("{")
+
+    async def body() -> None:
+        with guarded() as server:
+            monkeypatch.setattr(ring, "set_password", put)
+            with pytest.raises(LoginsUnusable):
+                await logged_in(tmp_path, definition(server.url), in_keyring=True)
+            assert [ring.get_password("llm-tools-mcp", user) for user in kept] == [None]
+
+    asyncio.run(asyncio.wait_for(body(), 60))
