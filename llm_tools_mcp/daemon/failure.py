@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from llm_tools_mcp import paths, v1
 from llm_tools_mcp.errors import McpError
@@ -113,3 +115,9 @@ class HandshakeLost(ServerFailure):
 
     def __init__(self, text: str) -> None:
         super().__init__(Kind.START_FAILED, text)
+
+
+def retrieve(done: asyncio.Future[Any]) -> None:
+    """As a callback: every waiter may have given up, and that is no error of its own."""
+    if not done.cancelled():
+        done.exception()

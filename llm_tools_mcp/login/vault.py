@@ -18,7 +18,7 @@ from .records import Login
 _SERVICE = "llm-tools-mcp"
 _PROBE = "probe"
 # Seconds for which a prompt waits: a keyring that is locked may ask its owner meanwhile.
-_PATIENCE = 10.0
+PATIENCE = 10.0
 Result = TypeVar("Result")
 Subject = TypeVar("Subject", str, Login)  # a server, or a login of it
 
@@ -59,8 +59,13 @@ def forget(login: Login) -> None:
         _asked(server, lambda keyring: keyring.delete_password(_SERVICE, login.id))
 
 
-async def patiently(act: Callable[[Subject], Result], subject: Subject, seconds: float = _PATIENCE) -> Result:
-    """In a thread that holds up nobody: not even the end of the process. Raises KeyringUnusable."""
+async def patiently(act: Callable[[Subject], Result], subject: Subject, seconds: float = PATIENCE) -> Result:
+    """Holds up nobody for longer. Raises KeyringUnusable."""
+    return await in_time(begun(act, subject), subject, seconds)
+
+
+def begun(act: Callable[[Subject], Result], subject: Subject) -> asyncio.Future[Result]:
+    """In a thread that holds up nobody: not even the end of the process."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[Result] = loop.create_future()
 
@@ -76,9 +81,15 @@ async def patiently(act: Callable[[Subject], Result], subject: Subject, seconds:
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(settle, settled, value)
 
+    outcome.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait any more
     threading.Thread(target=run, name="keyring", daemon=True).start()
+    return outcome
+
+
+async def in_time(outcome: asyncio.Future[Result], subject: Subject, seconds: float) -> Result:
+    """What has begun goes on, also for others who wait. Raises KeyringUnusable."""
     try:
-        return await asyncio.wait_for(outcome, seconds)
+        return await asyncio.wait_for(asyncio.shield(outcome), seconds)
     except asyncio.TimeoutError:
         server = subject.server if isinstance(subject, Login) else subject
         raise KeyringUnusable(f"did not answer within {seconds:g} s", _unlocked(server)) from None

@@ -106,7 +106,7 @@ async def _sent(
         reason = f"cannot be reached: {network_reason(error) or error or type(error).__name__}"
     else:
         following = response.next_request
-        is_near = following is not None and _origin(following.url) == _origin(request.url)
+        is_near = following is not None and origin(following.url) == origin(request.url)
         return Answer(response.status_code, body), following if is_near else None
     raise LoginUnreachable(f"{what} at {place} {reason}")
 
@@ -131,5 +131,5 @@ async def _body(response: httpx2.Response, what: str) -> bytes:
     return body
 
 
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+def origin(url: httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port

@@ -16,6 +16,9 @@ from keyrings.alt.file import PlaintextKeyring
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.server.login_tokens import LoginTokens
+from llm_tools_mcp.daemon.server.logins import Logins
+from llm_tools_mcp.daemon.server.transport.http_client import client_for
 from llm_tools_mcp.errors import KeyringUnusable, LoginError, LoginsUnusable
 from llm_tools_mcp.login import vault
 from llm_tools_mcp.login.records import LOGGED_OUT, Login
@@ -178,6 +181,34 @@ def test_keyring_that_waits_for_its_owner_holds_up_nobody(
     ):
         asyncio.run(vault.patiently(vault.opened, login, 0.05))
     unlocked.set()
+
+
+def test_keyring_that_does_not_answer_is_asked_once(
+    tmp_path: Path, ring: Lockable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often its tokens are wanted meanwhile; once it answers, they are there."""
+    unlocked, get = threading.Event(), ring.get_password
+
+    def asking() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "keyring"}
+
+    async def body() -> None:
+        with guarded() as server:
+            login = await logged_in(tmp_path, definition(server.url), in_keyring=True)
+            logins = Logins(LoginStore(tmp_path / "logins.json"))
+            tokens = LoginTokens(definition(server.url).with_login(login.id), logins, client_for)
+            monkeypatch.setattr(ring, "get_password", lambda *named: unlocked.wait(20) and get(*named))
+            monkeypatch.setattr(vault, "PATIENCE", 0.05)
+            before = asking()
+            for _ in range(3):
+                with pytest.raises(KeyringUnusable, match=r"did not answer within 0.05 s"):
+                    await tokens.bearer()
+            assert len(asking() - before) == 1
+            monkeypatch.setattr(vault, "PATIENCE", 20.0)
+            unlocked.set()
+            assert await tokens.bearer() in server.tokens
+
+    asyncio.run(asyncio.wait_for(body(), 60))
 
 
 def test_login_that_cannot_be_stored_leaves_nothing_in_the_keyring(

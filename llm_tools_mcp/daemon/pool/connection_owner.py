@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
 from llm_tools_mcp.config import Protocol
-from llm_tools_mcp.daemon.failure import HandshakeLost, Kind, ServerFailure, unexpected
+from llm_tools_mcp.daemon.failure import HandshakeLost, Kind, ServerFailure, retrieve, unexpected
 
 from .start_gate import Slot, StartGate
 
@@ -45,7 +45,7 @@ class ConnectionOwner:
         on_over: Callable[[ConnectionOwner, ServerFailure | None], None],
     ) -> None:
         self.ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-        self.ready.add_done_callback(_retrieve)
+        self.ready.add_done_callback(retrieve)
         # Whether it has had its turn at the gate: from then on its time counts.
         self.begun = asyncio.Event()
         self.began_at = asyncio.get_running_loop().time()
@@ -164,11 +164,6 @@ def protocols_to_try(configured: Protocol, *, is_legacy: bool) -> tuple[Protocol
     if configured is not Protocol.AUTO:
         return (configured,)
     return (Protocol.LEGACY,) if is_legacy else (Protocol.AUTO, Protocol.LEGACY)
-
-
-def _retrieve(ready: asyncio.Future[Any]) -> None:
-    if not ready.cancelled():
-        ready.exception()  # every waiter may have given up: that is no error of its own
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from llm_tools_mcp.config import Protocol
-from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure
+from llm_tools_mcp.daemon.failure import UNREADABLE, Kind, ServerFailure, retrieve
 
 from . import sdk
 from .probe_noise import ProbeNoise
@@ -81,7 +81,7 @@ class _Negotiation:
                 await greeting
         finally:
             for task in (probe, greeting):
-                task.add_done_callback(_retrieve)
+                task.add_done_callback(retrieve)
                 task.cancel()
 
     def _is_adopted(self, probe: asyncio.Task[dict[str, Any]]) -> bool:
@@ -93,11 +93,6 @@ class _Negotiation:
 
     def adopt(self, result: sdk.mcp_types.DiscoverResult) -> None:
         self._session.adopt(result)
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()
 
 
 async def _greet(session: sdk.ClientSession) -> None:

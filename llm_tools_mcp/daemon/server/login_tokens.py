@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import secrets
 import time
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from llm_tools_mcp.config import ServerDefinition
@@ -15,11 +15,9 @@ from llm_tools_mcp.errors import KeyringUnusable, LoginRefused
 from llm_tools_mcp.login.records import Login, Records
 
 from .logins import Logins
-from .renewal import ClientFor, LoginNeeded, Token, Tokens, alone, retrieve
+from .renewal import ClientFor, LoginNeeded, Token, Tokens, alone
 
 if TYPE_CHECKING:
-    import httpx2
-
     from llm_tools_mcp.login.token import Grant
 
 _log = logging.getLogger(__name__)
@@ -32,15 +30,10 @@ class LoginTokens(Tokens):
     """Of a login that a person made, by its refresh token."""
 
     def __init__(self, definition: ServerDefinition, logins: Logins, client_for: ClientFor) -> None:
-        super().__init__(definition)
-        self._logins = logins
+        super().__init__(definition, logins, client_for)
         self._unstored: Grant | None = None
         self._opened: Login | None = None
-        self._opening: asyncio.Task[Login] | None = None
-        self._client_for = client_for
-
-    def _client(self, url: str) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
-        return self._client_for(url, dict(self._definition.proxy_env))
+        self._opening: tuple[str, asyncio.Future[Login]] | None = None  # of which revision
 
     async def bearer(self) -> str:
         await self._open()
@@ -70,10 +63,14 @@ class LoginTokens(Tokens):
         login = self._stored_login()
         if not login.in_keyring or self._is_open(login):
             return
-        if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(_opened(login))
-            self._opening.add_done_callback(retrieve)
-        self._opened = await asyncio.shield(self._opening)
+        from llm_tools_mcp.login import vault
+
+        # A keyring that does not answer keeps its thread: who comes later waits for the same.
+        revision, opening = self._opening or ("", None)
+        if opening is None or opening.done() or revision != login.revision:
+            opening = vault.begun(vault.opened, login)
+            self._opening = login.revision, opening
+        self._opened = await vault.in_time(opening, login, vault.PATIENCE)
 
     def _current(self) -> Token:
         return self._token_of(self._login())
@@ -156,12 +153,6 @@ class LoginTokens(Tokens):
 
 
 # Only whoever needs it pays for loading it.
-
-
-async def _opened(login: Login) -> Login:
-    from llm_tools_mcp.login import vault
-
-    return await vault.patiently(vault.opened, login)
 
 
 async def _put(login: Login) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from llm_tools_mcp.config import ServerDefinition
@@ -15,8 +14,6 @@ from .logins import Logins
 from .renewal import ClientFor, Token, Tokens
 
 if TYPE_CHECKING:
-    import httpx2
-
     from llm_tools_mcp.login.challenge import Demand
     from llm_tools_mcp.login.discovery import AuthorizationServer, Resource
 
@@ -25,29 +22,21 @@ class MachineTokens(Tokens):
     """Of a client that logs in as itself (`client_credentials`). Kept in memory: a new one costs nobody."""
 
     def __init__(self, definition: ServerDefinition, logins: Logins, client_for: ClientFor) -> None:
-        super().__init__(definition)
-        self._logins = logins
-        self._client_for = client_for
+        super().__init__(definition, logins, client_for)
         self._token = Token("")
         self._found: tuple[Resource | None, AuthorizationServer] | None = None
         self._demand: Demand | None = None
         self._scopes: tuple[str, ...] = ()  # which the token was asked for with
         self._more: tuple[str, ...] = ()  # which a 403 asked for
 
-    def _client(self, url: str) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
-        return self._client_for(url, dict(self._definition.proxy_env))
-
-    def note(self, demand: Demand) -> bool:
-        """The server's own words: where its metadata is, and which scopes it wants.
-
-        Whether another token than the one that it refuses may help.
-        """
+    def note(self, demand: Demand, refused: str) -> bool:
+        """The server's own words: where its metadata is, and which scopes it wants."""
         if not demand.lacks_scope:
             self._demand = demand
             return True
         more = [scope for scope in demand.scopes if scope not in self._scopes]
         self._more = (*self._more, *more)
-        return bool(more)
+        return bool(more) or refused != self._token.text  # somebody was faster
 
     def _current(self) -> Token:
         return self._token

@@ -17,14 +17,19 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llm_tools_mcp.config import ServerDefinition
+from llm_tools_mcp.daemon.failure import retrieve
 from llm_tools_mcp.errors import LoginError, LoginUnreachable
 from llm_tools_mcp.system import access
 
+from .logins import Logins
+
 if TYPE_CHECKING:
     import httpx2
+
+    from llm_tools_mcp.login.challenge import Demand
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +73,10 @@ class Token:
 class Tokens(ABC):
     """The tokens of one login, for all its sessions."""
 
-    def __init__(self, definition: ServerDefinition) -> None:
+    def __init__(self, definition: ServerDefinition, logins: Logins, client_for: ClientFor) -> None:
         self._definition = definition
+        self._logins = logins
+        self._client_for = client_for
         self._renewing: asyncio.Task[Token] | None = None
         self._pause = 0.0
         self._next_try = 0.0
@@ -100,6 +107,13 @@ class Tokens(ABC):
         """Wait until a renewal under way is stored: its answer is the only one of its kind."""
         if self._renewing is not None and not self._renewing.done():
             await asyncio.wait([self._renewing])
+
+    def note(self, demand: Demand, refused: str) -> bool:  # noqa: ARG002 - all tokens of a login alike
+        """What the server wants. Whether another token than the `refused` one may help without a person."""
+        return not demand.lacks_scope
+
+    def _client(self, url: str) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
+        return self._client_for(url, dict(self._definition.proxy_env))
 
     @abstractmethod
     def _current(self) -> Token:
@@ -134,11 +148,6 @@ class Tokens(ABC):
             raise LoginUnreachable(self._trouble) from None
         self._pause = 0.0
         return token
-
-
-def retrieve(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()  # every waiter may have gone
 
 
 @asynccontextmanager

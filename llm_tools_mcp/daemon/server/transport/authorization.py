@@ -22,6 +22,7 @@ from llm_tools_mcp.daemon.server.tokens import Renewals
 from llm_tools_mcp.errors import LoginError, LoginsUnusable
 from llm_tools_mcp.login.challenge import Demand, demand_in
 from llm_tools_mcp.login.records import Challenge, place_of
+from llm_tools_mcp.login.web import origin
 
 from .headers_helper import helper_headers
 from .http_client import client_for, http_client, via_proxy
@@ -50,15 +51,14 @@ class Authorization:
         self._logins = renewals.logins
         self._tokens = renewals.tokens_of(definition, client_for)
         self._helped: Headers | None = None
+        self._helping = anyio.Lock()
 
     async def headers(self) -> Headers:
         """For the next request. Raises LoginError, ServerFailure."""
         if self._tokens is not None:
             return self._bearer(await self._tokens.bearer())
         if self._definition.headers_helper:
-            if self._helped is None:
-                self._helped = await self._ask_helper()
-            return self._helped
+            return await self._helped_after(None)
         return {}
 
     async def renewed(self, sent: Headers, demand: Demand) -> Headers | None:
@@ -66,22 +66,26 @@ class Authorization:
 
         Raises LoginError, ServerFailure.
         """
-        if isinstance(self._tokens, MachineTokens):
-            if not self._tokens.note(demand):
-                return None
-        elif demand.lacks_scope:
-            return None
         if self._tokens is not None:
-            token = await self._tokens.renewed(sent.get(_HEADER, "").removeprefix("Bearer "))
-            return self._bearer(token) or None
-        if self._definition.headers_helper:
-            self._helped = await self._ask_helper()
-            return self._helped if self._helped != sent else None
+            refused = sent.get(_HEADER, "").removeprefix("Bearer ")
+            if not self._tokens.note(demand, refused):
+                return None
+            return self._bearer(await self._tokens.renewed(refused)) or None
+        if self._definition.headers_helper and not demand.lacks_scope:
+            helped = await self._helped_after(sent)
+            return helped if helped != sent else None
         return None
 
     def _bearer(self, token: str) -> Headers:
         self._link.hide(token)
         return {_HEADER: f"Bearer {token}"} if token else {}
+
+    async def _helped_after(self, stale: Headers | None) -> Headers:
+        """Asked once for all requests that were refused with the same headers."""
+        async with self._helping:
+            if self._helped is None or self._helped == stale:
+                self._helped = await self._ask_helper()
+            return self._helped
 
     async def _ask_helper(self) -> Headers:
         headers = await helper_headers(self._definition)
@@ -136,10 +140,10 @@ class AuthorizedTransport(httpx2.AsyncHTTPTransport):
     def __init__(self, authorization: Authorization, url: str, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]  # passed through
         self._authorization = authorization
-        self._origin = _origin(httpx2.URL(url))
+        self._origin = origin(httpx2.URL(url))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if _origin(request.url) != self._origin:
+        if origin(request.url) != self._origin:
             return await super().handle_async_request(request)
         try:
             return await self._authorized(request, super().handle_async_request)
@@ -213,7 +217,3 @@ def refused(response: httpx2.Response) -> tuple[Verdict, str] | None:
     """What its refusal means, if that is known."""
     found: tuple[Verdict, str] | None = response.extensions.get(REFUSED)
     return found
-
-
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
