@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -88,7 +89,7 @@ def _end(login: Login, definition: ServerDefinition | None) -> None:
 
 
 async def _revoked(login: Login, definition: ServerDefinition | None) -> None:
-    """The refresh token, and with it what it gave; else the access token (RFC 7009)."""
+    """The refresh token, then the access token, which need not end with it (RFC 7009)."""
     from llm_tools_mcp.login.token import Client, revoke
     from llm_tools_mcp.login.web import own_client
 
@@ -98,7 +99,9 @@ async def _revoked(login: Login, definition: ServerDefinition | None) -> None:
     secret = login.client_secret or (oauth.for_person.client_secret if oauth is not None else "")
     client = Client(login.client_id, login.auth_method, login.issuer, secret)
     tokens = {"refresh_token": login.refresh_token, "access_token": login.access_token}
-    hint, token = next(((hint, token) for hint, token in tokens.items() if token), ("", ""))
-    if token:
-        async with own_client() as http:
-            await revoke(http, login.revocation_endpoint, client, token, hint, tokens.values())
+    held = [(token, hint) for hint, token in tokens.items() if token]
+    async with own_client() as http:
+        for place, (token, hint) in enumerate(held):
+            # Most servers have ended the access token with the first, and some refuse to hear of it again.
+            with suppress(LoginError) if place else nullcontext():
+                await revoke(http, login.revocation_endpoint, client, token, hint, tokens.values())

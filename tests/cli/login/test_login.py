@@ -97,7 +97,7 @@ def test_from_refusal_to_tools_and_back(apart: Home, server: Guarded) -> None:
     logins_of(apart).chmod(0o600)
     told = apart.run_cli("logout", "remote")
     assert told.stdout == "logged out of 'remote'\n"
-    assert [form["token_type_hint"] for form in server.asked("/revoke")] == ["refresh_token"]
+    assert [form["token_type_hint"] for form in server.asked("/revoke")] == ["refresh_token", "access_token"]
     again = prompt(apart, "MCP")
     assert again.stderr.splitlines() == [LINE]
     (row,) = json.loads(apart.run_cli("list", "--json").stdout)["servers"]
@@ -168,7 +168,7 @@ def test_without_a_browser(home: Home, server: Guarded) -> None:
     assert login["id"] in keyring.read_text()
     assert home.run_cli("logout", "127.0.0.1").stderr == ""
     assert login["id"] not in keyring.read_text()
-    assert [form["token_type_hint"] for form in server.asked("/revoke")] == ["refresh_token"]
+    assert [form["token_type_hint"] for form in server.asked("/revoke")] == ["refresh_token", "access_token"]
 
 
 def test_add_offers_the_login(home: Home, server: Guarded) -> None:
@@ -292,5 +292,5 @@ def test_logout_revokes_what_was_renewed_meanwhile(
     monkeypatch.setattr(logout, "_definition", lambda *_: None)
     monkeypatch.setattr(logout, "_tell_daemon", lambda: None)
     CliRunner().invoke(logout.logout_command, ["guarded"], catch_exceptions=False)
-    assert [form["token"] for form in server.asked("/revoke")] == ["renewed"]
+    assert [form["token"] for form in server.asked("/revoke")] == ["renewed", renewed.access_token]
     assert not LoginStore(path).read().logins[0].is_usable
