@@ -16,7 +16,10 @@ _SWITCH_INTERVAL = 0.0005
 
 
 def load_connections() -> ModuleType:
-    """The MCP SDK's side of the house, after READY and in a thread: it costs 0.4 s. Raises ServerFailure."""
+    """The MCP SDK's side of the house, after READY and in a thread: it costs 0.4 s. Raises ServerFailure.
+
+    Garbage, which nobody has collected since the process began, is collected from here on.
+    """
     usual = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
@@ -25,8 +28,15 @@ def load_connections() -> ModuleType:
         raise ServerFailure(Kind.START_FAILED, dependencies.explained(error)) from error
     finally:
         sys.setswitchinterval(usual)
-    # What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
-    # More than 40,000 objects at a time would be a step of the event loop that others notice: 40 ms.
+        _collect_seldom()
+    return module
+
+
+def _collect_seldom() -> None:
+    """What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
+
+    More than 40,000 objects at a time would be a step of the event loop that others notice: 40 ms.
+    """
     gc.freeze()
     gc.set_threshold(10_000, 3, 50)
-    return module
+    gc.enable()
