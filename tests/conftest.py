@@ -18,6 +18,7 @@ To import: `wait_until`, `wait_until_async` (tests.waiting), `run`, `processes_w
 from __future__ import annotations
 
 import compileall
+import gc
 import os
 import signal
 import subprocess
@@ -143,6 +144,7 @@ def _or_skip(find: Callable[[], list[str]]) -> list[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # until all tests are found: else up to a third of the time of that, in each worker
     # Hundreds of commands load the package; some of them may not write, or are told not to.
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(llm_tools_mcp.__file__).parent, quiet=2)
@@ -184,7 +186,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.freeze()
+    gc.enable()
+    _require_groups(session)
+
+
+def _require_groups(session: pytest.Session) -> None:
     """Nor may a required group be missing altogether from a whole run, say by a skip of its module."""
     whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
     if in_ci() and whole and not session.config.option.keyword and not session.config.option.markexpr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import sys
 from importlib import metadata
@@ -55,7 +56,7 @@ def private_names(path: Path) -> set[str]:
             found |= {_from_the_private_one(name) for name in names if is_private_module(name)}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if is_private_module(alias.name)}
-        elif isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in OURS:
+        elif isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in ours():
             found.add(node.attr)
         elif (
             isinstance(node, ast.Call)
@@ -96,11 +97,10 @@ def defined(path: Path) -> set[str]:
     return found | {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
-OURS = set().union(*map(defined, modules().values())) | {
-    "_exit",
-    "_getframe",
-    "_open",
-}  # the standard library's
+@functools.cache
+def ours() -> set[str]:
+    of_the_standard_library = {"_exit", "_getframe", "_open"}
+    return of_the_standard_library.union(*map(defined, modules().values()))
 
 
 def test_private_names_of_others_are_used_in_one_place() -> None:
