@@ -14,6 +14,8 @@ def stamp(stage: str) -> None:
 import json  # noqa: E402 - stamps stand between the imports
 import sys  # noqa: E402
 
+sys.argv = ["llm", "-m", "echo", "-T", "MCP", sys.argv[1]]  # before the plugin looks at it
+
 import llm.cli  # noqa: E402 - which loads the plugins
 
 stamp("import llm and its plugins")
@@ -22,7 +24,6 @@ from llm_tools_mcp.plugin import sources  # noqa: E402
 
 
 def main() -> None:
-    sys.argv = ["llm", "-m", "echo", "-T", "MCP", sys.argv[1]]
     _watch_listing()
     try:
         llm.cli.cli(standalone_mode=False)
@@ -39,31 +40,26 @@ def _watch_listing() -> None:
         stamp("llm: arguments, model, database")
         found = original(*args)
         stamp("config read")
-        from llm_tools_mcp.client import early_start
+        from llm_tools_mcp.client import daemon, early_start
 
+        stamp("import grpc, protobuf and our client")
         _watch_start(early_start.EarlyStart)
+        _watch(daemon.Daemon)
         return found
 
     sources.source_of = source
 
 
 def _watch_start(early_start) -> None:
-    begin, wait = early_start.__init__, early_start.wait
-
-    def began(self) -> None:
-        begin(self)
-        stamp("looked for the daemon; spawned where there is none")
-        from llm_tools_mcp.client import daemon
-
-        stamp("import grpc, protobuf and our client")
-        _watch(daemon.Daemon)
+    """It has begun while llm was loaded."""
+    wait = early_start.wait
 
     def waited(self):
         found = wait(self)
         stamp("waited for the daemon: its start, until READY")
         return found
 
-    early_start.__init__, early_start.wait = began, waited
+    early_start.wait = waited
 
 
 def _watch(daemon) -> None:

@@ -1,4 +1,4 @@
-"""A daemon that has to be started starts while its client loads gRPC, which takes as long as a third of that.
+"""A daemon that has to be started starts while its client loads what takes long: llm's models, gRPC.
 
 Imports nothing heavy, so that it can begin before what does.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,11 @@ import llm
 
 from llm_tools_mcp.system.streams import open_closed
 
+from . import head_start
 from .toolbox import MCP
 
 open_closed()  # llm itself asks stdin whether it is a terminal
+head_start.begin(sys.argv)
 
 
 @llm.hookimpl

@@ -13,6 +13,7 @@ import llm
 
 from llm_tools_mcp.text.plain import plain
 
+from . import head_start
 from .definitions import define, is_for_async_model, is_for_prompt, names_before
 from .notices import readable_errors, warn, warn_of_failures, warn_of_no_servers
 from .person import LazyPerson
@@ -159,9 +160,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
 
     def _daemon(self) -> Daemon:
         if self._connection is None:
-            from llm_tools_mcp.client.early_start import EarlyStart
-
-            starting = EarlyStart()  # a daemon that does not run starts meanwhile
+            starting = head_start.take()  # a daemon that does not run starts meanwhile
 
             from llm_tools_mcp.client.daemon import Daemon  # grpc: 30 ms that only a prompt with MCP pays
 
