@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
+from llm_tools_mcp.cli.help.doctor import surroundings
+from llm_tools_mcp.cli.help.doctor.configuration import look_at_config
+from llm_tools_mcp.cli.help.doctor.finding import Finding
 from tests.daemon.live import variant
 from tests.daemon.test_handover import NEWER, Installation
-from tests.home import BIN, Home
+from tests.home import Home
+from tests.prompting import living_in
 from tests.servers import entry, faulty_server, naming_server, scripted_server
 
 
 def findings(home: Home, *words: str, code: int, **options: Any) -> dict[str, list[str]]:
-    """Texts by level."""
+    """Texts by level, and what to type."""
     done = home.run_cli("doctor", "--json", *words, check=False, **options)
     assert done.code == code, done
-    found: dict[str, list[str]] = {"ok": [], "note": [], "bad": []}
-    for finding in json.loads(done.stdout):
-        found[finding["level"]].append(finding["text"])
+    return sorted_by_level(Finding(**finding) for finding in json.loads(done.stdout))
+
+
+def of_config(home: Home, *, connect: bool = False) -> dict[str, list[str]]:
+    """The same of mcp.json alone, in this process: the command asks `llm`, for a second each time."""
+    with living_in(home):
+        return sorted_by_level(look_at_config(None, connect=connect))
+
+
+def sorted_by_level(findings: Iterable[Finding]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"ok": [], "note": [], "bad": [], "repair": []}
+    for finding in findings:
+        found[finding.level].append(finding.text)
+        found["repair"] += finding.repair.splitlines()
     return found
+
+
+def told(found: dict[str, list[str]]) -> str:
+    return "\n".join(line for texts in found.values() for line in texts)
 
 
 def test_all_is_well(home: Home) -> None:
@@ -47,7 +67,9 @@ def test_all_is_well(home: Home) -> None:
     assert any(text.startswith("every: connected, ") for text in found["ok"])
     assert any("llm-tools-mcp 1" in text for text in found["ok"])
     assert found["bad"] == []
-    assert any("the daemon answers" in text for text in findings(home, "--no-connect", code=0)["ok"])
+    with living_in(home):
+        (daemon,) = surroundings._daemon()
+    assert (daemon.level, "the daemon answers" in daemon.text) == ("ok", True)
 
 
 def test_faults_are_named_with_what_to_type(home: Home) -> None:
@@ -60,19 +82,20 @@ def test_faults_are_named_with_what_to_type(home: Home) -> None:
             "key": {**entry(faulty_server("fine")), "tmout": 5, "my note": 1},
         }
     ).chmod(0o660)
-    found = findings(home, code=1)
+    done = home.run_cli("doctor", check=False)
+    assert done.code == 1
+    lines = done.stdout.splitlines()
     assert any(
-        "'gone': its command 'uvx-that-is-not-there' is not on the PATH" in text for text in found["bad"]
+        line.startswith("✗ server 'gone': its command 'uvx-that-is-not-there' is not on") for line in lines
     )
-    assert any("NOT_SET_ANYWHERE" in text for text in found["bad"])
-    assert any("'includeTool': is unknown; did you mean 'includeTools'?" in text for text in found["bad"])
-    assert any("'tmout' is unknown and ignored; did you mean 'timeout'?" in text for text in found["note"])
-    assert any("can be written by its group" in text for text in found["note"])
-    shown = home.run_cli("doctor", "--no-connect", check=False).stdout
-    assert f"→ chmod g-w {home.config}" in shown
-    assert "→ export NOT_SET_ANYWHERE=…" in shown
-    assert "→ llm mcp set key timeout=… --unset tmout" in shown
-    assert "→ llm mcp set key --unset 'my note'" in shown
+    assert any(line.startswith("✗ ") and "NOT_SET_ANYWHERE" in line for line in lines)
+    assert any(line.startswith("✗ ") and "did you mean 'includeTools'?" in line for line in lines)
+    assert any(line.startswith("! ") and "did you mean 'timeout'?" in line for line in lines)
+    assert any(line.startswith("! ") and "can be written by its group" in line for line in lines)
+    assert f"    → chmod g-w {home.config}" in lines
+    assert "    → export NOT_SET_ANYWHERE=…" in lines
+    assert "    → llm mcp set key timeout=… --unset tmout" in lines
+    assert "    → llm mcp set key --unset 'my note'" in lines
 
 
 def test_all_of_an_entry_is_told_at_once(home: Home) -> None:
@@ -91,8 +114,8 @@ def test_all_of_an_entry_is_told_at_once(home: Home) -> None:
             "d": ["no entry"],
         }
     ).chmod(0o600)
-    text = home.run_cli("doctor", "--no-connect", check=False).stdout
-    for told in (
+    text = told(of_config(home))
+    for expected in (
         "NOT_SET_ANYWHERE is not set",
         "server 'a': the variable in key 'args[0]'",
         "server 'a': the ~ in key 'env.B'",
@@ -104,7 +127,7 @@ def test_all_of_an_entry_is_told_at_once(home: Home) -> None:
         "server 'c': the ~ in key 'env.A'",
         "server 'd': Input should be an object",
     ):
-        assert told in text
+        assert expected in text
 
 
 def test_what_is_missing_of_a_server_that_connects(home: Home) -> None:
@@ -117,7 +140,7 @@ def test_what_is_missing_of_a_server_that_connects(home: Home) -> None:
     """
     odd = scripted_server(home.work / "odd.json", {"name": "fine"}, {"name": 7})
     home.write_config({"odd": entry(odd), "silent": variant(silent)}).chmod(0o600)
-    found = findings(home, code=1)
+    found = of_config(home, connect=True)
     assert "odd: connected, 1 tool" in found["ok"]
     left_out = "left out of its tools: '7' (name: Input should be a valid string)"
     assert f"odd: {left_out}" in found["note"]
@@ -142,7 +165,7 @@ def test_values_that_mean_nothing_to_a_server(home: Home) -> None:
             "b": {"url": "http://127.0.0.1:9/mcp", "headers": {"Authorization": "Bearer <your-token>"}},
         }
     )
-    shown = home.run_cli("doctor", "--no-connect", check=False).stdout
+    shown = told(of_config(home))
     found = [line for line in shown.splitlines() if "'a'" in line or "'b'" in line]
     for key in ("args[0]", "args[1]", "env.A"):
         assert f"the variable in key '{key}' is passed as it stands" in shown
@@ -158,31 +181,21 @@ def test_values_that_mean_nothing_to_a_server(home: Home) -> None:
 def test_config_that_everyone_can_write(home: Home) -> None:
     """It is refused: what to type is what makes it acceptable."""
     home.write_config({}).chmod(0o666)
-    shown = home.run_cli("doctor", "--no-connect", check=False).stdout
-    assert f"→ chmod o-w {home.config}\n" in shown
-    assert "EDITOR" not in shown
+    assert of_config(home)["repair"] == [f"chmod o-w {home.config}"]
 
 
 def test_broken_config(home: Home) -> None:
     """One finding, with the place."""
     home.config.write_text("{")
-    assert any("not valid JSON" in text for text in findings(home, code=1)["bad"])
+    assert any("not valid JSON" in text for text in of_config(home)["bad"])
 
 
 def test_no_config(home: Home) -> None:
     """Nothing is wrong yet: how to begin."""
-    found = findings(home, code=0)
+    found = of_config(home)
+    assert found["bad"] == []
     assert any("there is no config" in text for text in found["note"])
-    assert "→ llm mcp add NAME" in home.run_cli("doctor").stdout
-
-
-def test_another_plugin_with_the_same_toolbox(home: Home) -> None:
-    """The toolbox of one would be renamed by llm."""
-    install_plugin(home, "llm-mcp-client", "")
-    done = home.run_cli("doctor", check=False, **from_site(home))
-    assert done.code == 1
-    assert "llm-mcp-client also has a toolbox called MCP" in done.stdout
-    assert "llm uninstall llm-mcp-client" in done.stdout
+    assert found["repair"][0].startswith("llm mcp add NAME")
 
 
 def test_doctor_shows_no_secret(home: Home) -> None:
@@ -196,12 +209,12 @@ def test_doctor_shows_no_secret(home: Home) -> None:
             }
         }
     )
-    shown = home.run_cli("doctor", check=False)
-    assert "s3cr3t" not in str(shown).replace("s3cr3tKey", "")
+    assert "s3cr3t" not in told(of_config(home, connect=True)).replace("s3cr3tKey", "")
 
 
-def test_any_other_plugin_with_the_same_toolbox(home: Home) -> None:
-    """`llm` itself is asked, so that the plugin need not be known."""
+def test_other_plugins_with_the_same_toolbox(home: Home) -> None:
+    """The toolbox of one would be renamed by llm, which is asked itself: the plugin need not be known."""
+    install_plugin(home, "llm-mcp-client", "")
     install_plugin(
         home,
         "unheard_of",
@@ -216,7 +229,10 @@ def test_any_other_plugin_with_the_same_toolbox(home: Home) -> None:
             register(MCP)
         """,
     )
-    assert any("one of them is MCP_1" in text for text in findings(home, **from_site(home), code=1)["bad"])
+    found = findings(home, **from_site(home), code=1)
+    assert any("llm-mcp-client also has a toolbox called MCP: one" in text for text in found["bad"])
+    assert any("one of them is MCP_1" in text for text in found["bad"])
+    assert {"llm uninstall llm-mcp-client", "llm uninstall unheard_of"} <= set(found["repair"])
 
 
 def test_llm_that_does_not_work(home: Home) -> None:
@@ -239,7 +255,7 @@ def test_odd_configs_break_nothing_and_are_named(home: Home) -> None:
         "": {"command": "sh"}, "-x": {"command": "sh"}, "evil\\u001b[2J\\nname": {"command": "sh"},
         "web": {"url": "http://127.0.0.1:9/", "instances": 2}}}"""
     )
-    found = findings(home, "--no-connect", code=1)
+    found = of_config(home)
     assert any("the key 'dup' appears twice" in text for text in found["bad"])
     for expected in (
         "the key 'servers', as VS Code writes it, is not read",
@@ -249,15 +265,15 @@ def test_odd_configs_break_nothing_and_are_named(home: Home) -> None:
         "server 'web': the key 'instances' is for a command alone",
     ):
         assert any(expected in text for text in found["note"]), expected
-    assert "\x1b" not in home.run_cli("doctor", "--no-connect", check=False).stdout
+    assert "\x1b" not in told(found)
 
 
 def test_config_of_vs_code(home: Home) -> None:
     """Its spelling is known, and what to do about it."""
     home.config.write_text('{"servers": {"a": {"command": "sh"}}}')
-    assert any("how VS Code spells it: rename that key" in text for text in findings(home, code=1)["bad"])
+    assert any("how VS Code spells it: rename that key" in text for text in of_config(home)["bad"])
     assert home.run_cli("import", str(home.config), "--yes").code == 0
-    assert any("the key 'servers'" in text for text in findings(home, "--no-connect", code=0)["note"])
+    assert any("the key 'servers'" in text for text in of_config(home)["note"])
 
 
 def test_commands_that_cannot_run(home: Home) -> None:
@@ -276,19 +292,20 @@ def test_commands_that_cannot_run(home: Home) -> None:
             "uv": {"command": "uvx", "env": {"PATH": "/nowhere"}},
         }
     )
-    done = home.run_cli("doctor", "--no-connect", check=False)
-    assert done.code == 1
-    assert "server 'absent': there is no file /nowhere/at/all" in done.stdout
-    assert f"chmod +x {plain}" in done.stdout
-    assert f"it is {tool}" in done.stdout
-    assert f"export PATH={tool.parent}:$PATH" in done.stdout
-    assert "'uvx' is not on the PATH" in done.stdout
+    found = of_config(home)
+    texts = "\n".join(found["bad"])
+    assert "server 'absent': there is no file /nowhere/at/all" in texts
+    assert f"it is {tool}" in texts
+    assert "'uvx' is not on the PATH" in texts
+    assert {f"chmod +x {plain}", f"export PATH={tool.parent}:$PATH"} <= set(found["repair"])
 
 
 def test_folder_that_others_can_write(home: Home) -> None:
     """They could replace mcp.json."""
     home.config_folder.chmod(0o777)
-    assert any("could replace mcp.json" in text for text in findings(home, code=0)["note"])
+    with living_in(home):
+        (found,) = surroundings._folder()
+    assert (found.level, "could replace mcp.json" in found.text) == ("note", True)
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no XDG_RUNTIME_DIR")
@@ -297,14 +314,16 @@ def test_runtime_folder_that_is_not_used(home: Home) -> None:
     long = home.runtime / ("r" * 120)
     long.mkdir()
     for folder, why in ((long, "is too long for a socket"), ("run", "is not a folder of yours")):
-        env = {"XDG_RUNTIME_DIR": str(folder), "LLM_MCP_SOCKET": ""}
-        shown = home.run_cli("doctor", "--no-connect", env=env, check=False).stdout
-        assert f"XDG_RUNTIME_DIR={folder} {why} and is ignored; the socket is " in shown
+        home.env |= {"XDG_RUNTIME_DIR": str(folder), "LLM_MCP_SOCKET": ""}
+        with living_in(home):
+            found = next(surroundings._socket())
+        assert found.text.startswith(f"XDG_RUNTIME_DIR={folder} {why} and is ignored; the socket is ")
 
 
 def test_few_open_files(home: Home) -> None:
     """Every server takes several."""
-    done = home.run("sh", "-c", f"ulimit -n 200; {BIN}/llm-mcp doctor --no-connect")
+    code = "from llm_tools_mcp.cli.help.doctor import surroundings; print(*surroundings._limits())"
+    done = home.run("sh", "-c", f"ulimit -n 200; exec {sys.executable} -c '{code}'")
     assert "only 200 files may be open at a time" in done.stdout
 
 
@@ -313,23 +332,28 @@ def test_daemon_of_another_version(home: Home, tmp_path: Path) -> None:
     installation = Installation(tmp_path / "site")
     home.run_cli("start", env=installation.env)
     installation.upgrade(NEWER)
-    assert any(f"{NEWER} is installed, and takes over" in text for text in notes(home))
+    assert f"{NEWER} is installed, and takes over" in of_daemon(home)
     home.run_cli("stop")
     home.run_cli("start", env=installation.env)
-    assert any(f"runs version {NEWER} from another environment" in text for text in notes(home))
+    assert f"runs version {NEWER} from another environment" in of_daemon(home)
 
 
-def notes(home: Home) -> list[str]:
-    return findings(home, "--no-connect", code=0)["note"]
+def of_daemon(home: Home) -> str:
+    """The note about it."""
+    with living_in(home):
+        answers, note = surroundings._daemon()
+    assert (answers.level, note.level) == ("ok", "note")
+    return note.text
 
 
 def install_plugin(home: Home, name: str, source: str) -> None:
     """A distribution with an llm plugin, in the folder that `from_site` adds."""
-    info = home.folder / "site" / f"{name}-0.1.dist-info"
+    module = name.replace("-", "_")
+    info = home.folder / "site" / f"{module}-0.1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text(f"[llm]\n{name} = {name}\n")
-    (info.parent / f"{name}.py").write_text(dedent(source))
+    (info / "entry_points.txt").write_text(f"[llm]\n{name} = {module}\n")
+    (info.parent / f"{module}.py").write_text(dedent(source))
 
 
 def from_site(home: Home) -> dict[str, Any]:
@@ -351,13 +375,16 @@ def test_what_is_left_of_before_and_in_the_way(home: Home) -> None:
             "git": {"command": "/bin/false"},
         }
     )
-    said = home.run_cli("doctor", check=False).stdout
-    assert "1 log files of llm-tools-mcp 0.4 are left" in said
-    assert "is a file, and the cached lists belong into a folder there" in said
-    assert "typo: connected, but what includeTools and excludeTools leave of its tools is none" in said
-    assert "llm mcp logs git" not in said
-    assert "llm mcp get git" in said
-    remove = next(line for line in said.splitlines() if "find " in line).split("→ ")[-1]
-    home.run("sh", "-c", remove.strip())
+    found = of_config(home, connect=True)
+    assert (
+        "typo: connected, but what includeTools and excludeTools leave of its tools is none" in found["bad"]
+    )
+    assert "llm mcp logs git" not in found["repair"]
+    assert "llm mcp get git" in found["repair"]
+    with living_in(home):
+        in_the_way, left = surroundings._kept()
+    assert "is a file, and the cached lists belong into a folder there" in in_the_way.text
+    assert "1 log files of llm-tools-mcp 0.4 are left" in left.text
+    home.run("sh", "-c", left.repair)
     assert not old.exists()
     assert (logs / "git.log").exists()
