@@ -1,4 +1,7 @@
-"""A user's home of one test: the real `llm` and `llm-mcp` run in it, and nothing outlives it."""
+"""A user's home of one test: the real `llm` and `llm-mcp` run in it, and nothing outlives it.
+
+This process can be in it, too, for commands of which a sibling test shows that they run.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
+from click.testing import CliRunner
 
+from llm_tools_mcp import cli
 from tests.programs import GONE, Result, describe, is_alive, processes_with, run
 from tests.waiting import wait_until
 
@@ -97,6 +104,29 @@ class Home:
         """The installed `llm-mcp`; options as for `run`."""
         return self.run(BIN / "llm-mcp", *args, **options)
 
+    def run_here(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | str | None = None,
+        input: str | None = None,  # noqa: A002 - as subprocess.run
+        check: bool = True,
+    ) -> Result:
+        """The same in this process, for what a command prints or writes: a real one takes 0.2 s to start.
+
+        Each has a real run in tests/cli/test_walk.py.
+        """
+        began = time.monotonic()
+        with living_in(self), _as_command("llm-mcp", *args), CliRunner().isolation(input, env) as streams:
+            os.chdir(cwd or self.work)
+            with pytest.raises(SystemExit) as left:
+                cli._run()
+        stdout, stderr = (stream.getvalue().decode() for stream in streams[:2])
+        seconds = time.monotonic() - began
+        result = Result(("llm-mcp", *args), left.value.code or 0, stdout, stderr, seconds)
+        assert not check or result.code == 0, str(result)
+        return result
+
     def processes(self) -> list[psutil.Process]:
         """All that runs in this home: the daemon (by its socket) and MCP servers (by HOME)."""
         return processes_with(str(self.socket), str(self.folder))
@@ -122,6 +152,30 @@ class Home:
             complaint = "\n".join(describe(process) for process in left)
             _kill(left)
             raise AssertionError(f"processes outlived the test:\n{complaint}") from None
+
+
+@contextmanager
+def living_in(home: Home) -> Iterator[None]:
+    """This process as a command of that home: its environment and current folder."""
+    environ, folder = dict(os.environ), Path.cwd()
+    os.environ.clear()
+    os.environ.update(home.env)
+    os.chdir(home.work)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environ)
+
+
+@contextmanager
+def _as_command(*argv: str) -> Iterator[None]:
+    usual, sys.argv = sys.argv, list(argv)
+    try:
+        yield
+    finally:
+        sys.argv = usual
 
 
 def _is_daemon(process: psutil.Process) -> bool:

@@ -1,13 +1,10 @@
-"""Prompts to llm-echo that call tools, and what came of them; a home to be in for tests in this process."""
+"""Prompts to llm-echo that call tools, and what came of them."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import llm
@@ -66,21 +63,6 @@ def invoke(*args: str, env: Mapping[str, str] | None = None) -> Result:
 def ask(toolbox: str, *calls: Call, env: Mapping[str, str] | None = None) -> Result:
     """As `prompt`, in this process; and nothing is logged."""
     return invoke("-m", "echo", "--no-log", "-T", toolbox, calling(*calls), env=env)
-
-
-@contextmanager
-def living_in(home: Home) -> Iterator[None]:
-    """This process as a command of that home: its environment and current folder."""
-    environ, folder = dict(os.environ), Path.cwd()
-    os.environ.clear()
-    os.environ.update(home.env)
-    os.chdir(home.work)
-    try:
-        yield
-    finally:
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(environ)
 
 
 def all_tools_of(toolbox: llm.Toolbox) -> dict[str, llm.Tool]:

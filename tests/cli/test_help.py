@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from llm_tools_mcp.cli import group
-from tests.home import Home
+from tests.home import Home, living_in
 from tests.imports import PACKAGE
-from tests.prompting import invoke, living_in
+from tests.prompting import invoke
 
 CONTEXT = click.Context(group, info_name="llm-mcp")
 COMMANDS = group.list_commands(CONTEXT)

@@ -28,9 +28,9 @@ from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.errors import DaemonIncompatible, DaemonUnresponsive, OutcomeUnknown, SocketRefused
 from tests.daemon.live import blocking
-from tests.home import BIN, Home
+from tests.home import BIN, Home, living_in
 from tests.programs import GONE, Result, end
-from tests.prompting import living_in, result_of, tools_of
+from tests.prompting import result_of, tools_of
 from tests.servers import entry, faulty_server, naming_server
 from tests.waiting import wait_until
 

@@ -16,9 +16,9 @@ from llm_tools_mcp.client import activation
 from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.client.endpoint import Endpoint
 from llm_tools_mcp.errors import DaemonUnreachable, SocketRefused
-from tests.home import Home
+from tests.home import Home, living_in
 from tests.programs import end
-from tests.prompting import living_in, result_of
+from tests.prompting import result_of
 from tests.servers import entry, naming_server
 from tests.waiting import wait_until
 

@@ -11,8 +11,8 @@ import pytest
 
 from llm_tools_mcp.consent.approvals import Approvals, ToolText
 from llm_tools_mcp.consent.store import ConsentUnusable
-from tests.home import Home
-from tests.prompting import invoke, living_in
+from tests.home import Home, living_in
+from tests.prompting import invoke
 
 TOOL = {"digest": "d", "description": "", "schema": "", "since": 1.0}
 

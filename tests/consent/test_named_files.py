@@ -14,8 +14,8 @@ from llm_tools_mcp.client.caller import make_caller
 from llm_tools_mcp.config import ServerDefinition, read_project
 from llm_tools_mcp.consent.projects import IGNORED, Projects, read_config_here
 from llm_tools_mcp.daemon.front.configs import ParsedConfigs
-from tests.home import BIN, Home
-from tests.prompting import invoke, living_in
+from tests.home import BIN, Home, living_in
+from tests.prompting import invoke
 from tests.terminal.dialogue import converse
 
 ENTRY = {

@@ -18,8 +18,8 @@ from llm_tools_mcp.consent.store import ConsentStore, ConsentUnusable
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, LoginsUnusable
 from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.plugin import notices
-from tests.home import BIN, Home
-from tests.prompting import ask, invoke, living_in, outputs
+from tests.home import BIN, Home, living_in
+from tests.prompting import ask, invoke, outputs
 from tests.servers import entry, everything_server, naming_server
 from tests.terminal.dialogue import converse
 from tests.waiting import wait_until

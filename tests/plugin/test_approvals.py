@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp.consent.approvals import Approvals
-from tests.home import BIN, Home
-from tests.prompting import ask, calling, invoke, living_in, output, outputs
+from tests.home import BIN, Home, living_in
+from tests.prompting import ask, calling, invoke, output, outputs
 from tests.servers import FOLDER, entry
 from tests.terminal.dialogue import Heard, converse
 

@@ -10,8 +10,8 @@ import llm
 import pytest
 
 from llm_tools_mcp import MCP
-from tests.home import Home
-from tests.prompting import calling, living_in, output, outputs, result_of
+from tests.home import Home, living_in
+from tests.prompting import calling, output, outputs, result_of
 from tests.servers import entry, everything_server
 from tests.waiting import SOON, wait_until, wait_until_async
 

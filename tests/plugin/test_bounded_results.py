@@ -20,8 +20,8 @@ from llm_tools_mcp.client.caller import make_call, make_caller
 from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.config import ConfigSource
 from llm_tools_mcp.plugin.tool_output import Bound, output_of
-from tests.home import Home
-from tests.prompting import all_tools_of, living_in, result_of, results_of, tools_of
+from tests.home import Home, living_in
+from tests.prompting import all_tools_of, result_of, results_of, tools_of
 from tests.servers import entry, scripted_server
 
 LINES = "\n".join(f"line {number} of the log" for number in range(20_000))

@@ -10,8 +10,7 @@ import pytest
 
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plugin.fragments import load_fragment
-from tests.home import Home
-from tests.prompting import living_in
+from tests.home import Home, living_in
 from tests.servers import entry, library_server
 from tests.servers.library import PNG
 

@@ -16,9 +16,9 @@ import pytest
 
 from llm_tools_mcp.plugin import notices
 from tests.daemon.live import variant
-from tests.home import BIN, Home
+from tests.home import BIN, Home, living_in
 from tests.programs import Result, end
-from tests.prompting import ask, calling, invoke, living_in, output, outputs, prompt
+from tests.prompting import ask, calling, invoke, output, outputs, prompt
 from tests.servers import entry, everything_server, faulty_server, naming_server
 from tests.waiting import SOON, wait_until
 

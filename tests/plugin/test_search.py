@@ -14,8 +14,8 @@ import pytest
 from llm_tools_mcp import MCP
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plugin import notices
-from tests.home import Home
-from tests.prompting import all_tools_of, calling, living_in, result_of, results_of
+from tests.home import Home, living_in
+from tests.prompting import all_tools_of, calling, result_of, results_of
 from tests.servers import entry, naming_server, scripted_server
 
 ADD = {

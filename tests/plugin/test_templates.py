@@ -10,8 +10,8 @@ import pytest
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plugin.fragments import load_fragment
 from llm_tools_mcp.plugin.templates import load_template
-from tests.home import Home
-from tests.prompting import calling, living_in, output
+from tests.home import Home, living_in
+from tests.prompting import calling, output
 from tests.servers import entry, library_server
 
 

@@ -23,8 +23,8 @@ from llm_tools_mcp.client.daemon import Daemon
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.errors import ConfigNotFound, McpError, UnknownTool
 from llm_tools_mcp.plugin import definitions, notices
-from tests.home import Home
-from tests.prompting import living_in, result_of, results_of, tools_of
+from tests.home import Home, living_in
+from tests.prompting import result_of, results_of, tools_of
 from tests.servers import entry, everything_server, faulty_server, naming_server, scripted_server
 from tests.waiting import wait_until
 

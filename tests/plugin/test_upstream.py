@@ -11,8 +11,8 @@ import pytest
 
 from llm_tools_mcp import MCP
 from llm_tools_mcp.plugin import notices
-from tests.home import Home
-from tests.prompting import ask, invoke, living_in, output, outputs, result_of, tools_of
+from tests.home import Home, living_in
+from tests.prompting import ask, invoke, output, outputs, result_of, tools_of
 from tests.servers import entry, everything_server, faulty_server, naming_server
 
 

@@ -15,23 +15,23 @@ from tests.waiting import SOON, wait_until
 
 def test_log_of_the_daemon(home: Home) -> None:
     """The last lines, also after the daemon has stopped."""
-    home.run_cli("start")
-    assert f"serves on {home.socket}" in home.run_cli("logs").stdout
-    home.run_cli("stop")
-    assert home.run_cli("logs", "-n", "1").stdout.endswith("stopping: asked to stop\n")
-    assert home.run_cli("logs", "-n", "0").stdout == ""
+    home.run_here("start")
+    assert f"serves on {home.socket}" in home.run_here("logs").stdout
+    home.run_here("stop")
+    assert home.run_here("logs", "-n", "1").stdout.endswith("stopping: asked to stop\n")
+    assert home.run_here("logs", "-n", "0").stdout == ""
 
 
 def test_log_of_a_server(home: Home) -> None:
     """What it wrote to its stderr."""
     home.write_config({"every": entry(everything_server())})
-    home.run_cli("call", "every", "log", "level=info", "text=written to stderr")
-    wait_until(lambda: "written to stderr" in home.run_cli("logs", "every", check=False).stdout)
+    home.run_here("call", "every", "log", "level=info", "text=written to stderr")
+    wait_until(lambda: "written to stderr" in home.run_here("logs", "every", check=False).stdout)
 
 
 def test_no_log_yet(home: Home) -> None:
     """A clear error, exit code 1, that names the place; near misses are suggested."""
-    absent = home.run_cli("logs", check=False)
+    absent = home.run_here("logs", check=False)
     assert (absent.code, absent.stderr) == (
         1,
         f"Error: there is no log yet: {home.config_folder}/logs/daemon.log\n",
@@ -39,7 +39,7 @@ def test_no_log_yet(home: Home) -> None:
     logs = home.config_folder / "logs"
     logs.mkdir()
     (logs / "filesystem.log").write_text("x\n")
-    assert "did you mean 'filesystem'?" in home.run_cli("logs", "filesytem", check=False).stderr
+    assert "did you mean 'filesystem'?" in home.run_here("logs", "filesytem", check=False).stderr
 
 
 def test_server_that_wrote_nothing(home: Home) -> None:
@@ -47,15 +47,15 @@ def test_server_that_wrote_nothing(home: Home) -> None:
     mute = {"command": "sleep", "args": ["60"], "connectTimeout": 0.1}
     others = {"broken": {"command": "no-such-command"}, "unset": {"command": "${UNSET_1}"}}
     home.write_config({"mute": mute, **others})
-    home.run_cli("tools", check=False)
-    broken = home.run_cli("logs", "broken", check=False)
+    home.run_here("tools", check=False)
+    broken = home.run_here("logs", "broken", check=False)
     assert (broken.code, broken.stdout) == (1, "")
     assert "'broken' has written nothing to its log yet\n" in broken.stderr
     assert "its last error: command 'no-such-command' was not found" in broken.stderr
     assert "llm mcp doctor" in broken.stderr
-    assert "to see what is started: llm mcp get mute" in home.run_cli("logs", "mute", check=False).stderr
-    assert "UNSET_1 is not set" in home.run_cli("logs", "unset", check=False).stderr
-    misspelt = home.run_cli("logs", "brokn", check=False).stderr
+    assert "to see what is started: llm mcp get mute" in home.run_here("logs", "mute", check=False).stderr
+    assert "UNSET_1 is not set" in home.run_here("logs", "unset", check=False).stderr
+    misspelt = home.run_here("logs", "brokn", check=False).stderr
     assert "no MCP server is called 'brokn'" in misspelt
     assert "did you mean 'broken'?" in misspelt
 
@@ -73,9 +73,9 @@ def test_ctrl_c_ends_following(home: Home, program: str) -> None:
 
 def test_log_is_where_the_daemon_writes(home: Home) -> None:
     """A shell with another config folder sees the log of the daemon that runs."""
-    home.run_cli("start")
+    home.run_here("start")
     other = {"LLM_TOOLS_MCP_CONFIG_DIR": str(home.folder / "elsewhere")}
-    assert "serves on" in home.run_cli("logs", env=other).stdout
+    assert "serves on" in home.run_here("logs", env=other).stdout
 
 
 def test_lines_before_a_rotation_count(home: Home) -> None:
@@ -84,7 +84,7 @@ def test_lines_before_a_rotation_count(home: Home) -> None:
     logs.mkdir()
     (logs / "daemon.log.1").write_text("one\ntwo\n")
     (logs / "daemon.log").write_text("three\n")
-    assert home.run_cli("logs", "-n", "2").stdout == "two\nthree\n"
+    assert home.run_here("logs", "-n", "2").stdout == "two\nthree\n"
 
 
 def test_escape_sequences_do_not_reach_the_terminal(home: Home) -> None:
@@ -92,7 +92,7 @@ def test_escape_sequences_do_not_reach_the_terminal(home: Home) -> None:
     logs = home.config_folder / "logs"
     logs.mkdir()
     (logs / "daemon.log").write_text("a\x1b]0;title\x07b\x1b[2Jc\n")
-    assert home.run_cli("logs").stdout == "abc\n"
+    assert home.run_here("logs").stdout == "abc\n"
 
 
 def test_follow_goes_on_after_a_rotation(home: Home, tmp_path: Path) -> None:

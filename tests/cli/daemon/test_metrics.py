@@ -29,7 +29,7 @@ def values(family: Metric, *labels: str) -> dict[tuple[str, ...], float]:
 
 def test_without_a_daemon(home: Home) -> None:
     """Exit code 3, as of `status`; that it is down is a metric, too. Nothing is started."""
-    absent = home.run_cli("metrics", check=False)
+    absent = home.run_here("metrics", check=False)
     assert absent.code == 3
     assert values(parsed(absent.stdout)["llm_mcp_up"]) == {(): 0}
     assert absent.stdout.endswith("# EOF\n")
@@ -39,10 +39,10 @@ def test_without_a_daemon(home: Home) -> None:
 def test_metrics_tell_what_status_tells(home: Home) -> None:
     """Of the daemon and of each server: state, calls, errors, restarts, latency, memory."""
     home.write_config({"every": entry(everything_server()), "broken": {"command": "no-such-command"}})
-    home.run_cli("tools")
-    home.run_cli("call", "every", "crash", check=False)
-    home.run_cli("call", "every", "echo", "text=x")
-    text = home.run_cli("metrics").stdout
+    home.run_here("tools")
+    home.run_here("call", "every", "crash", check=False)
+    home.run_here("call", "every", "echo", "text=x")
+    text = home.run_here("metrics").stdout
     found = parsed(text)
     assert values(found["llm_mcp_up"]) == {(): 1}
     assert values(found["llm_mcp_build_info"], "run_by") == {("spawned",): 1}
@@ -66,8 +66,8 @@ COUNTS = {"calls": 2, "call_errors": 1, "restarts": 1, "instances": 1, "calls_in
 def test_types_and_units_are_read_by_all(home: Home) -> None:
     """Nothing that the older text format does not know; numbers are in base units and named so."""
     home.write_config({"every": entry(faulty_server("fine"))})
-    home.run_cli("call", "every", "pid")
-    text = home.run_cli("metrics").stdout
+    home.run_here("call", "every", "pid")
+    text = home.run_here("metrics").stdout
     assert {family.type for family in parsed(text).values()} == READ_BY_ALL
     assert {kind for _, kind in re.findall("^# TYPE (.*) (.*)$", text, re.MULTILINE)} == READ_BY_ALL
     samples = [s for f in prometheus_client.parser.text_string_to_metric_families(text) for s in f.samples]
@@ -84,8 +84,8 @@ def test_secrets_are_not_told(home: Home) -> None:
             "web": {"url": "http://me:s3cr3t@127.0.0.1:9/mcp?key=s3cr3t", "headers": {"X": "s3cr3t"}},
         }
     )
-    home.run_cli("tools")
-    text = home.run_cli("metrics").stdout
+    home.run_here("tools")
+    text = home.run_here("metrics").stdout
     assert 'where="http://127.0.0.1:9/mcp"' in text
     assert "s3cr3t" not in text
     assert "cannot be reached" not in text
@@ -115,11 +115,11 @@ def test_names_are_anything() -> None:
 
 def test_daemon_that_does_not_answer(home: Home) -> None:
     """Counts as down; what is wrong is said on stderr."""
-    home.run_cli("start")
+    home.run_here("start")
     (daemon,) = home.processes()
     daemon.suspend()
     try:
-        hung = home.run_cli("metrics", check=False)
+        hung = home.run_here("metrics", check=False)
     finally:
         daemon.resume()
     assert hung.code == 1
@@ -132,6 +132,6 @@ def test_output_is_utf8(home: Home) -> None:
     folder = home.work / "é"
     folder.mkdir()
     home.write_config({"every": entry(faulty_server("fine"))})
-    home.run_cli("call", "every", "pid", cwd=folder)
+    home.run_here("call", "every", "pid", cwd=folder)
     text = home.run_cli("metrics", env={"PYTHONIOENCODING": "latin-1"}).stdout
     assert f'where="{folder}"' in text

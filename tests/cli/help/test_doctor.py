@@ -16,8 +16,7 @@ from llm_tools_mcp.cli.help.doctor.configuration import look_at_config
 from llm_tools_mcp.cli.help.doctor.finding import Finding
 from tests.daemon.live import variant
 from tests.daemon.test_handover import NEWER, Installation
-from tests.home import Home
-from tests.prompting import living_in
+from tests.home import Home, living_in
 from tests.servers import entry, faulty_server, naming_server, scripted_server
 
 

@@ -24,9 +24,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 def test_listing(reader: Home) -> None:
     """Names, what they take, and what they are for; completion knows them afterwards."""
-    lines = reader.run_cli("prompts").stdout.splitlines()
+    lines = reader.run_here("prompts").stdout.splitlines()
     assert lines[:3] == ["library", "  plain  Nothing to fill in.", "  travel city=… [style=…]  Where to go."]
-    found = json.loads(reader.run_cli("prompts", "library", "--json").stdout)["prompts"]
+    found = json.loads(reader.run_here("prompts", "library", "--json").stdout)["prompts"]
     assert found[1]["arguments"][0] == {"name": "city", "description": "where", "is_required": True}
     assert completed(reader, "prompt", "library", "t") == ["travel", "talk"]
     assert completed(reader, "prompt", "library", "travel", "city=x", "''") == ["style="]
@@ -37,14 +37,14 @@ def test_listing(reader: Home) -> None:
 
 def test_prompts(reader: Home) -> None:
     """The text on stdout, who says what where it is not the user alone, images in a file."""
-    assert reader.run_cli("prompt", "library", "travel", "city=Bern").stdout == (
+    assert reader.run_here("prompt", "library", "travel", "city=Bern").stdout == (
         "Tell me of Bern (no style) for $9\n"
     )
-    assert reader.run_cli("prompt", "library", "coded").stdout == "täxt\n"
-    talk = reader.run_cli("prompt", "library", "talk", "-o", str(reader.work / "image.png"))
+    assert reader.run_here("prompt", "library", "coded").stdout == "täxt\n"
+    talk = reader.run_here("prompt", "library", "talk", "-o", str(reader.work / "image.png"))
     assert talk.stdout.startswith("User: What is this?\n\nUser: book 1\n\nAssistant: A book.\n\n")
     assert (reader.work / "image.png").read_bytes() == PNG
-    roles = [one["role"] for one in json.loads(reader.run_cli("prompt", "library", "talk", "--json").stdout)]
+    roles = [one["role"] for one in json.loads(reader.run_here("prompt", "library", "talk", "--json").stdout)]
     assert roles == ["user", "user", "assistant", "user", "user"]
 
 
@@ -56,6 +56,6 @@ def test_what_is_no_prompt(reader: Home) -> None:
         (["nope"], "has no prompt 'nope'; it has: plain, travel, "),
         (["count", "number=x"], "there is no 'number' (it takes: number=…)"),
     ]:
-        result = reader.run_cli("prompt", "library", *words, check=False)
+        result = reader.run_here("prompt", "library", *words, check=False)
         assert result.code == 1
         assert complaint in result.stderr

@@ -12,8 +12,7 @@ import pytest
 from llm_tools_mcp.cli import completers, known_lists
 from llm_tools_mcp.cli.resources.resources import read_command
 from tests.cli.help.test_completion import completed
-from tests.home import BIN, Home
-from tests.prompting import living_in
+from tests.home import BIN, Home, living_in
 from tests.servers import entry, library_server
 from tests.servers.library import PNG
 from tests.waiting import SOON
@@ -32,14 +31,14 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 def test_listing(reader: Home) -> None:
     """All pages, templates last; with sizes and types; a server that is broken costs itself only."""
-    shown = reader.run_cli("resources")
+    shown = reader.run_here("resources")
     lines = shown.stdout.splitlines()
     assert lines[:2] == ["library", "  book://shelf/0  (6 bytes) what book://shelf/0 has"]
     assert "  book://huge  (3.0 MB) what book://huge has" in lines
     assert "  book://png  (image/png) what book://png has" in lines
     assert lines[-1] == "  weather://{city}/{+day}{?units}  weather"
     assert "Warning: broken: " in shown.stderr
-    found = json.loads(reader.run_cli("resources", "library", "--json").stdout)
+    found = json.loads(reader.run_here("resources", "library", "--json").stdout)
     assert (len(found["resources"]), found["failed"]) == (261, [])
     assert found["resources"][-1]["is_template"]
 
@@ -48,14 +47,14 @@ def test_reading(reader: Home) -> None:
     """Text on stdout, bytes too where it is no terminal; templates by their arguments; files."""
 
     def read(*words: str) -> str:
-        return reader.run_cli("read", "library", *words).stdout
+        return reader.run_here("read", "library", *words).stdout
 
     assert read("book://a folder/ä ö/ünï") == "with spaces and Unicode\n"
     assert read(TEMPLATE, "city=B ern", "day=1") == "sunny at weather://B%20ern/1\n"
     assert len(read("book://huge")) == 3_000_001
     piped = [BIN / "llm-mcp", "read", "library", "book://png"]
     assert subprocess.run(piped, env=reader.env, capture_output=True, check=True).stdout == PNG
-    both = reader.run_cli("read", "library", "book://both", "--output", str(reader.work) + "/")
+    both = reader.run_here("read", "library", "book://both", "--output", str(reader.work) + "/")
     assert both.stdout == "the text\n"
     assert (reader.work / "both-1.png").read_bytes() == PNG
     assert json.loads(read("book://shelf/1", "--json")) == [{"type": "text", "text": "book 1"}]
@@ -71,7 +70,7 @@ def test_what_cannot_be_read(reader: Home) -> None:
         (["libary", "x"], "did you mean 'library'?"),
         (["broken", "x"], "'/nowhere' was not found"),
     ]:
-        result = reader.run_cli("read", *words, check=False)
+        result = reader.run_here("read", *words, check=False)
         assert result.code != 0
         assert complaint in result.stderr
         assert "Traceback" not in result.stderr
@@ -79,14 +78,14 @@ def test_what_cannot_be_read(reader: Home) -> None:
 
 def test_completion(reader: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """URIs from what is known, also where no daemon runs; values by the server, where it is connected."""
-    reader.run_cli("resources", "library")
+    reader.run_here("resources", "library")
     assert completed(reader, "read", "library", "book://shelf/24") == [
         f"book://shelf/{number}" for number in (24, *range(240, 250))
     ]
     assert completed(reader, "read", "library", f"'{TEMPLATE}'", "c") == ["city="]
     monkeypatch.setattr(known_lists, "PATIENCE", SOON)  # a busy machine has no answer in 0.3 s
     assert values(reader, "city=ber") == ["city=Berlin", "city=Bern"]
-    reader.run_cli("stop")
+    reader.run_here("stop")
     assert completed(reader, "read", "library", "weather") == [TEMPLATE]
     assert completed(reader, "read", "library", "weather", cwd=reader.folder) == [TEMPLATE]
     assert values(reader, "city=ber") == []

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp.config import named_entries
-from tests.home import Home
+from tests.home import Home, living_in
 from tests.programs import Result
-from tests.prompting import invoke, living_in
+from tests.prompting import invoke
 
 Run = Callable[..., Result]
 

@@ -22,7 +22,7 @@ def servers(home: Home) -> dict[str, Any]:
 
 def test_add_a_command(home: Home) -> None:
     """The file is made for its owner alone, the server is connected to, and its tools are named."""
-    done = home.run_cli("add", "names", "-e", "A=b=c", "--", *naming_server("alpha", "beta"))
+    done = home.run_here("add", "names", "-e", "A=b=c", "--", *naming_server("alpha", "beta"))
     assert done.stdout == f"added 'names' to {home.config}\nit offers 2 tools: alpha, beta\n"
     assert servers(home) == {"names": entry(naming_server("alpha", "beta"), env={"A": "b=c"})}
     assert stat.S_IMODE(home.config.stat().st_mode) == 0o600
@@ -47,8 +47,8 @@ def test_command_without_a_name_is_no_server_called_uvx(typed: str, meant: str) 
 def test_server_may_be_called_as_a_launcher(home: Home) -> None:
     """With `--`, or where it cannot be a command; else it is refused, and nothing is written."""
     for words in ("uvx --no-check -- x", "docker --no-check https://h/mcp", "node --no-check node x.js"):
-        home.run_cli("add", *words.split(" "))
-    refused = home.run_cli("add", "npx", "y", check=False)
+        home.run_here("add", *words.split(" "))
+    refused = home.run_here("add", "npx", "y", check=False)
     assert refused.code == 2
     assert "llm mcp add y -- npx y" in refused.stderr
     assert list(servers(home)) == ["uvx", "docker", "node"]
@@ -56,22 +56,22 @@ def test_server_may_be_called_as_a_launcher(home: Home) -> None:
 
 def test_added_server_that_renames_tools(home: Home) -> None:
     """A tool that another server has too gets another name for the model: that is said, of both."""
-    home.run_cli("add", "one", "--", *naming_server("pid"))
-    done = home.run_cli("add", "two", "--", *naming_server("pid", "beta"))
+    home.run_here("add", "one", "--", *naming_server("pid"))
+    done = home.run_here("add", "two", "--", *naming_server("pid", "beta"))
     assert done.stdout.splitlines()[1:] == [
         "it offers 2 tools: pid, beta",
         "several servers have a tool 'pid': for the model they are one_pid, two_pid now",
     ]
-    shown = home.run_cli("tools", "one").stdout
+    shown = home.run_here("tools", "one").stdout
     assert "  pid  (for the model: one_pid)" in shown
-    assert "for the model: two_pid" in home.run_cli("tools", "two", "pid").stdout
-    assert "for the model" not in home.run_cli("tools", "two", "beta").stdout
+    assert "for the model: two_pid" in home.run_here("tools", "two", "pid").stdout
+    assert "for the model" not in home.run_here("tools", "two", "beta").stdout
 
 
 def test_add_a_url(home: Home) -> None:
     """With headers; the transport only where it is not evident."""
-    home.run_cli("add", "web", "https://h/mcp", "-H", "X-Key: ${KEY}", "--no-check")
-    home.run_cli("add", "old", "https://h/mcp", "--transport", "sse", "--no-check")
+    home.run_here("add", "web", "https://h/mcp", "-H", "X-Key: ${KEY}", "--no-check")
+    home.run_here("add", "old", "https://h/mcp", "--transport", "sse", "--no-check")
     assert servers(home) == {
         "web": {"url": "https://h/mcp", "headers": {"X-Key": "${KEY}"}},
         "old": {"type": "sse", "url": "https://h/mcp"},
@@ -80,7 +80,7 @@ def test_add_a_url(home: Home) -> None:
 
 def test_server_that_does_not_connect_is_added_all_the_same(home: Home) -> None:
     """Exit code 1, the reason, and how to undo it."""
-    done = home.run_cli("add", "broken", "--", "no-such-command", check=False)
+    done = home.run_here("add", "broken", "--", "no-such-command", check=False)
     assert done.code == 1
     assert done.stderr.startswith(
         "'broken' is added, but it cannot be used yet: command 'no-such-command' was not found"
@@ -91,19 +91,19 @@ def test_server_that_does_not_connect_is_added_all_the_same(home: Home) -> None:
         "to change it: llm mcp add --force broken …   to undo: llm mcp remove broken"
     )
     assert list(servers(home)) == ["broken"]
-    missing = home.run_cli("add", "t", "--", "uvx", "t", env={"PATH": "/nowhere"}, check=False)
+    missing = home.run_here("add", "t", "--", "uvx", "t", env={"PATH": "/nowhere"}, check=False)
     assert "'uvx' was not found on the PATH of the caller; install uv: https://" in missing.stderr
     home.config.write_text('{"mcpServers": {"empty": {}}}')
-    assert json.loads(home.run_cli("list", "--json").stdout)["servers"][0]["transport"] == "-"
+    assert json.loads(home.run_here("list", "--json").stdout)["servers"][0]["transport"] == "-"
 
 
 def test_present_server_is_replaced_by_force_only(home: Home) -> None:
     """Otherwise the file stays as it is."""
-    home.run_cli("add", "a", "--no-check", "--", "one")
-    refused = home.run_cli("add", "a", "--no-check", "--", "two", check=False)
+    home.run_here("add", "a", "--no-check", "--", "one")
+    refused = home.run_here("add", "a", "--no-check", "--", "two", check=False)
     assert (refused.code, "--force" in refused.stderr) == (1, True)
     assert servers(home) == {"a": {"command": "one"}}
-    home.run_cli("add", "a", "--no-check", "--force", "--", "two")
+    home.run_here("add", "a", "--no-check", "--force", "--", "two")
     assert servers(home) == {"a": {"command": "two"}}
 
 
@@ -131,7 +131,7 @@ def test_present_server_is_replaced_by_force_only(home: Home) -> None:
 )
 def test_mistakes_are_usage_errors(home: Home, words: list[str], complaint: str) -> None:
     """Exit code 2, what is meant, nothing written, and no value repeated."""
-    refused = home.run_cli("add", *words, check=False)
+    refused = home.run_here("add", *words, check=False)
     assert refused.code == 2, refused
     assert complaint in refused.stderr
     assert "s3cr3t" not in refused.stderr
@@ -146,7 +146,7 @@ def test_what_else_is_in_the_file_stays(home: Home) -> None:
     real.write_text(text)
     real.chmod(0o640)
     home.config.symlink_to(real)
-    home.run_cli("add", "a", "--no-check", "--", "y")
+    home.run_here("add", "a", "--no-check", "--", "y")
     written = json.loads(real.read_text())
     assert list(written) == ["other", "mcpServers", "ü"]
     assert list(written["other"]) == ["z", "a"]
@@ -162,7 +162,7 @@ def test_broken_file_is_never_overwritten(home: Home) -> None:
     """What is no JSON, or no config, is somebody's work: an error, and it stays."""
     for text in ('{"mcpServers": {', "[]", '{"mcpServers": []}'):
         home.config.write_text(text)
-        refused = home.run_cli("add", "a", "--no-check", "--", "y", check=False)
+        refused = home.run_here("add", "a", "--no-check", "--", "y", check=False)
         assert refused.code == 1
         assert "Traceback" not in refused.stderr
         assert home.config.read_text() == text
@@ -174,14 +174,14 @@ def test_wrong_entry_hinders_nobody(home: Home) -> None:
     home.config.write_text(json.dumps({"mcpServers": {"bad": bad, "a": {"command": "x"}}}))
     left = "Warning: left as it is: server 'bad': Could not deduce MCP server type"
     for words in (["add", "b", "--no-check", "--", "y"], ["disable", "a"], ["enable", "a"], ["remove", "a"]):
-        done = home.run_cli(*words)
+        done = home.run_here(*words)
         assert left in done.stderr
         assert "s3cr3t" not in done.stderr
         assert servers(home)["bad"] == bad
     assert list(servers(home)) == ["bad", "b"]
-    assert home.run_cli("disable", "bad").stderr == ""
-    assert home.run_cli("enable", "bad", check=False).code == 1
-    home.run_cli("remove", "bad")
+    assert home.run_here("disable", "bad").stderr == ""
+    assert home.run_here("enable", "bad", check=False).code == 1
+    home.run_here("remove", "bad")
     assert list(servers(home)) == ["b"]
 
 
@@ -202,33 +202,33 @@ COMMENTED = """// mine
 def test_comments_stay(home: Home) -> None:
     """And the layout of what is not changed, to the character."""
     home.config.write_text(COMMENTED)
-    home.run_cli("add", "c", "--no-check", "--", "z")
+    home.run_here("add", "c", "--no-check", "--", "z")
     added = '// also\n    "c": {\n      "command": "z"\n    },\n'
     assert home.config.read_text() == COMMENTED.replace("// also\n", added)
-    home.run_cli("remove", "c")
-    home.run_cli("enable", "b")
+    home.run_here("remove", "c")
+    home.run_here("enable", "b")
     assert home.config.read_text() == COMMENTED.replace('"enabled": false', '"enabled": true')
-    home.run_cli("disable", "a")
+    home.run_here("disable", "a")
     changed = '"args": ["-y", "https://h/"], "disabled": true}'
     assert home.config.read_text().splitlines()[4].endswith(f"{changed}, // stays")
 
 
 def test_entry_that_cannot_work_is_refused(home: Home) -> None:
     """Before it is written: in the words of the config."""
-    refused = home.run_cli("add-json", "a", '{"command": "x", "url": "https://h/"}', check=False)
+    refused = home.run_here("add-json", "a", '{"command": "x", "url": "https://h/"}', check=False)
     assert refused.code == 1
     assert "Only 'url' or 'command' is allowed" in refused.stderr
     assert not home.config.exists()
-    assert home.run_cli("add-json", "a", "{", check=False).code == 2
-    assert home.run_cli("add-json", "a", "[]", check=False).code == 2
+    assert home.run_here("add-json", "a", "{", check=False).code == 2
+    assert home.run_here("add-json", "a", "[]", check=False).code == 2
 
 
 def test_add_json_takes_one_server(home: Home) -> None:
     """Not a whole config, and nothing that is nested beyond reading."""
     for whole in ('{"mcpServers": {}}', '{"servers": {}}'):
-        refused = home.run_cli("add-json", "a", whole, check=False)
+        refused = home.run_here("add-json", "a", whole, check=False)
         assert (refused.code, "llm mcp import" in refused.stderr) == (2, True)
-    refused = home.run_cli("add-json", "a", "[" * 50_000, check=False)
+    refused = home.run_here("add-json", "a", "[" * 50_000, check=False)
     assert (refused.code, "not valid JSON" in refused.stderr) == (2, True)
 
 
@@ -242,7 +242,7 @@ def test_add_json_takes_one_server(home: Home) -> None:
 )
 def test_what_cannot_work_anywhere_is_refused(home: Home, words: list[str], complaint: str) -> None:
     """In the words of the config, and without the value."""
-    refused = home.run_cli("add", "a", *words, "--no-check", check=False)
+    refused = home.run_here("add", "a", *words, "--no-check", check=False)
     assert (refused.code, complaint in refused.stderr) == (1, True), refused
     assert "s3cr3t" not in refused.stderr
     assert not home.config.exists()
@@ -250,7 +250,7 @@ def test_what_cannot_work_anywhere_is_refused(home: Home, words: list[str], comp
 
 def test_unknown_key_is_warned_of(home: Home) -> None:
     """It is kept, since other clients may read it."""
-    done = home.run_cli("add-json", "a", '{"command": "x", "timeOut": 1}', "--no-check")
+    done = home.run_here("add-json", "a", '{"command": "x", "timeOut": 1}', "--no-check")
     assert done.stderr == (
         "Warning: server 'a': the key 'timeOut' is unknown and ignored; did you mean 'timeout'?\n"
     )
@@ -259,14 +259,14 @@ def test_unknown_key_is_warned_of(home: Home) -> None:
 
 def test_what_depends_on_a_variable_is_added(home: Home) -> None:
     """It may be set where the server will be used."""
-    home.run_cli("add", "a", "-t", "http", "${NOT_SET_ANYWHERE}/mcp", "--no-check")
-    home.run_cli("add", "b", "HTTPS://${NOT_SET_ANYWHERE}/mcp", "--no-check")
+    home.run_here("add", "a", "-t", "http", "${NOT_SET_ANYWHERE}/mcp", "--no-check")
+    home.run_here("add", "b", "HTTPS://${NOT_SET_ANYWHERE}/mcp", "--no-check")
     assert list(servers(home)) == ["a", "b"]
 
 
 def test_names_are_quoted_in_what_to_type(home: Home) -> None:
     """A name may have spaces and slashes."""
-    done = home.run_cli("add", "my/own server", "--", "no-such-command", check=False)
+    done = home.run_here("add", "my/own server", "--", "no-such-command", check=False)
     assert "llm mcp remove 'my/own server'" in done.stderr
 
 
@@ -274,16 +274,16 @@ def test_file_with_a_key_twice_is_not_edited(home: Home) -> None:
     """Every JSON reader keeps the last one: an edit would lose the first."""
     text = '{"mcpServers": {"a": {"command": "x"}, "a": {"command": "y"}}}'
     home.config.write_text(text)
-    refused = home.run_cli("add", "b", "--no-check", "--", "z", check=False)
+    refused = home.run_here("add", "b", "--no-check", "--", "z", check=False)
     assert (refused.code, "the key 'a' appears twice" in refused.stderr) == (1, True)
     assert home.config.read_text() == text
-    assert "command: y" in home.run_cli("get", "a").stdout
+    assert "command: y" in home.run_here("get", "a").stdout
 
 
 def test_odd_texts_survive_an_edit(home: Home) -> None:
     """Half of a pair, which UTF-8 cannot write, and the line ends of Windows."""
     home.config.write_bytes(b'{\r\n  "odd": "\\ud800",\r\n  "mcpServers": {}\r\n}\r\n')
-    home.run_cli("add", "a", "--no-check", "--", "x")
+    home.run_here("add", "a", "--no-check", "--", "x")
     written = home.config.read_bytes()
     assert json.loads(written)["odd"] == "\ud800"
     assert written.count(b"\n") == written.count(b"\r\n") > 3
@@ -293,7 +293,7 @@ def test_odd_texts_survive_an_edit(home: Home) -> None:
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null/mcp.json", "."])
 def test_what_is_no_file_is_not_edited(home: Home, path: str) -> None:
     """A plain error, without reading for ever."""
-    refused = home.run_cli("add", "a", "--config", path, "--no-check", "--", "x", check=False)
+    refused = home.run_here("add", "a", "--config", path, "--no-check", "--", "x", check=False)
     assert refused.code == 1
     assert refused.stderr.startswith("Error: ")
 
@@ -315,7 +315,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(home: Home) -> N
     """Neither in errors nor in tables: a config may come from anywhere."""
     home.write_config({"evil\x1b[2J\nname": {"command": "no-such-command"}})
     for words in (["list"], ["get", "x"], ["remove", "x"], ["call", "x", "y"], ["tools"]):
-        done = home.run_cli(*words, check=False)
+        done = home.run_here(*words, check=False)
         assert "\x1b" not in done.stdout + done.stderr, done
 
 
@@ -329,7 +329,7 @@ def test_two_that_add_at_once_both_get_in(home: Home) -> None:
 
 def test_add_json_from_stdin(home: Home) -> None:
     """As the entry stands."""
-    home.run_cli("add-json", "a", "-", "--no-check", input='{"command": "x", "timeout": 5}')
+    home.run_here("add-json", "a", "-", "--no-check", input='{"command": "x", "timeout": 5}')
     assert servers(home) == {"a": {"command": "x", "timeout": 5}}
 
 
@@ -351,32 +351,32 @@ def test_get_hides_secrets(home: Home) -> None:
     )
     for name in ("cmd", "web", "path"):
         for words in (["get", name], ["get", name, "--json"]):
-            assert "s3cr3t" not in home.run_cli(*words).stdout
-    assert "${OTHER}" in home.run_cli("get", "cmd").stdout
-    assert "pkg" in home.run_cli("get", "cmd").stdout
-    assert "s3cr3t1" in home.run_cli("get", "cmd", "--reveal").stdout
-    assert "s3cr3t" not in home.run_cli("list").stdout + home.run_cli("list", "--json").stdout
+            assert "s3cr3t" not in home.run_here(*words).stdout
+    assert "${OTHER}" in home.run_here("get", "cmd").stdout
+    assert "pkg" in home.run_here("get", "cmd").stdout
+    assert "s3cr3t1" in home.run_here("get", "cmd", "--reveal").stdout
+    assert "s3cr3t" not in home.run_here("list").stdout + home.run_cli("list", "--json").stdout
 
 
 def test_half_characters_are_shown_somehow(home: Home) -> None:
     """They cannot be written to a terminal: a question mark stands for one, and JSON escapes it."""
     home.config.write_text('{"mcpServers": {"odd": {"command": "a\\ud800b"}}}')
     assert "command: a?b" in home.run_cli("get", "odd").stdout
-    assert json.loads(home.run_cli("get", "odd", "--json").stdout) == {"command": "a\ud800b"}
+    assert json.loads(home.run_here("get", "odd", "--json").stdout) == {"command": "a\ud800b"}
 
 
 def test_remove_disable_enable(home: Home) -> None:
     """Each by name; near misses are suggested."""
     home.write_config({"filesystem": {"command": "x"}, "time": {"command": "y", "disabled": False}})
-    home.run_cli("disable", "filesystem")
-    assert home.run_cli("disable", "filesystem").stdout == "'filesystem' is disabled already\n"
+    home.run_here("disable", "filesystem")
+    assert home.run_here("disable", "filesystem").stdout == "'filesystem' is disabled already\n"
     assert servers(home)["filesystem"] == {"command": "x", "disabled": True}
-    home.run_cli("enable", "filesystem")
+    home.run_here("enable", "filesystem")
     assert servers(home)["filesystem"] == {"command": "x"}
-    home.run_cli("remove", "filesystem")
+    home.run_here("remove", "filesystem")
     assert list(servers(home)) == ["time"]
     for word in ("remove", "enable", "disable", "get"):
-        refused = home.run_cli(word, "tiem", check=False)
+        refused = home.run_here(word, "tiem", check=False)
         assert (refused.code, "did you mean 'time'?" in refused.stderr) == (1, True)
 
 
@@ -389,7 +389,7 @@ def test_list_tells_what_is_configured(home: Home) -> None:
             "unset": {"command": "x", "env": {"A": "${NOT_SET_ANYWHERE}"}},
         }
     )
-    table, _, remarks = home.run_cli("list").stdout.partition("\n\n")
+    table, _, remarks = home.run_here("list").stdout.partition("\n\n")
     assert remarks.startswith("unset: key 'env.A'")
     shown = {line.split()[0]: line.split()[1:3] for line in table.splitlines()[1:]}
     assert shown == {
@@ -398,8 +398,8 @@ def test_list_tells_what_is_configured(home: Home) -> None:
         "unset": ["stdio", "failed"],
     }
     assert home.processes() == []
-    home.run_cli("call", "every", "pid")
-    rows = {row["name"]: row for row in json.loads(home.run_cli("list", "--json").stdout)["servers"]}
+    home.run_here("call", "every", "pid")
+    rows = {row["name"]: row for row in json.loads(home.run_here("list", "--json").stdout)["servers"]}
     assert rows["every"]["state"] == "ready"
     assert rows["every"]["tools"] == 2
     assert "NOT_SET_ANYWHERE" in rows["unset"]["error"]
@@ -407,15 +407,15 @@ def test_list_tells_what_is_configured(home: Home) -> None:
 
 def test_list_without_a_config(home: Home) -> None:
     """Says how to make one; a file that was named has to be there."""
-    assert "llm mcp add" in home.run_cli("list").stdout
-    assert home.run_cli("list", "--config", "nothing.json", check=False).code == 1
+    assert "llm mcp add" in home.run_here("list").stdout
+    assert home.run_here("list", "--config", "nothing.json", check=False).code == 1
 
 
 def test_restart_of_one_server(home: Home) -> None:
     """Its next call is answered by another process; the daemon stays."""
     home.write_config({"every": entry(faulty_server("fine"))})
-    before = home.run_cli("call", "every", "pid").stdout
-    assert home.run_cli("restart", "every").stdout == "ended 'every'; its next call starts it anew\n"
-    assert home.run_cli("call", "every", "pid").stdout != before
-    refused = home.run_cli("restart", "evry", check=False)
+    before = home.run_here("call", "every", "pid").stdout
+    assert home.run_here("restart", "every").stdout == "ended 'every'; its next call starts it anew\n"
+    assert home.run_here("call", "every", "pid").stdout != before
+    refused = home.run_here("restart", "evry", check=False)
     assert (refused.code, "did you mean 'every'?" in refused.stderr) == (1, True)

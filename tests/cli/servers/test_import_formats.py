@@ -51,12 +51,12 @@ def surroundings(home: Home) -> None:
 def test_config_where_the_client_keeps_it(home: Home, case: Case) -> None:
     """Every server in our words, what is lost named, nothing secret shown; the result is a valid config."""
     put(home, case.sample, case.place)
-    shown = home.run_cli("import", case.client, "--yes").stdout
+    shown = home.run_here("import", case.client, "--yes", "--no-check").stdout
     servers = imported(home)
     assert {name: servers[name] for name in case.servers} == expected(home, case.servers)
     assert [text for text in case.said if text not in shown] == []
     assert [text for text in case.unsaid if text in shown] == []
-    home.run_cli("list")
+    home.run_here("list")
 
 
 @pytest.mark.usefixtures("surroundings")
@@ -64,7 +64,7 @@ def test_config_where_the_client_keeps_it(home: Home, case: Case) -> None:
 def test_no_server_is_lost_without_a_word(home: Home, case: Case) -> None:
     """What the file has and mcp.json has not stands in the table as skipped."""
     path = put(home, case.sample, case.place)
-    shown = home.run_cli("import", str(path), "--yes").stdout
+    shown = home.run_here("import", str(path), "--yes", "--no-check").stdout
     assert set(case.servers) <= set(imported(home))
     skipped = {line.split()[0].rstrip(",") for line in shown.splitlines() if " skip " in line}
     assert skipped == {"claude-code.json": {"socket", "far"}, "vscode.jsonc": {"pipe"}}.get(
@@ -76,7 +76,9 @@ def test_no_server_is_lost_without_a_word(home: Home, case: Case) -> None:
 def test_file_of_a_client_that_has_no_name_here(home: Home, sample: str) -> None:
     """The spellings of Cline, Roo Code and fastmcp, and what is for Windows."""
     servers, said = FILES[sample]
-    shown = home.run_cli("import", str(put(home, sample, f"elsewhere/{sample}")), "--yes").stdout
+    shown = home.run_here(
+        "import", str(put(home, sample, f"elsewhere/{sample}")), "--yes", "--no-check"
+    ).stdout
     assert imported(home) == servers
     assert [text for text in said if text not in shown] == []
     assert not any(secret in shown for secret in ("s3cr3t", "t0ken", "v4lue"))
@@ -92,7 +94,7 @@ def test_file_of_a_client_that_has_no_name_here(home: Home, sample: str) -> None
 )
 def test_file_is_known_by_its_keys(home: Home, sample: str, name: str, key: str) -> None:
     """A copy that lies elsewhere means the same."""
-    home.run_cli("import", str(put(home, sample, f"copies/{sample}")), "--yes")
+    home.run_here("import", str(put(home, sample, f"copies/{sample}")), "--yes", "--no-check")
     case = next(case for case in CASES if case.sample == sample)
     assert imported(home)[name][key] == case.servers[name][key]
 
@@ -108,6 +110,6 @@ def test_file_is_known_by_its_keys(home: Home, sample: str, name: str, key: str)
 def test_moved_folders(home: Home, variable: str, place: str, client: str, sample: str) -> None:
     """Variables that move a client's folder are followed."""
     put(home, sample, f"moved/{place}")
-    assert "nothing found" in home.run_cli("import", client, "--dry-run").stdout
+    assert "nothing found" in home.run_here("import", client, "--dry-run").stdout
     moved = {variable: str(home.folder / "moved")}
-    assert "would add" in home.run_cli("import", client, "--dry-run", env=moved).stdout
+    assert "would add" in home.run_here("import", client, "--dry-run", env=moved).stdout

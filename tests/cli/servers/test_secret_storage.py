@@ -64,13 +64,15 @@ def test_tokens_are_found(entry: dict[str, Any], found: list[tuple[str, str]]) -
 
 def test_add_without_a_terminal(home: Home) -> None:
     """As it was typed, and it is said how to move it: `set --secrets`; or at once, `add --secrets`."""
-    done = home.run_cli("add", "a", "https://h/mcp", "-H", f"Authorization: Bearer {TOKEN}", "--no-check")
+    done = home.run_here("add", "a", "https://h/mcp", "-H", f"Authorization: Bearer {TOKEN}", "--no-check")
     assert "llm mcp set a --secrets keys" in done.stderr
     assert entry_of(home, "a")["headers"] == {"Authorization": f"Bearer {TOKEN}"}
-    home.run_cli("set", "a", "--secrets", "keys")
+    home.run_here("set", "a", "--secrets", "keys")
     assert entry_of(home, "a")["headers"] == {"Authorization": "Bearer ${llm:a_TOKEN}"}
     assert home.run_llm("keys", "get", "a_TOKEN").stdout == f"{TOKEN}\n"
-    home.run_cli("add", "b", "--no-check", "-e", f"K={TOKEN}", "--secrets", "file", "--", "x", "--key", "abc")
+    home.run_here(
+        "add", "b", "--no-check", "-e", f"K={TOKEN}", "--secrets", "file", "--", "x", "--key", "abc"
+    )
     assert entry_of(home, "b") == {
         "command": "x",
         "args": ["--key", f"${{file:~/data/llm-tools-mcp/secrets/{kept(home, 'b_KEY').name}}}"],
@@ -85,12 +87,12 @@ def test_nothing_is_overwritten(home: Home) -> None:
     keys = home.folder / "llm" / "keys.json"
     keys.write_text(json.dumps({"a_TOKEN": "another", "openai": "mine"}))
     home.write_config({"a": {"command": "x", "env": {"TOKEN": TOKEN}}})
-    home.run_cli("set", "a", "--secrets", "keys")
+    home.run_here("set", "a", "--secrets", "keys")
     assert entry_of(home, "a")["env"]["TOKEN"] == "${llm:a_TOKEN-2}"
     assert json.loads(keys.read_text()) == {"a_TOKEN": "another", "openai": "mine", "a_TOKEN-2": TOKEN}
     keys.write_text("{ no json")
     home.write_config({"a": {"command": "x", "env": {"TOKEN": TOKEN}}})
-    refused = home.run_cli("set", "a", "--secrets", "keys", check=False)
+    refused = home.run_here("set", "a", "--secrets", "keys", check=False)
     assert (refused.code, "--secrets file" in refused.stderr, TOKEN in refused.stderr) == (1, True, False)
     assert entry_of(home, "a")["env"]["TOKEN"] == TOKEN
     assert keys.read_text() == "{ no json"
@@ -114,9 +116,9 @@ def test_import_moves_tokens(home: Home) -> None:
     """Of all servers that come; what was taken over so is the same server when it is looked at again."""
     theirs = home.work / "theirs.json"
     theirs.write_text(json.dumps({"mcpServers": {"a": {"command": "x", "env": {"TOKEN": TOKEN}}}}))
-    home.run_cli("import", str(theirs), "--yes", "--secrets", "keys")
+    home.run_here("import", str(theirs), "--yes", "--secrets", "keys")
     assert entry_of(home, "a")["env"]["TOKEN"] == "${llm:a_TOKEN}"
-    assert "have it" in home.run_cli("import", str(theirs), "--dry-run").stdout
+    assert "have it" in home.run_here("import", str(theirs), "--dry-run").stdout
 
 
 def test_import_on_a_terminal(home: Home) -> None:
@@ -131,7 +133,7 @@ def test_import_on_a_terminal(home: Home) -> None:
 def test_remove_leaves_no_secret_unsaid(home: Home) -> None:
     """A file of ours goes with the last entry that reads it; of what stays it is said where it lies."""
     for name in ("a", "b"):
-        home.run_cli("add", name, "--no-check", "-e", f"T={TOKEN}", "--secrets", "file", "--", "x")
+        home.run_here("add", name, "--no-check", "-e", f"T={TOKEN}", "--secrets", "file", "--", "x")
     folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
     mine = home.work / "mine"
     mine.write_text(TOKEN)
@@ -144,14 +146,14 @@ def test_remove_leaves_no_secret_unsaid(home: Home) -> None:
     }
     servers["c"] = {"command": "x", "env": {"K": "${llm:a_K}"}}
     home.write_config(servers)
-    said = home.run_cli("remove", "a").stdout
+    said = home.run_here("remove", "a").stdout
     assert f"removed its secret {kept(home, 'a_T')}" in said
     assert f"the file {mine} stays" in said
     assert "keyring del shop:8080 'ann lee'" in said
     assert "a_K" not in said  # c needs it
     assert [*folder.iterdir()] == [kept(home, "b_T")]
     assert mine.exists()
-    said = home.run_cli("remove", "b", "c").stdout
+    said = home.run_here("remove", "b", "c").stdout
     keys = home.folder / "llm" / "keys.json"
     assert f"its key 'a_K' of `llm keys` stays; to delete it, take its line out of {keys}" in said
     assert not list(folder.iterdir())
@@ -160,10 +162,10 @@ def test_remove_leaves_no_secret_unsaid(home: Home) -> None:
 def test_secret_of_an_entry_that_is_replaced_goes(home: Home) -> None:
     """With `add --force`, where the new one has another; what both need stays."""
     typed = ["add", "a", "--no-check", "--force", "--secrets", "file", "-e"]
-    home.run_cli(*typed, f"T={TOKEN}", "--", "x")
+    home.run_here(*typed, f"T={TOKEN}", "--", "x")
     folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
-    assert "removed" not in home.run_cli(*typed, f"T={TOKEN}", "--", "y").stdout
-    said = home.run_cli(*typed, f"T={TOKEN}5", "--", "x").stdout
+    assert "removed" not in home.run_here(*typed, f"T={TOKEN}", "--", "y").stdout
+    said = home.run_here(*typed, f"T={TOKEN}5", "--", "x").stdout
     assert f"removed its secret {kept(home, 'a_T')}" in said
     assert [path.name for path in folder.iterdir()] == [f"{kept(home, 'a_T').name}-2"]
 
@@ -171,10 +173,10 @@ def test_secret_of_an_entry_that_is_replaced_goes(home: Home) -> None:
 def test_default_config_with_a_typo_loses_no_secret(home: Home) -> None:
     """It may need what another config no longer does: while nobody can read it, the file stays."""
     other = home.work / "other.json"
-    home.run_cli("add", "a", "--no-check", "-e", f"T={TOKEN}", "--secrets", "file", "--", "x")
+    home.run_here("add", "a", "--no-check", "-e", f"T={TOKEN}", "--secrets", "file", "--", "x")
     other.write_text(home.config.read_text())
     home.config.write_text("{ no json")
-    said = home.run_cli("remove", "a", "--config", str(other)).stderr
+    said = home.run_here("remove", "a", "--config", str(other)).stderr
     assert f"its secret {kept(home, 'a_T')} stays: the default config may need it" in said
     assert kept(home, "a_T").exists()
 
@@ -184,8 +186,8 @@ def test_configs_share_no_file(home: Home) -> None:
     one, two = (str(home.work / name) for name in ("one.json", "two.json"))
     for path in (one, two):
         typed = ["add", "a", "--no-check", "-e", f"T={TOKEN}", "--secrets", "file", "--config", path]
-        home.run_cli(*typed, "--", "x")
-    home.run_cli("remove", "a", "--config", one)
+        home.run_here(*typed, "--", "x")
+    home.run_here("remove", "a", "--config", one)
     folder = home.folder / "data" / "llm-tools-mcp" / "secrets"
     (left,) = folder.iterdir()
     assert left.name in (home.work / "two.json").read_text()

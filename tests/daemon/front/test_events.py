@@ -13,8 +13,7 @@ from llm_tools_mcp.client.channel import DaemonClient
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.daemon.front.events import EventWriter
 from tests.daemon.stack import in_loop
-from tests.home import Home
-from tests.prompting import living_in
+from tests.home import Home, living_in
 from tests.servers import entry, everything_server
 from tests.waiting import SOON, wait_until_async
 
