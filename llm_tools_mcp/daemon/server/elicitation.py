@@ -171,6 +171,8 @@ async def with_input(first: dict[str, Any], send: Send, reply: Reply) -> dict[st
         more: dict[str, Any] = {}
         if requests := result.get("inputRequests"):
             more["inputResponses"] = await _replies(requests, reply)
+        elif result.get("requestState") is None:  # nothing says that it goes on, and does not begin anew
+            raise ServerFailure(Kind.REJECTED, "it asks for input, and does not say for which")
         else:
             await anyio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

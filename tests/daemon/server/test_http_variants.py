@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from llm_tools_mcp.daemon.failure import ServerFailure
+from llm_tools_mcp.daemon.server.transport import exchange
 from tests.daemon.live import Live, failure_of, with_live
-from tests.daemon.web import Answer, Legacy, Request, at, serving
+from tests.daemon.web import Answer, Legacy, Modern, Request, at, reply, serving
 
 TEXT = "hé"  # beyond ASCII
 Written = Callable[[dict[str, Any]], tuple[str, bytes]]
@@ -95,6 +97,31 @@ async def test_cut_event_is_no_answer(live: Live) -> None:
         await live.pool.aclose()
 
 
+@with_live
+async def test_whole_answer_counts_though_more_was_announced(live: Live) -> None:
+    """A server that counts its line end twice, and closes the connection."""
+    legacy = Legacy()
+    legacy.faults["tools/call"] = lambda request: Answer(
+        200, {"content-type": "application/json"}, legacy.answer(request).body, drop=True
+    )
+    async with serving(legacy) as web:
+        assert await live.call(live.define(at(web.url())), "echo") == "hi"
+        await live.pool.aclose()
+
+
+@pytest.mark.parametrize("made", [Legacy, Modern])
+@with_live
+async def test_call_is_not_sent_on_for_input_that_nobody_names(live: Live, made: type[Legacy]) -> None:
+    """`input_required` without a question or a state does not say where it goes on: it might run anew."""
+    far = made()
+    far.faults["tools/call"] = lambda request: reply(request, result={"resultType": "input_required"})
+    async with serving(far) as web:
+        failure = await failure_of(live.call(live.define(at(web.url())), "echo"))
+        assert "does not say for which" in failure.text
+        assert len(web.sent("tools/call")) == 1
+        await live.pool.aclose()
+
+
 class Renaming(Legacy):
     """Gives its session another name with each answer, as other clients follow it."""
 
@@ -142,3 +169,32 @@ async def test_lost_session_says_why_until_the_next_try(live: Live) -> None:
         ]
         assert all("answered HTTP 404" in failure.text for failure in failures), failures
         await live.pool.aclose()
+
+
+@with_live
+async def test_second_answer_to_a_call_is_not_taken_for_that_to_the_next(live: Live) -> None:
+    """What is left on a connection belongs to nobody: the next call has its own answer, or may have run."""
+    legacy = Legacy()
+
+    def twice(request: Request) -> Answer:
+        result = {"content": [{"type": "text", "text": f"of {len(web.sent('tools/call'))}"}]}
+        first = reply(request, result=result)
+        length = {"content-length": str(len(first.body))}
+        again = b"HTTP/1.1 200 OK\r\n%s: %d\r\n\r\n" % (b"content-length", len(first.body))
+        return Answer(200, {**first.headers, **length}, first.body + again + first.body)
+
+    async with serving(legacy) as web:
+        server = live.define(at(web.url()))
+        await live.names(server)
+        legacy.faults["tools/call"] = twice
+        for number in range(1, 6):
+            assert await _told(live.call(server, "echo")) in (f"of {number}", exchange.OF_ANOTHER)
+            assert len(web.sent("tools/call")) == number
+        await live.pool.aclose()
+
+
+async def _told(call: Awaitable[str]) -> str:
+    try:
+        return await call
+    except ServerFailure as failure:
+        return failure.text

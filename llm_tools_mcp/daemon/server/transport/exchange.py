@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _FIRST = ("initialize", "server/discover")
 # How often a stream that brought nothing is resumed, and after how many seconds if the server does not say.
 _RESUMPTIONS, _AGAIN_SECONDS = 2, 1.0
+# Of an answer whose id is that of another call: what was left on a connection, or a gateway's muddle.
+OF_ANOTHER = "it answered another call instead"
 # Of what it says, which may be any number of digits: a day. Its call has a time limit of its own.
 _MOST_MILLISECONDS = 24 * 3600 * 1000
 
@@ -52,6 +54,8 @@ class Far(Protocol):
     def resumed(self, last_event: str) -> AbstractAsyncContextManager[httpx2.Response]: ...
 
     def note_session(self, response: httpx2.Response) -> None: ...
+
+    def is_of_another_call(self, answered: object, request_id: int | str) -> bool: ...
 
 
 class Failed(Exception):
@@ -104,7 +108,11 @@ class Exchange:
             if response.is_success and self._names_the_session():
                 self._server.note_session(response)
             if not is_event_stream(response):
-                return await self._from_body(response)
+                try:
+                    return await self._from_body(response)
+                except Failed:
+                    await _give_up_connection(response)
+                    raise
             if answer := await self._from_stream(response):
                 return answer
         return await self._resumed()
@@ -125,6 +133,8 @@ class Exchange:
         may_be_json = _may_be_json(content, response)
         found = await read(content, self._link, "a response", asked=self.id) if may_be_json else []
         answer = await deliver(found, self._server.inbox)
+        if answer is not None and self._server.is_of_another_call(answer.message.id, self.id):
+            raise Failed(Verdict.BROKEN, OF_ANOTHER)
         if answer is not None and self._is_the_answer(answer.message.id, status):
             return self._own(answer)
         if may_be_json and response.is_success:
@@ -186,7 +196,9 @@ class Exchange:
         answer = await deliver(await messages_of(event, self._link, self.id), self._server.inbox)
         if answer is None and event.event == "error" and event.data:
             raise Failed(Verdict.BROKEN, self._link.cleaned(f"it reports an error: {event.data}"))
-        return answer and self._own(answer)
+        if answer is None or self._server.is_of_another_call(answer.message.id, self.id):
+            return None  # of a muddled stream ours may follow
+        return self._own(answer)
 
     @property
     def _can_resume(self) -> bool:
@@ -208,6 +220,12 @@ class Exchange:
         raise Failed(Verdict.BROKEN, "the stream was closed before the answer, and could not be resumed")
 
 
+async def _give_up_connection(response: httpx2.Response) -> None:
+    """What follows an answer that is none, such as the rest of a wrong length, is no answer to the next."""
+    if response.is_success and (stream := response.extensions.get("network_stream")) is not None:
+        await stream.aclose()
+
+
 # --- bodies -----------------------------------------------------------------------------------------
 
 
@@ -215,15 +233,20 @@ async def _body_of(response: httpx2.Response) -> bytes:
     """Of a refusal only the beginning. Raises Failed for one that is too long."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.aiter_bytes():
-        chunks.append(chunk)
-        if size <= MAX_UNASKED < size + len(chunk) and has_method(b"".join(chunks)):
-            raise Failed(Verdict.BROKEN, UNREADABLE)  # a notification, and no answer
-        size += len(chunk)
-        if size > MAX_MESSAGE_BYTES:
-            raise Failed(Verdict.BROKEN, TOO_LONG)
-        if size > MAX_REFUSAL and not response.is_success:
-            break
+    try:
+        async for chunk in response.aiter_bytes():
+            chunks.append(chunk)
+            if size <= MAX_UNASKED < size + len(chunk) and has_method(b"".join(chunks)):
+                raise Failed(Verdict.BROKEN, UNREADABLE)  # a notification, and no answer
+            size += len(chunk)
+            if size > MAX_MESSAGE_BYTES:
+                raise Failed(Verdict.BROKEN, TOO_LONG)
+            if size > MAX_REFUSAL and not response.is_success:
+                break
+    except httpx2.RemoteProtocolError:
+        if not b"".join(chunks[-1:]).rstrip().endswith(b"}"):
+            raise
+        # The server announced more than it had: what ends as an object does may be whole.
     return b"".join(chunks)
 
 

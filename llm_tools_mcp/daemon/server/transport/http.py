@@ -6,6 +6,7 @@ keeps its socket, an unreadable notification costs the call, and a call that a g
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ _LEAVE_SECONDS = 2.0
 # Seconds for a server to show that it speaks the older transport.
 _FALLBACK_SECONDS = 5.0
 _MAX_REDIRECTS = 5
+# Ids of calls whose answers are not taken for those of others.
+_KNOWN_CALLS = 100
 # Seconds until a stream that ended is asked for again, doubling, unless it lived for a good while.
 _AGAIN_SECONDS, _MOST_SECONDS, _GOOD_SECONDS = 1.0, 60.0, 30.0
 
@@ -77,6 +80,7 @@ class HttpServer:
         self._url = httpx2.URL(definition.url)
         self._session = self._version = ""
         self._exchanges: dict[int | str, Exchange] = {}
+        self._calls: deque[str] = deque(maxlen=_KNOWN_CALLS)
         self._older: Poster | None = None
 
     @property
@@ -97,6 +101,8 @@ class HttpServer:
         if isinstance(message, sdk.mcp_types.JSONRPCRequest):
             exchange = Exchange(self, message, is_modern=self._is_modern, has_session=_SESSION in headers)
             self._exchanges[message.id] = exchange
+            if message.method == "tools/call":
+                self._calls.append(str(message.id))
             # In the sender's context: it goes with what comes on this request's stream.
             self._tasks.start_soon(self._run, exchange, item, body, headers)
         else:
@@ -163,6 +169,10 @@ class HttpServer:
         if name := response.headers.get(_SESSION):
             self._session = name
             self.link.has_session = True
+
+    def is_of_another_call(self, answered: object, request_id: int | str) -> bool:
+        """Whether an answer to this request has the id of a call beside or before it."""
+        return str(answered) != str(request_id) and str(answered) in self._calls
 
     async def _falls_back(self, exchange: Exchange, status: int) -> bool:
         """Whether the server speaks the transport of 2024-11-05, found out as the specification has it."""
