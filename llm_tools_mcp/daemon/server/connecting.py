@@ -26,6 +26,7 @@ from llm_tools_mcp.daemon.failure import (
 
 from . import elicitation, sdk
 from .connection import Connection
+from .error_words import words_of
 from .handshake import shake_hands
 from .roots import roots_of
 from .subscription import OnChanged
@@ -196,6 +197,8 @@ def _described(error: BaseException, link: Link) -> str:
         return unexpected(error)
     if isinstance(error, ValidationError):  # its text quotes the server, secrets cut in two included
         return f"{UNREADABLE} ({sdk.first_fault(error)})"
+    if isinstance(error, sdk.MCPError):
+        return link.cleaned(words_of(error.code, error.message, error.error.data))
     return link.cleaned(str(error)) or type(error).__name__
 
 

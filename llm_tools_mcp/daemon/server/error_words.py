@@ -9,6 +9,7 @@ from llm_tools_mcp.text.plain import plain
 
 # Where servers put their reason, the more telling ones first.
 _KEYS = ("detail", "details", "reason", "message", "error", "description")
+_DEMANDS = ("supported", "requiredCapabilities")
 _LONGEST = 500  # characters of what stands in the data
 # The names of codes (JSON-RPC 2.0, 5.1), and their kin.
 _NAME_OF_A_CODE = re.compile(
@@ -21,9 +22,19 @@ _NAME_OF_A_CODE = re.compile(
 def words_of(code: int, message: str, data: Any) -> str:
     said = plain(message).strip()
     is_name = _NAME_OF_A_CODE.fullmatch(said.rstrip(".!:"))
-    detail = plain(_detail(data, 0)).strip()[:_LONGEST] if is_name else ""
+    detail = plain(_detail(data, 0) if is_name else _demand(data)).strip()[:_LONGEST]
     told = ": ".join(filter(None, (said, detail)))
     return told or f"it answered with error {code}, and said nothing about it"
+
+
+def _demand(data: Any) -> str:
+    """What the specification has an error say: which versions are known, which capabilities it needs."""
+    if not isinstance(data, dict):
+        return ""
+    found = ((key, data[key]) for key in _DEMANDS if data.get(key))
+    return "; ".join(
+        f"{key} {', '.join(map(str, some))}" for key, some in found if isinstance(some, list | dict)
+    )
 
 
 def _detail(data: Any, depth: int) -> str:

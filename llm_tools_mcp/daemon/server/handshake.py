@@ -53,6 +53,7 @@ class _Negotiation:
     def __init__(self, session: sdk.ClientSession) -> None:
         self._session = session
         self._late: asyncio.Task[dict[str, Any]] | None = None
+        self._offered: list[str] = []  # versions, of a server that knows the probe
 
     async def send_discover(self, version: str) -> dict[str, Any]:
         probe = asyncio.ensure_future(self._session.send_discover(version))
@@ -63,7 +64,9 @@ class _Negotiation:
             raise
         if done:
             try:
-                return probe.result()
+                result = mended_discovery(probe.result())
+                self._offered = result.get("supportedVersions") or []
+                return result
             finally:
                 del probe, done  # what it raises holds this frame
         self._late = probe
@@ -72,7 +75,12 @@ class _Negotiation:
     async def initialize(self) -> None:
         probe, self._late = self._late, None
         if probe is None:
-            await _greet(self._session)
+            try:
+                await _greet(self._session)
+            except sdk.MCPError as error:
+                if self._offered:
+                    raise ServerFailure(Kind.START_FAILED, sdk.unknown_version(self._offered)) from error
+                raise
             return
         greeting = asyncio.ensure_future(_greet(self._session))
         try:
@@ -86,7 +94,8 @@ class _Negotiation:
 
     def _is_adopted(self, probe: asyncio.Task[dict[str, Any]]) -> bool:
         try:
-            self.adopt(sdk.mcp_types.DiscoverResult.model_validate(probe.result()))
+            found = mended_discovery(probe.result())
+            self.adopt(sdk.mcp_types.DiscoverResult.model_validate(found))
         except (sdk.MCPError, ValidationError, RuntimeError):
             return False
         return True
@@ -105,15 +114,29 @@ async def _greet(session: sdk.ClientSession) -> None:
 
 def mended_greeting(result: dict[str, Any]) -> dict[str, Any]:
     """An InitializeResult with objects where careless servers have lists (PHP's empty one) or true."""
-    capabilities = _object(result.get("capabilities"))
+    info = _object(result.get("serverInfo"))
+    return {
+        **_mended(result),
+        "serverInfo": {name: str(info.get(name) or "") for name in ("name", "version")},
+    }
+
+
+def mended_discovery(result: dict[str, Any]) -> dict[str, Any]:
+    """A DiscoverResult likewise; what names no version is none. How long it may be kept is not looked at."""
+    versions = result.get("supportedVersions")
+    if not versions:
+        return result
+    listed = [one for one in (versions if isinstance(versions, list) else [versions]) if isinstance(one, str)]
+    rest = {name: value for name, value in result.items() if name not in ("ttlMs", "cacheScope")}
+    return {**_mended(rest), "supportedVersions": listed}
+
+
+def _mended(result: dict[str, Any]) -> dict[str, Any]:
+    capabilities, instructions = _object(result.get("capabilities")), result.get("instructions")
     known = {name: _object(value) for name, value in capabilities.items() if value not in (None, False)}
-    info = {"name": "", "version": "", **_object(result.get("serverInfo"))}
-    info |= {name: str(info[name] or "") for name in ("name", "version")}
-    instructions = result.get("instructions")
     return {
         **result,
         "capabilities": known,
-        "serverInfo": info,
         "instructions": instructions if isinstance(instructions, str) else None,
     }
 

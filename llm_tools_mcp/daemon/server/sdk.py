@@ -54,6 +54,7 @@ from .sdk_internals import (  # noqa: E402
     next_request_within_origin,
     send_raw,
     sse_within_origin,
+    unknown_version,
 )
 
 # SEP-2243: the arguments that go into headers, too, and the error of a server that misses them.
@@ -83,6 +84,7 @@ __all__ = [
     "next_request_within_origin",
     "send_raw",
     "sse_within_origin",
+    "unknown_version",
 ]
 
 # What says that a list has changed, and which: in the modern era, and before.

@@ -6,7 +6,7 @@ Only `sdk` imports this. `make compat` tries it with each minor release.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -69,18 +69,44 @@ async def initialize(session: ClientSession, mended: Callable[[dict[str, Any]], 
     if build is None or client_info is None or _raw_parts(session) is None:
         await session.initialize()
         return
-    version = mcp_version.LATEST_HANDSHAKE_VERSION
-    params = mcp_types.InitializeRequestParams(
-        protocol_version=version, capabilities=build(version), client_info=client_info
-    )
-    raw = await send_raw(
-        session, "initialize", params.model_dump(by_alias=True, mode="json", exclude_none=True)
-    )
+
+    async def ask(version: str) -> dict[str, Any]:
+        params = mcp_types.InitializeRequestParams(
+            protocol_version=version, capabilities=build(version), client_info=client_info
+        )
+        dumped = params.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return await send_raw(session, "initialize", dumped)
+
+    try:
+        raw = await ask(mcp_version.LATEST_HANDSHAKE_VERSION)
+    except MCPError as error:
+        named = _older_version(error.error.data)
+        if named is None:
+            raise
+        raw = await ask(named)
     result = mcp_types.InitializeResult.model_validate(mended(raw), by_name=False)
     if result.protocol_version not in mcp_version.HANDSHAKE_PROTOCOL_VERSIONS:
-        raise RuntimeError(f"Unsupported protocol version from the server: {result.protocol_version}")
+        raise RuntimeError(
+            unknown_version([result.protocol_version], mcp_version.HANDSHAKE_PROTOCOL_VERSIONS)
+        )
     session.adopt(result)
     await session.send_notification(mcp_types.InitializedNotification())
+
+
+def _older_version(data: Any) -> str | None:
+    """The newest that is known here of those that a server names with its refusal (`supported`)."""
+    supported = data.get("supported") if isinstance(data, dict) else None
+    older = [
+        version for version in mcp_version.HANDSHAKE_PROTOCOL_VERSIONS[:-1] if version in (supported or ())
+    ]
+    return older[-1] if older else None
+
+
+def unknown_version(
+    versions: Sequence[str], known: Sequence[str] = mcp_version.SUPPORTED_PROTOCOL_VERSIONS
+) -> str:
+    theirs, ours = ", ".join(versions), ", ".join(known)
+    return f"it speaks version {theirs!r} of the protocol; known here are {ours}"
 
 
 # --- requests ---------------------------------------------------------------------------------------
