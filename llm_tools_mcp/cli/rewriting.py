@@ -10,12 +10,12 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 _TOKEN = re.compile(r'\s+|//[^\r\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|[{}\[\],:]|[^\s{}\[\],:"/]+', re.DOTALL)
 # What follows a member in its line and belongs to it.
-_REST_OF_LINE = re.compile(r"[ \t]*(?:/\*[^\n]*?\*/[ \t]*)*(?://[^\r\n]*)?(?=\r?\n)")
+_REST_OF_LINE = re.compile(r"[ \t]*(?:/\*(?:[^*\n]|\*(?!/))*\*/[ \t]*)*(?://[^\r\n]*)?(?=\r?\n)")
 _BLANK = re.compile(r"[ \t]*")
 # Characters of an array or object that is written in one line, if the one before it was.
 _LINE = 80
@@ -41,6 +41,10 @@ class _Object:
     members: list[_Member]
     start: int
     close: int  # of its closing brace
+
+    def renamed(self, old: str, new: str) -> _Object:
+        members = [one._replace(key=new) if one.key == old else one for one in self.members]
+        return replace(self, members=members)
 
 
 def rewritten(text: str, before: dict[str, Any], after: dict[str, Any]) -> str:
@@ -86,9 +90,11 @@ class _Rewriting:
         if list(before) != list(after) and (names := _renamed(before, after)):
             member = next(member for member in found.members if member.key == names[0])
             yield _Edit(member.start, member.key_end, _json(names[1]))
-            return
+            before = {names[1] if key == names[0] else key: value for key, value in before.items()}
+            found = found.renamed(*names)
         added = {key: value for key, value in after.items() if key not in before}
-        if not after or (added and not _has_layout(self._text[start : found.close])):
+        inside = self._text[start : found.close]
+        if (not after and not _has_comments(inside)) or (added and not _has_layout(inside)):
             yield _Edit(start, found.close + 1, self._whole(start, after))
             return
         kept = [member for member in found.members if member.key in after]
@@ -102,12 +108,13 @@ class _Rewriting:
     def _changed(self, member: _Member, before: Any, after: Any) -> Iterator[_Edit]:
         if _json(before) == _json(after):
             return
-        if isinstance(before, dict) and isinstance(after, dict) and before:
+        if isinstance(before, dict) and isinstance(after, dict):
             yield from self.edits(member.value, before, after)
             return
         is_inline = "\n" not in self._text[member.value : member.end]
         text = self._whole(member.start, after) if is_inline else self._spread(member.start, after)
-        if isinstance(after, list) and after and _ends_with_comma(self._text[member.value : member.end - 1]):
+        are_lists = isinstance(before, list) and isinstance(after, list)
+        if are_lists and after and _ends_with_comma(self._text[member.value : member.end - 1]):
             text = f"{text[:-1].rstrip()},{text[len(text[:-1].rstrip()) :]}"
         yield _Edit(member.value, member.end, text)
 
@@ -218,12 +225,16 @@ def _value_end(tokens: Iterator[re.Match[str]], first: re.Match[str]) -> int:
 
 def _has_layout(text: str) -> bool:
     """Whether there is something to keep: lines, comments, or commas at ends."""
-    if "\n" in text.strip() or any(token[0].startswith(("//", "/*")) for token in _TOKEN.finditer(text)):
+    if "\n" in text.strip() or _has_comments(text):
         return True
     words = [token[0] for token in _tokens(text)]
     return _ends_with_comma(text) or any(
         word == "," and after in ("}", "]") for word, after in itertools.pairwise(words)
     )
+
+
+def _has_comments(text: str) -> bool:
+    return any(token[0].startswith(("//", "/*")) for token in _TOKEN.finditer(text))
 
 
 def _ends_with_comma(text: str) -> bool:

@@ -41,6 +41,7 @@ TEXTS = [
     '{"mcpServers": {"a": {"command":"x"},\n"b":{"command":"y"}\n}, "z": [{}]}',
 ]
 TEXTS += ['{"mcpServers": {"a": {"command": "x", "args": ["1",],}, "b": {"env": {"A": "1",}},},}']
+TEXTS += ['{"mcpServers": {"a": {"args": "", "env": {/* none */}} /* behind d */} /* about a */}\n// foot']
 COMMENTS = ("// head", "// servers", "// about a", "// behind a", "/* about d */", "// behind d", "// foot")
 
 
@@ -54,8 +55,11 @@ def change(servers: dict[str, Any], chance: random.Random) -> None:
         servers[f"n{chance.random()}"] = {"command": "q", "args": ["x" * chance.randint(0, 99)]}
     elif what < 0.8:
         servers[name].update(chance.choice([{"disabled": True}, {"args": ["1"]}, {"env": {"B": "2"}}]))
-    elif servers[name]:
+    elif what < 0.9 and servers[name]:
         servers[name].pop(chance.choice([*servers[name]]))
+    elif servers[name]:
+        *others, last = servers[name].items()
+        servers[name] = {**dict(others), "renamed": last[1]}
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -110,6 +114,21 @@ def test_renamed_key_keeps_its_place() -> None:
     names = [("other a" if name == "a" else name) for name in before["mcpServers"]]
     after = {**before, "mcpServers": dict(zip(names, before["mcpServers"].values(), strict=True))}
     assert rewritten(LIVELY, before, after) == LIVELY.replace('"a": {', '"other a": {')
+
+
+def test_renamed_key_beside_other_changes() -> None:
+    """As `set NAME enabled=false timeout=5 --unset isActive` makes them: all of them are made."""
+    before, after = {"isActive": False, "timeout": 3}, {"enabled": False, "timeout": 5}
+    text = '{\n "isActive": false, // so far\n "timeout": 3\n}'
+    changed = text.replace("isActive", "enabled").replace("3", "5")
+    assert rewritten(text, before, after) == changed
+
+
+def test_comments_stay_in_an_object_that_becomes_empty_or_is_filled() -> None:
+    """Such as servers that somebody has commented out."""
+    empty, filled = '{"m": {\n // "B": 1\n}}', '{"m": {\n "A": 1\n // "B": 1\n}}'
+    assert rewritten(filled, {"m": {"A": 1}}, {"m": {}}) == empty
+    assert '// "B": 1\n' in rewritten(empty, {"m": {}}, {"m": {"A": 1}})
 
 
 def test_repeated_keys() -> None:
