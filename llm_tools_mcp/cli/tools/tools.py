@@ -132,7 +132,7 @@ def list_tools_of(
 
 
 def find_tool(listing: Listing, server: str, tool: str) -> Offer:
-    """By the server's own name of it. Raises McpError."""
+    """By the server's own name of it, or by the model's. Raises McpError."""
     for failed in listing.failed:
         if failed.server == server and failed.login:
             said = f"\nit says: {failed.words}" if failed.words else ""
@@ -140,9 +140,11 @@ def find_tool(listing: Listing, server: str, tool: str) -> Offer:
         if failed.server == server:
             more = "" if failed.is_config else f"\nmore: {where_to_look(server, 'llm mcp doctor')}"
             raise McpError(f"server {server!r} cannot be used: {plain(failed.reason)}{more}")
-    names = {offer.tool: offer for offer in listing.offers if offer.server == server}
-    if tool in names:
-        return names[tool]
+    offers = [offer for offer in listing.offers if offer.server == server]
+    names = {offer.tool: offer for offer in offers}
+    either = {offer.name: offer for offer in offers} | names
+    if tool in either:
+        return either[tool]
     if any((offer.server, offer.tool) == (server, tool) for offer in listing.left_out):
         raise UnknownTool(f"server {server!r}: {tool!r} {NEEDS_TASK}")
     near = did_you_mean(tool, names) or f"; to see what there is: llm mcp tools {shlex.quote(server)}"
