@@ -10,15 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from llm_tools_mcp.text.token_estimate import LONGEST_DESCRIPTION
+
 from .alternatives import flattened
 from .references import Inliner
 from .strict import Rewriter
 from .wording import fitted, joined_notes
 
 __all__ = ["LONGEST_DESCRIPTION", "Accepted", "acceptable_schema", "described", "fitted"]
-
-# Characters, of OpenAI.
-LONGEST_DESCRIPTION = 1024
 
 
 @dataclass(frozen=True, slots=True)

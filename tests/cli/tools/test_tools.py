@@ -48,7 +48,7 @@ def test_what_servers_say_of_their_tools(home: Home) -> None:
     server = scripted_server(
         home.work / "s.json",
         {"name": "look", **told},
-        {"name": "plain"},
+        {"name": "plain", "description": "Much. " * 9999},
         task,
         instructions="Look twice.\x1b[2J",
     )
@@ -68,6 +68,8 @@ def test_what_servers_say_of_their_tools(home: Home) -> None:
     assert got.endswith("it says:\n    Look twice.\n")
     assert "TOKENS" in home.run_here("list").stdout
     assert "TOKENS" in home.run_here("status").stdout
+    # What a model is given of it: its description is cut there.
+    assert all(tool["tokens"] < 400 for tool in shown["tools"])
     # One number everywhere: of what can be called.
     for command in ("list", "status"):
         rows = json.loads(home.run_here(command, "--json").stdout)["servers"]
