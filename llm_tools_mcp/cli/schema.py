@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -131,12 +132,21 @@ def _shown_choice(choice: Any) -> str:
 def complaints(given: Sequence[str], schema: Schema) -> list[str]:
     """Missing and unknown arguments, each with what to do."""
     known = properties_of(schema)
-    unknown = [name for name in given if name not in known] if _is_closed(schema) else []
+    named = {*known, *_required(schema)}
+    unknown = [name for name in given if name not in named] if _is_closed(schema) else []
     missing = [a for a in arguments_of(schema) if a.is_required and a.name not in given]
     return [
-        *(f"there is no argument {name!r}{did_you_mean(name, known)}" for name in unknown),
+        *(f"there is no argument {name!r}{_meant(name, known)}" for name in unknown),
         *(f"{a.name}=… is missing: {a.kind}{f', {a.description}' if a.description else ''}" for a in missing),
     ]
+
+
+def _meant(name: str, known: Mapping[str, Any]) -> str:
+    """What lies within an argument is shown as `edits[].oldText`, and is given with all the rest of it."""
+    outer = re.split(r"[.[]", name, maxsplit=1)[0]
+    if outer == name or outer not in known:
+        return did_you_mean(name, known)
+    return f"; what lies within {outer!r} is given as JSON: {outer}='…'"
 
 
 def _is_closed(schema: Schema) -> bool:

@@ -24,7 +24,8 @@ _KEYS_OF_OTHERS = {
     **dict.fromkeys(("auth", "authentication"), "oauth"),
     "isActive": "enabled",
 }
-_EVIDENT = frozenset({"command", "url", "serverUrl", "httpUrl"})
+_URLS = frozenset({"url", "serverUrl", "httpUrl"})
+_EVIDENT = _URLS | {"command"}
 # Files that only `import` reads, by the ends of their names.
 _OTHER_LANGUAGES = (".toml", ".xml", ".yaml", ".yml")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
@@ -98,6 +99,15 @@ def meant_key(key: str, known: Iterable[str]) -> str:
     return names[near[0]] if near else ""
 
 
+def about_missing(key: str, given: Mapping[str, Any]) -> str:
+    """Of a key that the entry's 'type' asks for, where what is there speaks for another one."""
+    if key == "command" and _URLS & given.keys():
+        return ': with a url \'type\' is "http" or "sse", or left out'
+    if key in _URLS and "command" in given:
+        return ": with a command 'type' is \"stdio\", or left out"
+    return ""
+
+
 def about_url(url: str) -> str:
     """Of one that is no http url."""
     scheme, found, _ = url.strip().partition("://")
@@ -105,7 +115,16 @@ def about_url(url: str) -> str:
         return ": http:// or https:// is missing in front of it"
     if scheme.lower() in ("ws", "wss"):
         return ": MCP does not go over WebSockets here; most such servers have an http url, too"
-    return ""
+    return "" if _is_wellformed(url) else ": its host or port is malformed"
+
+
+def _is_wellformed(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def import_command(path: str) -> str:

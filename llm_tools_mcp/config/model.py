@@ -213,9 +213,7 @@ def _validated_server(name: str, value: object) -> StdioEntry | RemoteEntry | li
         valid = _model(given).model_validate(given)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        return misspelt + [
-            _problem(name, item["type"], item["msg"], item["loc"], _at(given, item["loc"])) for item in found
-        ]
+        return misspelt + [_problem(name, item["type"], item["msg"], item["loc"], given) for item in found]
     return misspelt or valid
 
 
@@ -225,8 +223,10 @@ def _without_the_other(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if value is not None or key == "type" or not given}
 
 
-def _problem(name: str, kind: str, message: str, loc: tuple[int | str, ...], value: Any) -> Problem:
-    hint = advice.about_value(kind, str(loc[0]), value)
+def _problem(name: str, kind: str, message: str, loc: tuple[int | str, ...], given: Any) -> Problem:
+    key = str(loc[0])
+    is_missing = kind == "missing"
+    hint = advice.about_missing(key, given) if is_missing else advice.about_value(kind, key, _at(given, loc))
     return Problem(f"{_JSON_WORDS.get(kind, message)}{hint}", name, _key(loc))
 
 

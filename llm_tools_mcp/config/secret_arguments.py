@@ -47,6 +47,7 @@ def public_command(command: str) -> str:
 
     A path may hold spaces: of what follows only the secrets are left out.
     """
+    command = command.strip(" ")
     program, *words = command.split(" ")
     if not command.startswith(("/", "~")):
         return f"{program} {HIDDEN}" if words else program

@@ -117,9 +117,9 @@ MALFORMED = [
     ),
     ({"url": 5, "command": ["npx"]}, ["Only 'url' or 'command' is allowed"]),
     ({"command": "x", "type": "sse"}, ["key 'url': Field required"]),
-    ({"command": "x", "type": "http"}, ["key 'url': Field required"]),
+    ({"command": "x", "type": "http"}, ["key 'url': Field required: with a command 'type' is \"stdio\""]),
     ({"command": "x", "type": "streamable-http"}, ["key 'url': Field required"]),
-    ({"url": "http://h", "type": "stdio"}, ["key 'command': Field required"]),
+    ({"url": "http://h", "type": "stdio"}, ["key 'command': Field required: with a url 'type' is \"http\""]),
     ({"command": "x", "type": "websocket"}, ["Unknown server 'type'. Provided 'type': websocket"]),
     ({"command": "x", "type": "STDIO"}, ["Unknown server 'type'", "STDIO"]),
     ({"command": "x", "type": 5}, ["key 'type'", "should be string"]),
@@ -202,8 +202,6 @@ MALFORMED = [
             "http://",
             "http:///mcp",
             "http://[",
-            "http://h:x",
-            "http://h:99999",
             "http://h/a b",
             "http://h/\n",
             " http://h",
@@ -211,6 +209,8 @@ MALFORMED = [
             "ws://h",
         )
     ),
+    ({"url": "http://h:x"}, ["its host or port is malformed"]),
+    ({"url": "http://h:99999"}, ["its host or port is malformed"]),
     *(
         ({"url": "http://h", "headers": {"A": value}}, ["key 'headers.A'", "control character"])
         for value in ("a\n", "a\r\nB: c", "\0", "\x7f", "é")

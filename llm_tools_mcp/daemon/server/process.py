@@ -11,6 +11,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import re
 import signal
 from asyncio.subprocess import SubprocessStreamProtocol
 from contextlib import suppress
@@ -101,9 +102,9 @@ def _exists(command: str) -> bool:
 def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) -> str:
     if lacks_files(error):
         return TOO_MANY_FILES
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
         return _what_is_missing(definition)
-    if isinstance(error, PermissionError) and (why := _why_no_program(definition)):
+    if isinstance(error, PermissionError) and (why := _why_not_allowed(definition)):
         return why
     if isinstance(error, OSError) and error.errno == errno.ENOEXEC:
         return f"{definition.target} is no program: name what runs it as `command`, and it in `args`"
@@ -113,19 +114,34 @@ def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) 
 
 
 def _what_is_missing(definition: ServerDefinition) -> str:
+    if not os.access(definition.cwd, os.F_OK):
+        return f"its folder {definition.public_cwd} does not exist{_unreplaced(definition.cwd)}"
     if not Path(definition.cwd).is_dir():
-        return f"its folder {definition.public_cwd} does not exist"
+        return f"its folder {definition.public_cwd} is a file"
     if not Path(definition.command).exists():
-        hint = how_to_install(definition.command)
-        if not hint and " " in definition.command.strip():
-            hint = "its arguments belong into `args`"
-        where = "" if "/" in definition.command.split(" ")[0] else " on the PATH of the caller"
+        hint = _how_to_write(definition.command)
+        where = "" if "/" in definition.command.split()[0] else " on the PATH of the caller"
         what = f"command {definition.target!r} was not found{where}"
-        return f"{what}; {hint}" if hint else what
+        return f"{what}{hint}"
     return f"{definition.target} names an interpreter behind #! that does not exist"
 
 
-def _why_no_program(definition: ServerDefinition) -> str:
+def _how_to_write(command: str) -> str:
+    if hint := how_to_install(command):
+        return f"; {hint}"
+    if command != command.strip():
+        return "; there are spaces at its ends"
+    return "; its arguments belong into `args`" if " " in command else _unreplaced(command)
+
+
+def _unreplaced(path: str) -> str:
+    is_meant = re.search(r"(?:\A|/)\$[A-Za-z_]", path)
+    return "; a variable is written ${NAME}: no shell is there to replace $NAME" if is_meant else ""
+
+
+def _why_not_allowed(definition: ServerDefinition) -> str:
+    if not os.access(definition.cwd, os.X_OK):
+        return f"its folder {definition.public_cwd} may not be entered"
     if Path(definition.command).is_dir():
         return f"{definition.target} is a folder, not a program"
     if os.access(definition.command, os.X_OK):

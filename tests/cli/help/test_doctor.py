@@ -111,6 +111,8 @@ def test_all_of_an_entry_is_told_at_once(home: Home) -> None:
                 "env": {"A": "~/x"},
             },
             "d": ["no entry"],
+            "e": {"command": "$HOME/x", "env": {"A": "{{TOKEN}}"}},
+            "f": {"command": "/bin/sh -c x"},
         }
     ).chmod(0o600)
     text = told(of_config(home))
@@ -125,6 +127,10 @@ def test_all_of_an_entry_is_told_at_once(home: Home) -> None:
         "key 'args': Input should be a valid array",
         "server 'c': the ~ in key 'env.A'",
         "server 'd': Input should be an object",
+        "server 'e': the variable in key 'command'",
+        "server 'e': key 'env.A' holds what stands on a page",
+        "there is no file /bin/sh -c x",
+        "write the program alone into 'command', and what follows it into 'args'",
     ):
         assert expected in text
 

@@ -91,6 +91,9 @@ def test_unknown_arguments_are_complained_about_unless_allowed() -> None:
     assert complaints(["y"], of({})) == ["there is no argument 'y'"]
     assert complaints(["y"], of({}, additionalProperties=True)) == []
     assert complaints(["y"], {"type": "object"}) == []
+    assert complaints(["y"], of({}, required=["y"])) == []
+    inner = of({"type": "object", "properties": {"y": {}}})
+    assert complaints(["x.y"], inner)[0].endswith("what lies within 'x' is given as JSON: x='…'")
 
 
 def test_usage_shows_required_arguments_first() -> None:

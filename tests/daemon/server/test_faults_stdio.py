@@ -86,6 +86,8 @@ async def test_server_that_ends_at_once_says_how(live: Live) -> None:
         "false": "exited with code 1",
         str(orphaned): "names an interpreter behind #! that does not exist",
         "/no/such/program": "command '/no/such/program' was not found",
+        " /bin/sh ": "command '/bin/sh' was not found; there are spaces at its ends",
+        "$HOME/x": "command '$HOME/x' was not found; a variable is written ${NAME}",
     }
     for command, said in expected.items():
         failure = await failure_of(live.names(live.define({"brief": {"command": command}})))
@@ -194,6 +196,8 @@ async def test_command_not_found_names_the_path(live: Live) -> None:
     assert "not found on the PATH of the caller" in (await failure_of(live.names(missing))).text
     lost = live.define({"x": entry(faulty_server("fine"), cwd="/no/such/folder")})
     assert "/no/such/folder does not exist" in (await failure_of(live.names(lost))).text
+    no_folder = live.define({"x": entry(faulty_server("fine"), cwd=__file__)})
+    assert "test_faults_stdio.py is a file" in (await failure_of(live.names(no_folder))).text
 
 
 @with_live

@@ -148,7 +148,8 @@ def _missing(name: str, definition: ServerDefinition) -> Finding | None:
     if path.is_dir():
         return Finding(BAD, f"server {name!r}: {shown} is a folder", "name the program in it")
     if not path.is_file():
-        return Finding(BAD, f"server {name!r}: there is no file {shown}", "correct its command in the config")
+        repair = _how_to_write(command) or "correct its command in the config"
+        return Finding(BAD, f"server {name!r}: there is no file {shown}", repair)
     if not os.access(path, os.X_OK):
         return Finding(BAD, f"server {name!r}: {shown} cannot be run", f"chmod +x {shlex.quote(shown)}")
     return None
@@ -161,9 +162,13 @@ def _not_on_the_path(name: str, command: str, public: Callable[[str], str]) -> F
         folder = shlex.quote(public(str(elsewhere.parent)))
         return Finding(BAD, f"{text}; it is {public(str(elsewhere))}", f"export PATH={folder}:$PATH")
     general = f"write its absolute path into the config, or install {public(command)}"
-    if " " in command.strip():
-        general = "write the program alone into 'command', and what follows it into 'args'"
-    return Finding(BAD, text, how_to_install(command) or general)
+    return Finding(BAD, text, how_to_install(command) or _how_to_write(command) or general)
+
+
+def _how_to_write(command: str) -> str:
+    if command != command.strip():
+        return "write 'command' without the spaces at its ends"
+    return "write the program alone into 'command', and what follows it into 'args'" if " " in command else ""
 
 
 def _found_elsewhere(command: str) -> Path | None:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 _BEFORE = r"(?:(?:Bearer|Basic|token) |--?[\w-]+=)?"
 _BARE_VARIABLE = re.compile(rf"{_BEFORE}\$([A-Za-z_]\w*)(?:/.*)?", re.IGNORECASE)
 _OF_WINDOWS = re.compile(rf"{_BEFORE}%([A-Za-z_]\w*)%.*", re.IGNORECASE)
-# <your-token>, YOUR_API_KEY, sk-xxxxxxxx: what pages put where a secret belongs.
+# <your-token>, YOUR_API_KEY, sk-xxxxxxxx, {{TOKEN}}: what pages put where a secret belongs.
 _LEFT_OPEN = re.compile(
-    rf"{_BEFORE}(?:<[\w .:-]+>|\[[\w .-]*key[\w .-]*\]|[\w-]*your[-_ ][\w -]+|[\w-]*x{{6,}}|\.{{3}}|…)",
+    rf"{_BEFORE}(?:<[\w .:-]+>|\{{\{{ ?\w[\w -]*\}}\}}|\[[\w .-]*key[\w .-]*\]|[\w-]*your[-_ ][\w -]+"
+    r"|[\w-]*x{6,}|\.{3}|…)",
     re.IGNORECASE,
 )
 # A call of more than three hours is seldom what was meant.
@@ -61,7 +62,8 @@ def _names_variable(value: str) -> bool:
 
 
 def _places(definition: ServerDefinition) -> dict[str, str]:
-    places = {f"args[{index}]": arg for index, arg in enumerate(definition.args)}
+    places = {"command": definition.command_as_written}
+    places |= {f"args[{index}]": arg for index, arg in enumerate(definition.args)}
     places |= {f"env.{variable}": definition.env[variable] for variable in sorted(definition.own_env)}
     return places | {f"headers.{header}": value for header, value in definition.headers.items()}
 
