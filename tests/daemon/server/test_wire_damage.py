@@ -135,6 +135,28 @@ async def test_half_characters_are_replaced(live: Live, way: str, sent: bytes, a
         assert await damaged() == arrives
 
 
+ANSWER = id_first(TEXT)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        ANSWER + b" done in 3 ms",
+        ANSWER + b"0",
+        b'{"jsonrpc":"2.0","method":"notifications/x"}' + ANSWER,
+        b"\x1b[2K" + ANSWER + b"\x1b[0m",
+        ANSWER.replace(b"%s", b"\t%s"),
+    ],
+    ids=["text behind", "PHP's null", "behind a notification", "colours", "a tab"],
+)
+@pytest.mark.parametrize("way", ["stdio", "json"])
+@with_live
+async def test_answer_beside_something_else_is_found(live: Live, way: str, sent: bytes) -> None:
+    """Where a line end is missing, or something was printed into the same line."""
+    async with WAYS[way](live, sent.replace(b"%s", b"hi")) as (damaged, _):
+        assert (await damaged()).strip() == "hi"
+
+
 # --- answers that cannot be read --------------------------------------------------------------------
 
 

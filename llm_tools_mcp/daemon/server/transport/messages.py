@@ -40,6 +40,9 @@ _NO_JSON = re.compile(r"\A([a-z ]+ at line \d+ column \d+)")
 # Where a message may begin behind a text without a line end.
 _BEGIN = b'{"'
 _MAX_GLUED = 64 * 1024
+# Its words for what is read nevertheless: a text or a message behind one, a tab within a text.
+_MENDABLE = ("trailing characters", "control character")
+_LENIENT = json.JSONDecoder(strict=False)
 # Characters of what is no message that the log quotes.
 _QUOTED = 200
 
@@ -93,7 +96,7 @@ def parse(data: bytes, link: Link, asked: int | str | None = None) -> Parsed:
     try:
         value = from_json(data)
     except ValueError as error:
-        return _of_no_json(data, link, str(error))
+        return _of_no_json(data, link, str(error), asked)
     return _of_json(data, value, link, asked)
 
 
@@ -146,20 +149,38 @@ def _completed_error(error: Any) -> dict[str, Any]:
     }
 
 
-def _of_no_json(data: bytes, link: Link, error: str) -> Parsed:
-    begin = data.find(_BEGIN, 1, _MAX_GLUED)
-    text = data.strip()[:_QUOTED].decode("utf-8", "replace")
-    if begin > 0 and not data.startswith(b"{"):  # a text without a line end: what follows it may be a message
-        try:
-            message = _message(from_json(data[begin:]))
-        except ValueError:
-            pass
-        else:
+def _of_no_json(data: bytes, link: Link, error: str, asked: int | str | None) -> Parsed:
+    is_object = data.lstrip().startswith(b"{")
+    begin = data.find(_BEGIN, 0, _MAX_GLUED)
+    if begin >= 0 and (not is_object or error.startswith(_MENDABLE)):
+        parsed = _glued(data[begin:], asked)
+        if parsed.messages:
             said = data[:begin].strip()[:_QUOTED].decode("utf-8", "replace")
-            return Parsed([message], "has a text in front of its message", said)
+            return Parsed(parsed.messages, "has a text beside its message", said or parsed.said)
     messages = _failed_answer(data, link, Verdict.REFUSED, _unreadable(error))
+    text = data.strip()[:_QUOTED].decode("utf-8", "replace")
     is_text = not text.startswith(("{", "["))
     return Parsed(messages, "is no JSON-RPC message; skipped", text if is_text else "")
+
+
+def _glued(data: bytes, asked: int | str | None) -> Parsed:
+    """A message, or several one behind the other; what stands behind them is a text of the server's."""
+    try:
+        return Parsed([_message(_completed(from_json(data), asked))])
+    except ValueError:
+        parsed, end = Parsed(), 0
+    if len(data) > MAX_UNASKED:  # what follows takes ten times as long
+        return parsed
+    text = data.decode("utf-8", "replace")
+    while (begin := text.find('{"', end)) >= 0:
+        try:
+            value, end = _LENIENT.raw_decode(text, begin)
+            value = from_json(json.dumps(value))  # it takes nothing that is nested too deeply
+            parsed.messages.append(_message(_completed(value, asked)))
+        except (ValueError, RecursionError):
+            break
+    parsed.said = text[end:].strip()[:_QUOTED]
+    return parsed
 
 
 def _failed_answer(data: bytes, link: Link, verdict: Verdict, why: str) -> list[sdk.SessionMessage]:
