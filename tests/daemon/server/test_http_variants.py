@@ -47,6 +47,7 @@ VARIANTS: dict[str, Written] = {
     "a stream in one that makes no text": named("zlib", "text/event-stream"),
     "a stream in one that is raised at": named("idna", "text/event-stream"),
     "a stream that is not in UTF-16": named("utf-16", "text/event-stream"),
+    "no event, but JSON": lambda message: ("text/event-stream", json.dumps(message, indent=1).encode()),
     "a byte order mark": stream(lambda text: f"\ufeffdata: {text}\n\n"),
     "no blank line at the end": stream(lambda text: f"data: {text}\n"),
     "no line end at all": stream(lambda text: f"id: 1\ndata: {text}"),

@@ -110,6 +110,45 @@ async def serving_sse(
         yield web
 
 
+PLAIN = {"content-type": "text/plain"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(405), "HTTP 405"),
+        (
+            Answer(200, {"content-type": "text/html"}, b"<title>Home</title>"),
+            "HTTP 200 without a result: Home",
+        ),
+        (
+            Answer(200, PLAIN, b"event: endpoint\ndata: /x\n\n", hold=True),
+            "without a result: event: endpoint",
+        ),
+    ],
+    ids=["newer transport", "page", "stream of another type"],
+)
+@with_live
+async def test_url_without_a_stream_says_what_there_is(live: Live, answer: Answer, words: str) -> None:
+    """Also where it has no end; and how the newer transport is asked for, since the url's /sse decides."""
+    async with serving(lambda _: answer) as web:
+        failure = await failure_of(live.names(live.define(at(web.url("/sse")))))
+        assert words in failure.text
+        assert '"type": "http"' in failure.text
+
+
+@with_live
+async def test_error_in_the_place_of_an_acknowledgement_is_told(live: Live) -> None:
+    """Some servers answer a message that they cannot take in the body of its POST alone."""
+    body = {"jsonrpc": "2.0", "id": None, "error": {"code": -32602, "message": "bad arguments"}}
+    async with serving_sse(200, Answer.json(body)) as web:
+        server = live.define(at(web.url("/sse")))
+        assert await live.names(server) == ["echo"]
+        assert "bad arguments" in (await failure_of(live.call(server, "echo", fail=True))).text
+        assert await live.call(server, "echo") == "hi"
+        await live.pool.aclose()
+
+
 def test_web_is_json() -> None:
     """The hand-made server says JSON-RPC."""
     assert json.loads(reply(Request("POST", "/", {}, b'{"id": 1}'), result={}).body)["id"] == 1

@@ -98,6 +98,20 @@ def test_page_of_tags_without_an_end_is_looked_at_once(part: str) -> None:
     assert len(page.words) <= 301
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("37", "; it asks to wait 37 s"),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", "; it asks to wait until Wed, 21 Oct 2099 07:28:00 GMT"),
+        ("9" * 400, ""),
+        ("soon", ""),
+    ],
+)
+def test_how_long_a_server_wants_to_be_left_alone_is_told(written: str, told: str) -> None:
+    """Retry-After, in both its forms."""
+    assert refusal_of(429, {"retry-after": written}, b"slow down").text("x").endswith(f": slow down{told}")
+
+
 @pytest.mark.timeout(60)
 def test_what_is_quoted_of_a_server_is_looked_at_once() -> None:
     """Values in the words of errors are left out, however often a server writes what they begin with."""

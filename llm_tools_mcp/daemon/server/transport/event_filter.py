@@ -55,6 +55,7 @@ class Sieve:
         self._ends_with_cr = False
         self._begin_event()
         self._is_line_empty = self._is_first = True
+        self._is_bare = False  # JSON alone, whatever its type says
         self._last = ""
 
     def _begin_event(self) -> None:
@@ -68,9 +69,13 @@ class Sieve:
         self._last = (self._last + text)[-_TAIL:]
         if self._is_first:
             self._is_first, text = False, text.removeprefix("\ufeff")  # as the specification has it
+            self._is_bare = text.lstrip().startswith("{")
+            text = f"data: {text.lstrip()}" if self._is_bare else text
         rest_of_end = self._ends_with_cr and text.startswith("\n")  # CR LF, in two pieces
         self._ends_with_cr = text.endswith("\r")
         text = text[rest_of_end:].replace("\r\n", "\n").replace("\r", "\n")
+        if self._is_bare:
+            text = text.replace("\n", " ")
         *lines, rest = text.split("\n")
         return "".join([self._line(line) for line in lines]) + self._part(rest)
 

@@ -19,6 +19,8 @@ _KEYS = ("error_description", "detail", "message", "error", "title", "reason", "
 _HEADLINE = re.compile(r"<(title|h1)\b[^<>]*>(.*?)(?:</\1|\Z)", re.IGNORECASE | re.DOTALL)
 _NO_TEXT = re.compile(r"<(script|style)\b.*?(?:</\1\b[^<>]*>|\Z)|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 _LONGEST = 300  # characters
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
 # Bytes of a body that are looked at.
 MAX_REFUSAL = 64 * 1024
 
@@ -36,6 +38,7 @@ class Refusal:
     is_page: bool = False  # HTML: a gateway's, or a web site's
     challenge: Mapping[str, str] | None = field(default=None)
     location: str = field(default="", repr=False)  # of a redirect, as the server wrote it
+    patience: str = ""  # how long it wants to be left alone
 
     def text(self, target: str) -> str:
         if self.status in range(300, 400):
@@ -45,7 +48,8 @@ class Refusal:
             return f"{what}, where a call is not sent on, nor headers to another origin{if_right}"
         what = f"{target} answered HTTP {self.status}"
         what += " without a result" if self.status < 400 else ""
-        return (f"{what}: {self.words}" if self.words else what) + self._hint()
+        wish = f"; it asks to wait {self.patience}" if self.patience else ""
+        return (f"{what}: {self.words}" if self.words else what) + wish + self._hint()
 
     def _place(self, target: str) -> str:
         try:
@@ -68,7 +72,15 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     is_page = "html" in headers.get("content-type", "").lower() or text.startswith("<")
     said = (challenge or {}).get("error_description", "")
     words = next(filter(None, map(_line, _candidates(text, said, is_page=is_page))), "")
-    return Refusal(status, words, is_page, challenge, headers.get("location", ""))
+    patience = _patience(headers.get("retry-after", "").strip()) if status >= 400 else ""
+    return Refusal(status, words, is_page, challenge, headers.get("location", ""), patience)
+
+
+def _patience(written: str) -> str:
+    """Of Retry-After (RFC 9110, 10.2.3): seconds, or a date."""
+    if _SECONDS.fullmatch(written):
+        return f"{written} s"
+    return f"until {written}" if _DATE.fullmatch(written) else ""
 
 
 def _candidates(text: str, said: str, *, is_page: bool) -> Iterator[str]:

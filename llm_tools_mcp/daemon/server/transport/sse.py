@@ -18,20 +18,28 @@ from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.config.definition import public_url
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server import sdk
+from llm_tools_mcp.daemon.server.error_words import words_of
 from llm_tools_mcp.daemon.server.tokens import Renewals
 
 from .authorization import authorized_client, refused
-from .events import events_of, messages_of
+from .events import events_of, is_event_stream, messages_of
 from .http_client import NOT_SENT, described, unreachable
 from .link import MAX_MESSAGE_BYTES, Link, Streams, Verdict
+from .messages import read
 from .refusal import MAX_REFUSAL, refusal_of
 from .streams import Inbox
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup, TaskStatus
 
+_SAY_SECONDS = 2.0  # for the body of a refusal
 _POST_SECONDS = 30.0  # the answer comes as an event: a POST is acknowledged at once
 _MAX_REDIRECTS = 5
+# What a server of the newer transport says to a GET, and what helps.
+_NO_STREAM = (200, 400, 404, 405, 406)
+_OTHERWISE = (
+    '; it gives no stream of events there: where it speaks streamable http, say so with "type": "http"'
+)
 
 
 @asynccontextmanager
@@ -89,22 +97,24 @@ async def _read_events(
 
 
 async def _check(response: httpx2.Response, target: str, link: Link) -> None:
-    if response.status_code == httpx2.codes.OK:
+    if response.status_code == httpx2.codes.OK and is_event_stream(response):
         return
     if meaning := refused(response):
         verdict, text = meaning
         raise ServerFailure(verdict.failure_kind, text)
     refusal = refusal_of(response.status_code, response.headers, await _beginning(response))
-    raise ServerFailure(Kind.START_FAILED, link.cleaned(refusal.text(target)))
+    hint = _OTHERWISE if response.status_code in _NO_STREAM else ""
+    raise ServerFailure(Kind.START_FAILED, link.cleaned(refusal.text(target)) + hint)
 
 
 async def _beginning(response: httpx2.Response) -> bytes:
-    """As much of the body as is quoted; it may have no end."""
+    """As much of the body as is quoted, and comes soon; it may have no end."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) >= MAX_REFUSAL:
-            break
+    with anyio.move_on_after(_SAY_SECONDS):
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) >= MAX_REFUSAL:
+                break
     return bytes(body)
 
 
@@ -139,7 +149,7 @@ class Poster:
             self._tasks.start_soon(self._failed, body)
 
     async def _ask(self, body: str, request_id: int | str, method: str) -> None:
-        failed = await self._failed(body, may_follow=method != "tools/call")
+        failed = await self._failed(body, request_id, may_follow=method != "tools/call")
         if failed is None:
             return
         try:
@@ -147,7 +157,9 @@ class Poster:
         except anyio.BrokenResourceError:
             return  # the session ends
 
-    async def _failed(self, body: str, *, may_follow: bool = True) -> tuple[Verdict, str] | None:
+    async def _failed(
+        self, body: str, request_id: int | str | None = None, *, may_follow: bool = True
+    ) -> tuple[Verdict, str] | None:
         target = public_url(self._endpoint)
         try:
             response, said = await self._posted(body, may_follow=may_follow)
@@ -156,7 +168,7 @@ class Poster:
         except httpx2.HTTPError as error:
             return Verdict.BROKEN, f"the connection broke: {described(error, self._link)}"
         if response.is_success:
-            return None
+            return await self._reported(said, request_id)
         if meaning := refused(response):
             return meaning
         refusal = refusal_of(response.status_code, response.headers, said)
@@ -165,6 +177,17 @@ class Poster:
         if response.status_code in (401, 403) and refusal.challenge is not None:
             verdict = Verdict.REFUSED
         return verdict, self._link.cleaned(refusal.text(target))
+
+    async def _reported(self, said: bytes, request_id: int | str | None) -> tuple[Verdict, str] | None:
+        """An error in the place of an acknowledgement: for some there is no other answer."""
+        if request_id is None or b'"error"' not in said or len(said) >= MAX_REFUSAL:
+            return None
+        for item in await read(said, self._link, "a response"):
+            message = item.message
+            if isinstance(message, sdk.mcp_types.JSONRPCError) and message.id in (request_id, None):
+                error = message.error
+                return Verdict.REFUSED, self._link.cleaned(words_of(error.code, error.message, error.data))
+        return None
 
     async def _posted(self, body: str, *, may_follow: bool) -> tuple[httpx2.Response, bytes]:
         """The answer, and the beginning of what it says; redirects may be followed within the origin."""
