@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from llm_tools_mcp.system import access
 _SECONDS = 24 * 3600.0
 # Bytes of all of them: the oldest give way.
 _MOST = 512 << 20
+# Characters that are encoded and written at a time; and bytes of one in UTF-8, at most.
+_PIECE, _MOST_OF_A_CHARACTER = 256 * 1024, 4
 ID_LENGTH = 12
 _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 # Characters of a line that a pattern is tried on, and that are shown: a longer one is so many lines, which
@@ -31,29 +33,42 @@ class Kept(NamedTuple):
     problem: str = ""
 
 
-def keep(data: bytes, mime_type: str = "text/plain", folder: Path | None = None) -> Kept:
+def keep_text(text: str, folder: Path | None = None) -> Kept:
     """On disk when this returns: 0600, in a folder of its own, which is that of this process by default."""
+    most = len(text) * (1 if text.isascii() else _MOST_OF_A_CHARACTER)
+    return _keep(_encoded(text), most, ".txt", folder or paths.results_folder())
+
+
+def keep_media(data: bytes, mime_type: str) -> Kept:
+    """The same of an image, or whatever else it is."""
+    from mimetypes import guess_extension
+
+    return _keep([data], len(data), guess_extension(mime_type) or ".bin", paths.results_folder())
+
+
+def _encoded(text: str) -> Iterator[bytes]:
+    """Piece by piece: another copy of 10 MB would take longer to get the memory for than to make."""
+    for begin in range(0, len(text), _PIECE):
+        yield text[begin : begin + _PIECE].encode("utf-8", "surrogatepass")
+
+
+def _keep(pieces: Iterable[bytes], most: int, suffix: str, folder: Path) -> Kept:
+    """`most`: bytes that they have together, at most."""
     from secrets import token_hex
 
     name = token_hex(ID_LENGTH // 2)
-    path = (folder or paths.results_folder()) / f"{name}{_suffix(mime_type)}"
+    path = folder / f"{name}{suffix}"
     try:
-        access.make_private_folder(path.parent)
-        prune(path.parent, _MOST - len(data))
+        access.make_private_folder(folder)
+        prune(folder, _MOST - most)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
     except OSError as error:
         with suppress(OSError):
             path.unlink()
         return Kept(name, path, error.strerror or "it cannot be written")
     return Kept(name, path)
-
-
-def _suffix(mime_type: str) -> str:
-    from mimetypes import guess_extension
-
-    return ".txt" if mime_type == "text/plain" else guess_extension(mime_type) or ".bin"
 
 
 def prune(folder: Path, most: int) -> None:

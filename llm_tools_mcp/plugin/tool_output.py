@@ -9,7 +9,7 @@ from typing import NamedTuple
 import llm
 
 from llm_tools_mcp import paths, v1
-from llm_tools_mcp.cache.kept_results import ID_LENGTH, keep
+from llm_tools_mcp.cache.kept_results import ID_LENGTH, keep_media, keep_text
 from llm_tools_mcp.errors import ToolFailed
 from llm_tools_mcp.v1.texts import text_of
 
@@ -78,7 +78,7 @@ def _longest_whole(bound: Bound) -> int:
 
 
 def _kept(text: str) -> v1.KeptText:
-    file = keep(text.encode("utf-8", "surrogatepass"))
+    file = keep_text(text)
     return v1.KeptText(id=file.id, problem=file.problem, length=len(text), head=text, tail=text)
 
 
@@ -122,7 +122,7 @@ def _bounded_media(media: Sequence[v1.Media]) -> tuple[list[v1.Media], str]:
     others = [one for one in media if not any(one is shown for shown in fitting)]
     if not others:
         return fitting, ""
-    files = [keep(one.data, one.mime_type) for one in others]
+    files = [keep_media(one.data, one.mime_type) for one in others]
     where = ", ".join(str(one.path) for one in files[:_MEDIA] if not one.problem) or files[0].problem
     more = f" and {len(files) - _MEDIA} more beside them" if len(files) > _MEDIA else ""
     count = f"{len(others)} of {len(media)} images or files are left out: too many, or too large"

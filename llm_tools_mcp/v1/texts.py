@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,9 +12,14 @@ if TYPE_CHECKING:
 UNKNOWN_CONTENT = "[content of a kind that this version of llm-tools-mcp does not know]"
 
 
-def text_of(result: ToolResult) -> str:
-    """Without its media; with the structured content where the texts do not already say the same."""
-    lines = [line for content in result.content if (line := _line(content)) is not None]
+def text_of(result: ToolResult, aside: Mapping[int, str] | None = None) -> str:
+    """Without its media; with the structured content where the texts do not already say the same.
+
+    `aside`: texts that are not on the wire, by their places in the content.
+    """
+    aside = aside or {}
+    told = (aside.get(place) or _line(content) for place, content in enumerate(result.content))
+    lines = [line for line in told if line is not None]
     if result.structured_says_more or (not lines and result.structured_content):
         lines.append(result.structured_content)
     return "\n".join(lines)

@@ -135,7 +135,7 @@ def test_lines_are_read_through_however_few_characters_fit(house: Home) -> None:
 
 def test_pattern_is_found_anywhere_in_a_text_of_one_line(house: Home) -> None:
     """Minified JSON of megabytes has no lines: it is shown in pieces, which overlap."""
-    known = kept_results.keep(b"x" * 149_995 + b"needle in one line" + b"y" * 100_000)
+    known = kept_results.keep_text("x" * 149_995 + "needle in one line" + "y" * 100_000)
     found = kept_results.read(known.id, 0, 20_000, "needle in one")
     assert "needle in one line" in found
     offset = int(found.partition(":")[0])

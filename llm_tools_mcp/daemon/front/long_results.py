@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from llm_tools_mcp import v1
-from llm_tools_mcp.cache.kept_results import keep
+from llm_tools_mcp.cache.kept_results import keep_text
 from llm_tools_mcp.v1.texts import text_of
 
 
-async def keep_long(result: v1.ToolResult, wanted: v1.Keep) -> None:
-    """As `wanted`, in place. The file is there when this returns, or `problem` says why it is not."""
-    text = text_of(result) if wanted.above else ""
+async def keep_long(result: v1.ToolResult, aside: Mapping[int, str], wanted: v1.Keep) -> None:
+    """As `wanted`, in place; `aside` are the texts that are too long for the wire, by their places.
+
+    The file is there when this returns, or `problem` says why it is not.
+    """
+    text = text_of(result, aside) if wanted.above else ""
     if len(text) > wanted.above:
         kept = await asyncio.to_thread(_kept, text, wanted)
         media = [content for content in result.content if content.HasField("media")]
@@ -28,7 +32,7 @@ async def keep_long(result: v1.ToolResult, wanted: v1.Keep) -> None:
 
 
 def _kept(text: str, wanted: v1.Keep) -> v1.KeptText:
-    file = keep(text.encode("utf-8", "surrogatepass"), folder=Path(os.fsdecode(wanted.folder)))
+    file = keep_text(text, Path(os.fsdecode(wanted.folder)))
     return v1.KeptText(
         id=file.id,
         problem=file.problem,

@@ -122,8 +122,9 @@ class Servicer:
                 raise ServerFailure(Kind.UNKNOWN_TOOL, f"the config excludes the tool {request.tool!r}")
             at_once = request.caller.by_hand
             result = await self._pool.call(definition, request.tool, arguments, forward, ask, at_once=at_once)
-            write_result(result, last.result, text_alone=request.keep.above > 0)
-            await keep_long(last.result, request.keep)
+            above = request.keep.above
+            aside = write_result(result, last.result, text_alone=above > 0, longest=above)
+            await keep_long(last.result, aside, request.keep)
 
         await run(call, last, write, self._questions, request)
 

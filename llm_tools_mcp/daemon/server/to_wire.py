@@ -71,23 +71,33 @@ def _plain_schema(schema: Any) -> Any:
     }
 
 
-def write_result(result: JsonObject, wire: v1.ToolResult, *, text_alone: bool = False) -> None:
+def write_result(
+    result: JsonObject, wire: v1.ToolResult, *, text_alone: bool = False, longest: int = 0
+) -> dict[int, str]:
     """The result of `tools/call` (MCP specification, CallToolResult). Raises ServerFailure.
 
     `text_alone`: for a caller to whom structured content says nothing that is a text beside it, too.
+    `longest`: texts of more characters than that, unless it is 0, are returned instead, by their places in
+    the content. On the wire they would be a copy, and another one for whoever reads them there.
     """
+    texts: dict[int, str] = {}
     try:
         wire.is_error = str(result.get("isError")).lower() in ("true", "1")
         wire.SetInParent()  # also where nothing is in it
-        for block in _blocks(_content_of(result)):
-            _write_content(block, wire.content.add())
+        for place, block in enumerate(_blocks(_content_of(result))):
+            content = wire.content.add()
+            text = _write_content(block, content)
+            if text is not None:
+                texts[place] = text
+                content.text = "" if len(text) > longest > 0 else text
         structured = result.get("structuredContent")
         if structured is not None and not (text_alone and repeats(structured, result.get("content"))):
             wire.structured_content = _text(strict_json.dumps(structured, ensure_ascii=False))
-            texts = [content.text for content in wire.content if content.HasField("text")]
-            wire.structured_says_more = says_more(structured, texts, len(wire.structured_content))
+            told = list(texts.values())
+            wire.structured_says_more = says_more(structured, told, len(wire.structured_content))
     except (AttributeError, TypeError, ValueError) as error:
         raise ServerFailure(Kind.REJECTED, UNREADABLE) from error
+    return {place: text for place, text in texts.items() if len(text) > longest > 0}
 
 
 def _content_of(result: JsonObject) -> object:
@@ -108,26 +118,27 @@ def _blocks(content: object, depth: int = 0) -> Iterator[JsonObject]:
             yield block if isinstance(block, Mapping) else {"type": "text", "text": block}
 
 
-def _write_content(block: JsonObject, wire: v1.Content) -> None:
+def _write_content(block: JsonObject, wire: v1.Content) -> str | None:
+    """A text is returned instead of written."""
     kind = block.get("type") or _kind_of(block)
     kind = kind.lower() if isinstance(kind, str) else kind
     if kind == "text":
-        wire.text = _text(next((block[key] for key in _TEXT_KEYS if block.get(key) is not None), None))
-    elif kind in ("image", "audio", "video"):
-        _write_media(block.get("data") or block.get("url"), block.get("mimeType"), "", wire)
-    elif kind == "image_url":  # as in requests of OpenAI
+        return _text(next((block[key] for key in _TEXT_KEYS if block.get(key) is not None), None))
+    if kind == "image_url":  # as in requests of OpenAI
         address = block.get("image_url")
-        _write_media(address.get("url") if isinstance(address, Mapping) else address, None, "", wire)
-    elif kind == "resource_link":
+        kind, block = "image", {"url": address.get("url") if isinstance(address, Mapping) else address}
+    if kind in ("image", "audio", "video"):
+        return _write_media(block.get("data") or block.get("url"), block.get("mimeType"), "", wire)
+    if kind == "resource_link":
         _write_link(block, wire.link)
-    elif kind == "resource":
-        _write_resource(block.get("resource"), wire)
-    elif isinstance(block.get("data"), str) and media_type(block.get("mimeType")):
-        _write_media(block["data"], block["mimeType"], "", wire)
-    else:
-        rest = {key: value for key, value in block.items() if key != "type"}
-        shown = f" {strict_json.dumps(rest, ensure_ascii=False)}" if rest else ""
-        wire.text = _text(f"[content of unknown type {_text(kind)!r}]{shown}")
+        return None
+    if kind == "resource":
+        return _write_resource(block.get("resource"), wire)
+    if isinstance(block.get("data"), str) and media_type(block.get("mimeType")):
+        return _write_media(block["data"], block["mimeType"], "", wire)
+    rest = {key: value for key, value in block.items() if key != "type"}
+    shown = f" {strict_json.dumps(rest, ensure_ascii=False)}" if rest else ""
+    return _text(f"[content of unknown type {_text(kind)!r}]{shown}")
 
 
 def _kind_of(block: JsonObject) -> str | None:
@@ -136,31 +147,29 @@ def _kind_of(block: JsonObject) -> str | None:
     return next((kind for key, kind in kinds.items() if key in block), None)
 
 
-def _write_resource(resource: object, wire: v1.Content) -> None:
+def _write_resource(resource: object, wire: v1.Content) -> str | None:
     if not isinstance(resource, Mapping):
-        wire.text = _text(resource)
-    elif "blob" in resource:
-        _write_media(resource.get("blob"), resource.get("mimeType"), _text(resource.get("uri")), wire)
-    else:
-        wire.text = _text(resource.get("text"))
+        return _text(resource)
+    if "blob" in resource:
+        return _write_media(resource.get("blob"), resource.get("mimeType"), _text(resource.get("uri")), wire)
+    return _text(resource.get("text"))
 
 
-def _write_media(data: object, mime_type: object, uri: str, wire: v1.Content) -> None:
+def _write_media(data: object, mime_type: object, uri: str, wire: v1.Content) -> str | None:
     text = _text(data)
     if not text:
-        wire.text = "[content without data]"
-        return
+        return "[content without data]"
     if text.startswith(("http://", "https://")):
         _write_link({"uri": text, "name": "media", "mimeType": mime_type}, wire.link)
-        return
+        return None
     url = _DATA_URL.match(text)
     try:
         wire.media.data = _decoded(text[url.end() :] if url else text)
     except (binascii.Error, ValueError):
-        wire.text = "[content that is not valid base64]"
-        return
+        return "[content that is not valid base64]"
     wire.media.mime_type = media_type(mime_type) or media_type(url and url[1]) or UNKNOWN
     wire.media.uri = uri
+    return None
 
 
 def _decoded(text: str) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.server.to_wire import write_result
+from llm_tools_mcp.v1.texts import text_of
 
 PIXEL = b"\x89PNG\r\n\x1a\n\xfb\xff pixel"
 DATA = base64.b64encode(PIXEL).decode()
@@ -127,3 +128,20 @@ def test_structured_content_that_says_more_is_marked(
     content = [{"type": "text", "text": text} for text in texts]
     wire = written({"content": content, "structuredContent": structured})
     assert wire.structured_says_more is says_more
+
+
+def test_long_texts_are_not_copied_to_the_wire() -> None:
+    """Each of them is given to whoever keeps it, for the same text in all, and judged as if it were there."""
+    blocks = [
+        "short",
+        {"type": "resource_link", "uri": "file:///x", "name": "x"},
+        "long " * 9,
+        {"text": "x" * 9},
+    ]
+    result = {"content": blocks, "structuredContent": {"a": "long long", "b": "x" * 9}}
+    brief = v1.ToolResult()
+    aside = write_result(result, brief, longest=8)
+    assert aside == {2: "long " * 9, 3: "x" * 9}
+    assert [content.text for content in brief.content] == ["short", "", "", ""]
+    assert text_of(brief, aside) == text_of(written(result))
+    assert not brief.structured_says_more

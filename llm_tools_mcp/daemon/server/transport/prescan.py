@@ -28,7 +28,9 @@ _METHOD_AT_THE_END = re.compile(
     rb'(?:,\s*"(?:jsonrpc|id)"\s*:\s*' + _SHORT_VALUE + rb"\s*){0,2}\}\s*\Z"
 )
 _END = 1000
-# Bytes that are looked at in one step: 3 ms. In between other threads get their turn.
+# What stands before each value but the first; and bytes of it that are looked at in one step, of 0.3 ms. In
+# between other threads get their turn.
+_SEPARATORS = (b",", b"[", b"{")
 _STEP = 256 * 1024
 
 
@@ -39,7 +41,7 @@ def has_method(data: bytes) -> bool:
 
 def has_more_parts(data: bytes, limit: int) -> bool:
     """Whether the JSON text has more values than that, of which each costs some hundred bytes to hold."""
-    if _separators(data) <= limit:  # also those within strings, which are no parts
+    if not _has_more_separators(data, limit):  # also those within strings, which are no parts
         return False
     count = 0
     is_within = False  # a string
@@ -48,6 +50,15 @@ def has_more_parts(data: bytes, limit: int) -> bool:
         texts = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
         count += _separators(b"".join(texts[is_within::2]))
         is_within ^= len(texts) % 2 == 0
+        if count > limit:
+            return True
+    return False
+
+
+def _has_more_separators(data: bytes, limit: int) -> bool:
+    count = 0
+    for begin in range(0, len(data), _STEP):
+        count += _separators(data[begin : begin + _STEP])
         if count > limit:
             return True
     return False
@@ -65,7 +76,10 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 
 def _separators(data: bytes) -> int:
-    return data.count(b",") + data.count(b"[") + data.count(b"{")
+    """Not by `count`, three times as slow before Python 3.13. To see that there are none is almost free."""
+    if not any(one in data for one in _SEPARATORS):
+        return 0
+    return len(data) - len(data.translate(None, b"".join(_SEPARATORS)))
 
 
 def answered(data: bytes) -> int | str | None:
