@@ -1,4 +1,4 @@
-"""A stdio server that lists and answers what a JSON object says: scripted.py FILE.
+"""A stdio server that lists and answers what a JSON object says, read anew for each: scripted.py FILE.
 
 {"tools": [as in tools/list], "instructions": TEXT, "results": {TOOL: as of tools/call}}; a tool without a
 result answers with the arguments that it was sent, as JSON.
@@ -15,9 +15,14 @@ from faulty import Server, text  # beside this script
 
 
 class Scripted(Server):
-    def __init__(self, script: dict[str, Any]) -> None:
+    def __init__(self, file: Path) -> None:
         super().__init__()
-        self.script = script
+        self.file = file
+
+    @property
+    def script(self) -> dict[str, Any]:
+        script: dict[str, Any] = json.loads(self.file.read_text())
+        return script
 
     def initialize(self, params: Any) -> dict[str, Any]:
         return super().initialize(params) | {"instructions": self.script.get("instructions")}
@@ -31,4 +36,4 @@ class Scripted(Server):
 
 
 if __name__ == "__main__":
-    Scripted(json.loads(Path(sys.argv[1]).read_text())).serve()
+    Scripted(Path(sys.argv[1])).serve()

@@ -99,11 +99,10 @@ def _called(
     from llm_tools_mcp.terminal.progress import Display
     from llm_tools_mcp.terminal.questions import Person
 
-    from .tools import find_tool, list_tools_of
+    from .tools import listing_with
 
     daemon, display = Daemon(by_hand=True), Display()
-    listing = list_tools_of(target.source, target.server, daemon, display)
-    offer = find_tool(listing, target.server, target.tool)
+    listing, offer = listing_with(target.source, target.server, target.tool, daemon, display)
     values = _json_object(json_args) if json_args is not None else {}
     values |= _typed(offer, target.words, values)
     _check_unicode(values)

@@ -74,12 +74,14 @@ def tools_command(  # noqa: PLR0913 - its options
     if target.words:
         raise click.UsageError(f"nothing is expected after {target.tool!r}")
     daemon = Daemon(by_hand=True)
-    listing = list_tools_of(target.source, target.server or None, daemon, Display(), refresh=refresh)
-    offers: Sequence[Offer] = listing.offers
-    if query is not None:
-        offers = _best(daemon, listing, query, target.server or None)
-    elif target.tool:
-        offers = [find_tool(listing, target.server, target.tool)]
+    if target.tool and query is None:
+        listing, offer = listing_with(
+            target.source, target.server, target.tool, daemon, Display(), refresh=refresh
+        )
+        offers: Sequence[Offer] = [offer]
+    else:
+        listing = list_tools_of(target.source, target.server or None, daemon, Display(), refresh=refresh)
+        offers = listing.offers if query is None else _best(daemon, listing, query, target.server or None)
     if as_json:
         print_as_json(listing, offers)
     else:
@@ -129,6 +131,19 @@ def list_tools_of(
         raise UnknownTool(f"{error}{near}") from None
     failed = tuple(failed for failed in listing.failed if server in (None, failed.server))
     return dataclasses.replace(listing, failed=failed)
+
+
+def listing_with(
+    source: ConfigSource, server: str, tool: str, daemon: Daemon, display: Display, *, refresh: bool = False
+) -> tuple[Listing, Offer]:
+    """The tools of a server, and that one. Where it is unknown the list may be old: the server is asked."""
+    listing = list_tools_of(source, server, daemon, display, refresh=refresh)
+    try:
+        return listing, find_tool(listing, server, tool)
+    except UnknownTool:
+        if refresh:
+            raise
+    return listing_with(source, server, tool, daemon, display, refresh=True)
 
 
 def find_tool(listing: Listing, server: str, tool: str) -> Offer:

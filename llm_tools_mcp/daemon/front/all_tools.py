@@ -101,7 +101,7 @@ class AllTools:
             text = self._logins.needs_login(definition)
             answer.failure.CopyFrom(v1.Failure(kind=Kind.NEEDS_LOGIN, message=text))
             return answer
-        if known is not None and not self._refresh:
+        if known is not None and not self._refresh and (known.tools or not self._by_hand):
             self._pool.refresh_if_stale(definition, known)
             return self._message(position, v1.ServerTools.CACHED, known)
         task = asyncio.ensure_future(self._pool.list_tools(definition, at_once=self._by_hand))

@@ -77,6 +77,17 @@ def test_what_servers_say_of_their_tools(home: Home) -> None:
     assert "is left out" in home.run_here("call", "s", "task", check=False).stderr
 
 
+def test_tool_that_is_not_known_is_asked_for(home: Home) -> None:
+    """A known list may be old, or of a server that was not ready: who names a tool has the server asked."""
+    file = home.work / "s.json"
+    home.write_config({"s": entry(scripted_server(file))})
+    assert "no tools" in home.run_here("tools").stderr
+    scripted_server(file, {"name": "first"})
+    assert "first" in home.run_here("tools").stdout
+    scripted_server(file, {"name": "second"})
+    assert home.run_here("call", "s", "second").stdout == "{}\n"
+
+
 def test_tools_by_what_they_do(served: Home) -> None:
     """`--search`: the best ones first, of all servers or of one."""
     best = json.loads(served.run_here("tools", "--search", "add two numbers", "--json").stdout)["tools"]
