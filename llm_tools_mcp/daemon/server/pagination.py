@@ -52,7 +52,7 @@ def _tools_of(
     page: Page, session: sdk.ClientSession, on_left_out: OnLeftOut, *, is_whole: bool
 ) -> Iterable[v1.Tool]:
     """A tool that does not follow the protocol costs itself only."""
-    good = list(_valid(_listed(page.get("tools")), on_left_out))
+    good = list(_valid(_listed(page.get("tools", page.get("content"))), on_left_out))
     kept = sdk.absorbed(session, good, is_whole=is_whole)
     names = {tool.name for tool in kept}
     for tool in good:
@@ -67,14 +67,19 @@ async def _pages(
     """As they come. Raises the SDK's errors, and ServerFailure for a list that is too long."""
     cursor: str | None = None
     seen: set[str | None] = set()
-    size = 0
+    size, before = 0, ""
     for _ in range(_MAX_PAGES):
         seen.add(cursor)
         page = await sdk.send_raw(session, method, {} if cursor is None else {"cursor": cursor})
-        size += len(strict_json.dumps(page))
+        text = strict_json.dumps({**page, "nextCursor": None, "_meta": None})
+        if text == before and page.get(LISTS.get(method, "tools")):
+            on_log(f"{what} {_IN_A_CIRCLE}")  # with another cursor each time
+            return
+        before = text
+        size += len(text)
         if size > _MAX_BYTES:
-            text = f"{what} of {size / 2**20:.0f} MiB exceeds the limit of {_MAX_BYTES / 2**20:.0f} MiB"
-            raise ServerFailure(Kind.TOO_LARGE, text)
+            why = f"{what} of {size / 2**20:.0f} MiB exceeds the limit of {_MAX_BYTES / 2**20:.0f} MiB"
+            raise ServerFailure(Kind.TOO_LARGE, why)
         yield page
         cursor = _cursor(page.get("nextCursor"), session)
         if cursor is None:
@@ -95,7 +100,7 @@ def _cursor(following: Any, session: sdk.ClientSession) -> str | None:
 
 
 def _listed(tools: Any) -> list[Any]:
-    """Also of tools by name."""
+    """Also of tools by name; a result that is a bare list is its content."""
     if isinstance(tools, dict):
         return [{"name": name, **tool} for name, tool in tools.items() if isinstance(tool, dict)]
     return tools if isinstance(tools, list) else []

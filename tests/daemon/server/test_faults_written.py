@@ -78,15 +78,6 @@ async def test_arguments_that_cannot_be_sent_say_so(live: Live, depth: int) -> N
 
 
 @with_live
-async def test_answer_that_breaks_the_protocol_fails_its_call(live: Live) -> None:
-    """A call whose answer cannot be read fails, instead of waiting for its timeout."""
-    server = live.define({"odd": variant("def call_tool(self, params): return 'a string'")})
-    failure = await failure_of(live.call(server, "anything"))
-    assert failure.kind == Kind.REJECTED
-    assert "does not follow the protocol" in failure.text
-
-
-@with_live
 async def test_half_a_character_costs_only_itself(live: Live) -> None:
     """JavaScript that cuts a text within an emoji writes a lone surrogate: the rest of the text arrives."""
     body = r"""def run(self, tool, arguments): return 'cut \ud83d, whole \U0001f600, written \\ud83d'"""

@@ -11,7 +11,7 @@ import pytest
 from llm_tools_mcp.daemon.failure import ServerFailure
 from llm_tools_mcp.daemon.server.transport import exchange
 from tests.daemon.live import Live, failure_of, with_live
-from tests.daemon.web import Answer, Legacy, Modern, Request, at, reply, serving
+from tests.daemon.web import TOOL, Answer, Legacy, Modern, Request, at, reply, serving
 
 TEXT = "hé"  # beyond ASCII
 Written = Callable[[dict[str, Any]], tuple[str, bytes]]
@@ -120,6 +120,20 @@ async def test_call_is_not_sent_on_for_input_that_nobody_names(live: Live, made:
         failure = await failure_of(live.call(live.define(at(web.url())), "echo"))
         assert "does not say for which" in failure.text
         assert len(web.sent("tools/call")) == 1
+        await live.pool.aclose()
+
+
+@with_live
+async def test_list_whose_pages_are_all_the_same_ends(live: Live) -> None:
+    """A server that does not look at the cursor, and gives another one each time: its tools count once."""
+    legacy = Legacy()
+
+    def the_same(request: Request) -> Answer:
+        return reply(request, result={"tools": [TOOL], "nextCursor": str(len(web.sent("tools/list")))})
+
+    legacy.faults["tools/list"] = the_same
+    async with serving(legacy) as web:
+        assert await live.names(live.define(at(web.url()))) == ["echo"]
         await live.pool.aclose()
 
 

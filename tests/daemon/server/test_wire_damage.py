@@ -146,13 +146,23 @@ ANSWER = id_first(TEXT)
         b'{"jsonrpc":"2.0","method":"notifications/x"}' + ANSWER,
         b"\x1b[2K" + ANSWER + b"\x1b[0m",
         ANSWER.replace(b"%s", b"\t%s"),
+        id_first('"hi"'),
+        id_last('[{"type":"text","text":"hi"}]'),
     ],
-    ids=["text behind", "PHP's null", "behind a notification", "colours", "a tab"],
+    ids=[
+        "text behind",
+        "PHP's null",
+        "behind a notification",
+        "colours",
+        "a tab",
+        "a bare text",
+        "bare blocks",
+    ],
 )
 @pytest.mark.parametrize("way", ["stdio", "json"])
 @with_live
 async def test_answer_beside_something_else_is_found(live: Live, way: str, sent: bytes) -> None:
-    """Where a line end is missing, or something was printed into the same line."""
+    """Where a line end is missing, something was printed into the same line, or its result is bare."""
     async with WAYS[way](live, sent.replace(b"%s", b"hi")) as (damaged, _):
         assert (await damaged()).strip() == "hi"
 
@@ -163,8 +173,8 @@ async def test_answer_beside_something_else_is_found(live: Live, way: str, sent:
 @pytest.mark.parametrize("written", [id_first, id_last])
 @pytest.mark.parametrize(
     ("result", "words"),
-    [(DEEP, "recursion limit exceeded"), (LONG, "number out of range"), ('"text"', "does not follow")],
-    ids=["deep", "long number", "no object"],
+    [(DEEP, "recursion limit exceeded"), (LONG, "number out of range")],
+    ids=["deep", "long number"],
 )
 @each_way
 @with_live
@@ -202,7 +212,7 @@ def answered(data: bytes) -> object:
         (b'{"id":7,"method":"roots/list","params":' + b"[" * 300 + b"]" * 300 + b"}", None),
         (b'{"jsonrpc": "2.0", "id": 1, ', None),
         (b'{"id":null,"result":{}}', None),
-        (b'{"id":99999999999999999999,"result":5}', None),
+        (b'{"id":99999999999999999999}', None),
         (b"[[[[", None),
         (b'"' * 1001, None),
     ],

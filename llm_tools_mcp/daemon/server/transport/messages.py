@@ -126,6 +126,9 @@ def _completed(value: Any, asked: int | str | None) -> Any:
     for name in ("params", "result"):
         if value.get(name) == []:
             value[name] = {}
+    if "result" in value and not isinstance(value["result"], dict) and value.get("error") is None:
+        bare = value["result"]  # as of functions that return a text, a list, or nothing
+        value["result"] = {} if bare is None else {"content": bare}
     if value.get("error") is None:
         value.pop("error", None)
     else:
