@@ -237,7 +237,18 @@ def _secrets_in_url(url: str) -> set[str]:
         return {url}
     values = {value for _, value in parse_qsl(parts.query)}
     keys = filter(holds_token, parts.path.split("/"))
-    return {url, parts.query, parts.fragment, parts.password or "", *values, *keys}
+    own = {parts.password or "", _basic(parts.username, parts.password)}
+    return {url, parts.query, parts.fragment, *own, *values, *keys}
+
+
+def _basic(user: str | None, password: str | None) -> str:
+    """As it is sent: what a server may well quote of the request."""
+    if not password:
+        return ""
+    from base64 import b64encode
+    from urllib.parse import unquote
+
+    return b64encode(f"{unquote(user or '')}:{unquote(password)}".encode()).decode()
 
 
 def _matches(name: str, globs: tuple[str, ...]) -> bool:
