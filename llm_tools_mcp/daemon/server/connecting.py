@@ -174,14 +174,14 @@ def _why(definition: ServerDefinition, link: Link, leaf: BaseException) -> str:
     if isinstance(leaf, ServerFailure):
         return leaf.text
     if link.lost_why:
-        return _with_last_words(link.lost_why, link) + _silent(definition, link)
+        return link.with_last_words(link.lost_why) + _silent(definition, link)
     if isinstance(leaf, sdk.MCPError) and link.verdict(leaf.error.data):
         return link.cleaned(leaf.message)
     if definition.transport is not Transport.STDIO and _is_network_error(leaf):
         from .transport.http_client import unreachable  # loaded by now
 
         return unreachable(definition.target, leaf, link)
-    return _with_last_words(_described(leaf, link), link)
+    return link.with_last_words(_described(leaf, link))
 
 
 def _is_network_error(error: BaseException) -> bool:
@@ -200,11 +200,6 @@ def _described(error: BaseException, link: Link) -> str:
     if isinstance(error, sdk.MCPError):
         return link.cleaned(words_of(error.code, error.message, error.error.data))
     return link.cleaned(str(error)) or type(error).__name__
-
-
-def _with_last_words(why: str, link: Link) -> str:
-    words = link.last_words()
-    return f"{why}; its last lines were: {words}" if words else why
 
 
 def _silent(definition: ServerDefinition, link: Link) -> str:

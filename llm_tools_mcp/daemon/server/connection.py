@@ -257,7 +257,9 @@ class Connection:
         if verdict in _KINDS:
             return ServerFailure(_KINDS[verdict], text)
         if verdict is None and error.code == sdk.mcp_types.CONNECTION_CLOSED and _CLOSED.match(error.message):
-            return ServerFailure(Kind.OUTCOME_UNKNOWN, self.lost_why or f"the connection was closed ({text})")
+            why = self.lost_why or f"the connection was closed ({text})"
+            told = self._link.with_last_words(why) if self._link.has_exited else why
+            return ServerFailure(Kind.OUTCOME_UNKNOWN, told)
         if verdict is None and error.code == sdk.HEADER_MISMATCH:
             self._has_listed = False  # what was listed is not so any more
             return HeaderMismatch(text)

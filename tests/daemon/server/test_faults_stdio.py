@@ -60,18 +60,19 @@ async def test_killed_while_calling_fails_at_once(live: Live) -> None:
 
 @with_live
 async def test_killed_while_listing_fails_at_once(live: Live) -> None:
-    """A listing that was cut off says so; the next one works."""
+    """A listing that was cut off says so, and quotes the server's last words; the next one works."""
     body = f"""
     def list_tools(self, params):
         flag = pathlib.Path({str(live.folder / "died")!r})
         if not flag.exists():
             flag.touch()
+            os.write(2, b"panic: no license\\n")
             os._exit(9)
         return super().list_tools(params)
     """
     server = live.define({"dying": variant(body)})
     failure = await failure_of(live.names(server))
-    assert "exited with code 9" in failure.text
+    assert "exited with code 9; its last lines were: panic: no license" in failure.text
     assert await live.names(server) == ["echo", "pid"]
 
 

@@ -137,6 +137,20 @@ async def test_list_whose_pages_are_all_the_same_ends(live: Live) -> None:
         await live.pool.aclose()
 
 
+@with_live
+async def test_refusal_without_an_end_is_told(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its status has said all that counts: nobody waits for the rest of what it says."""
+    monkeypatch.setattr(exchange, "_SAY_SECONDS", 0.1)
+    legacy = Legacy()
+    legacy.faults["tools/call"] = lambda _: Answer(
+        500, {"content-type": "text/plain"}, b"no disk\n", hold=True
+    )
+    async with serving(legacy) as web:
+        failure = await failure_of(live.call(live.define(at(web.url())), "echo"))
+        assert "answered HTTP 500: no disk" in failure.text
+        await live.pool.aclose()
+
+
 class Renaming(Legacy):
     """Gives its session another name with each answer, as other clients follow it."""
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # What a connection begins with.
 _FIRST = ("initialize", "server/discover")
+# Seconds for the body of a refusal, which may have no end.
+_SAY_SECONDS = 5.0
 # How often a stream that brought nothing is resumed, and after how many seconds if the server does not say.
 _RESUMPTIONS, _AGAIN_SECONDS = 2, 1.0
 # Of an answer whose id is that of another call: what was left on a connection, or a gateway's muddle.
@@ -230,24 +232,29 @@ async def _give_up_connection(response: httpx2.Response) -> None:
 
 
 async def _body_of(response: httpx2.Response) -> bytes:
-    """Of a refusal only the beginning. Raises Failed for one that is too long."""
+    """Of a refusal only the beginning, and what comes soon. Raises Failed for a body that is too long."""
     chunks: list[bytes] = []
-    size = 0
     try:
-        async for chunk in response.aiter_bytes():
-            chunks.append(chunk)
-            if size <= MAX_UNASKED < size + len(chunk) and has_method(b"".join(chunks)):
-                raise Failed(Verdict.BROKEN, UNREADABLE)  # a notification, and no answer
-            size += len(chunk)
-            if size > MAX_MESSAGE_BYTES:
-                raise Failed(Verdict.BROKEN, TOO_LONG)
-            if size > MAX_REFUSAL and not response.is_success:
-                break
+        with anyio.move_on_after(None if response.is_success else _SAY_SECONDS):
+            await _collect(chunks, response)
     except httpx2.RemoteProtocolError:
         if not b"".join(chunks[-1:]).rstrip().endswith(b"}"):
             raise
         # The server announced more than it had: what ends as an object does may be whole.
     return b"".join(chunks)
+
+
+async def _collect(chunks: list[bytes], response: httpx2.Response) -> None:
+    size = 0
+    async for chunk in response.aiter_bytes():
+        chunks.append(chunk)
+        if size <= MAX_UNASKED < size + len(chunk) and has_method(b"".join(chunks)):
+            raise Failed(Verdict.BROKEN, UNREADABLE)  # a notification, and no answer
+        size += len(chunk)
+        if size > MAX_MESSAGE_BYTES:
+            raise Failed(Verdict.BROKEN, TOO_LONG)
+        if size > MAX_REFUSAL and not response.is_success:
+            return
 
 
 def _as_utf8(content: bytes, response: httpx2.Response) -> bytes:

@@ -81,6 +81,7 @@ class Link:
         self.unwritten: Callable[[], int] = lambda: 0  # bytes that the server has not read
         self.is_http = False
         self.is_no_server = False  # but some other program
+        self.has_exited = False  # as a process does, by itself
         self.via = ""  # ` through the caller's proxy http://…`
         self.has_session = False  # which the server may forget, over http
         self.is_noise: Callable[[str], bool] = lambda _: False  # of the lines on stderr
@@ -143,6 +144,10 @@ class Link:
         if reason and reason not in quoted:
             quoted = [reason, *quoted[-1:]]
         return " | ".join(filter(None, map(self.cleaned, quoted)))
+
+    def with_last_words(self, why: str) -> str:
+        words = self.last_words()
+        return f"{why}; its last lines were: {words}" if words else why
 
     # --- answers in the server's place --------------------------------------------------------------
 

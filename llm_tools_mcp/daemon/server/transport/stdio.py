@@ -63,7 +63,9 @@ async def _read_stdout(child: Child, incoming: Inbox, link: Link) -> None:
     try:
         why = await _pump_until_exit(child, incoming, link)
         link.ended = True
-        link.lose(await _exit_reason(child, why))
+        reason = await _exit_reason(child, why)
+        link.has_exited = child.returncode is not None
+        link.lose(reason)
     finally:
         incoming.finish()  # this fails the calls in flight: by now the reason is known
     # Read on until the end: a server that still writes must not block on a full pipe instead of exiting.
