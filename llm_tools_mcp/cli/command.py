@@ -51,7 +51,7 @@ class Command(_WithExamples):
                 raise click.UsageError(f"{error.format_message()}{self.hint}", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        with self._errors_as_json(wanted=bool(ctx.params.get(_AS_JSON))):
+        with self._errors_as_json(wanted=bool(ctx.params.get(_AS_JSON))), _text_alone():
             return super().invoke(ctx)
 
     @contextmanager
@@ -65,6 +65,17 @@ class Command(_WithExamples):
 
                 print_json({**self.error_shape, "error": words_for(error)})
             raise
+
+
+@contextmanager
+def _text_alone() -> Iterator[None]:
+    """A shell passes on any bytes, and the wire none but UTF-8: no server and no tool is called so."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":
+            raise
+        raise click.ClickException("what was typed is no UTF-8 text") from error
 
 
 def words_for(error: McpError | OSError | click.ClickException) -> str:

@@ -92,6 +92,8 @@ def test_bytes_that_are_no_text_are_refused(served: Home) -> None:
 def test_near_misses_are_suggested(served: Home) -> None:
     """For servers and for tools."""
     assert "did you mean 'every'?" in served.run_here("call", "evry", "echo", check=False).stderr
+    refused = served.run_here("call", "\udcff", "echo", check=False)
+    assert (refused.code, refused.stderr) == (1, "Error: what was typed is no UTF-8 text\n")
     assert "did you mean 'structured'?" in served.run_here("call", "every", "structurd", check=False).stderr
 
 
