@@ -22,7 +22,7 @@ _KEYS_OF_OTHERS = {
     **dict.fromkeys(("initTimeout", "connectionTimeout", "startup_timeout_sec"), "connectTimeout"),
     **dict.fromkeys(("networkTimeout", "read_timeout_seconds", "tool_timeout_sec"), "timeout"),
     **dict.fromkeys(("auth", "authentication"), "oauth"),
-    "isActive": "enabled",
+    **dict.fromkeys(("isEnabled", "active", "isActive", "is_active"), "enabled"),
 }
 _URLS = frozenset({"url", "serverUrl", "httpUrl"})
 _EVIDENT = _URLS | {"command"}

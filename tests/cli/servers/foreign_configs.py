@@ -271,6 +271,14 @@ CASES = [
 ]
 # Of Cline, Roo Code and fastmcp: given by their paths.
 FILES = {
+    "acp.json": (
+        {
+            "pairs": {"command": "node", "env": {"KEY": "v4lue", "PORT": "5"}},
+            "lines": {"command": "node", "env": {"KEY": "a=b"}},
+            "web": {"url": "https://web.example.org/mcp", "headers": {"X-User": "me"}, "disabled": True},
+        },
+        ("web: is switched off there", "odd: key 'env': Input should be an object"),
+    ),
     "cline.json": (
         {
             "local": {

@@ -74,7 +74,7 @@ def test_no_server_is_lost_without_a_word(home: Home, case: Case) -> None:
 
 @pytest.mark.parametrize("sample", FILES)
 def test_file_of_a_client_that_has_no_name_here(home: Home, sample: str) -> None:
-    """The spellings of Cline, Roo Code and fastmcp, and what is for Windows."""
+    """The spellings of Cline, Roo Code, fastmcp and the Agent Client Protocol, and what is for Windows."""
     servers, said = FILES[sample]
     shown = home.run_here(
         "import", str(put(home, sample, f"elsewhere/{sample}")), "--yes", "--no-check"

@@ -43,6 +43,23 @@ def _words(text: str) -> list[str]:
         return text.split()
 
 
+def unfold_pairs(rest: Json, key: str, separator: str) -> None:
+    """A list of `NAME=VALUE`, or of objects with a name and a value, as in the Agent Client Protocol."""
+    given = rest.get(key)
+    pairs = [_pair(item, separator) for item in given] if isinstance(given, list) else []
+    if pairs and all(name for name, _ in pairs):
+        rest[key] = dict(pairs)
+
+
+def _pair(item: Any, separator: str) -> tuple[str, Any]:
+    """Without a name where it is none."""
+    if isinstance(item, dict):
+        name = item.get("name", item.get("key"))
+        return (name, item["value"]) if isinstance(name, str) and "value" in item else ("", None)
+    name, found, value = str(item).partition(separator)
+    return (name.strip(), value.strip()) if found else ("", None)
+
+
 def unfold_headers(rest: Json) -> None:
     """Lines of `NAME: VALUE`, headers among the options of a request, and tokens that a variable holds."""
     options = rest.get("requestOptions")
@@ -50,9 +67,7 @@ def unfold_headers(rest: Json) -> None:
         rest["headers"] = {**options["headers"], **_object(rest.get("headers"))}
         if len(options) == 1:
             rest.pop("requestOptions")
-    if isinstance(rest.get("headers"), list):
-        pairs = [str(line).partition(":") for line in rest["headers"]]
-        rest["headers"] = {name.strip(): value.strip() for name, found, value in pairs if found}
+    unfold_pairs(rest, "headers", ":")
     for key in ("bearerTokenEnv", "bearer_token_env", "bearerTokenEnvVar"):
         if isinstance(variable := rest.pop(key, None), str):
             rest["headers"] = {"Authorization": f"Bearer ${{{variable}}}", **_object(rest.get("headers"))}

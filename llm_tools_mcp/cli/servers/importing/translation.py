@@ -17,7 +17,7 @@ from .commands import adapt_command
 from .documents import Json
 from .logins import take_login
 from .placeholders import Origin, Placeholders
-from .shapes import number_in, unfold_command, unfold_headers
+from .shapes import number_in, unfold_command, unfold_headers, unfold_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,7 @@ _LOST = {
 }
 _TYPES = {"stdio": "stdio", "local": "stdio", "http": "http", "streamablehttp": "http", "sse": "sse"}
 _URLS = dict.fromkeys(("url", "serverUrl", "baseUrl", "uri", "endpoint")) | {"httpUrl": "http"}
+_SWITCHES = ("enabled", "isEnabled", "active", "isActive", "is_active")
 _ENVIRONMENTS = ("env", "environment", "envs", "environmentVariables")
 
 
@@ -134,6 +135,7 @@ def _take_what_is_common(translation: Translation) -> None:
     kind = _kind(translation)
     unfold_command(translation.rest)
     for key in _ENVIRONMENTS:
+        unfold_pairs(translation.rest, key, "=")
         translation.take(key, "env")
     unfold_headers(translation.rest)
     for key in _OURS:
@@ -250,7 +252,7 @@ def _text(value: Any) -> Any:
 def _take_switch(translation: Translation, *, is_off: bool) -> None:
     rest = translation.rest
     switches = [rest.pop("disabled", False) in (True, "true")]
-    switches += [rest.pop(key, True) in (False, "false") for key in ("enabled", "isActive")]
+    switches += [rest.pop(key, True) in (False, "false") for key in _SWITCHES]
     if is_off or any(switches):
         translation.entry["disabled"] = True
         translation.notes.append("is switched off there, and is added as disabled")
