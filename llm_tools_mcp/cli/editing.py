@@ -169,9 +169,14 @@ def _check_editable(path: Path) -> None:
     try:
         access.make_private_folder(path.parent)
     except OSError as error:
-        raise ConfigError(str(path), f"cannot be written: {access.obstacle(error, path)}") from None
+        raise _unwritable(path, error) from None
     if path.exists() and not path.is_file():
         raise ConfigError(str(path), "is not a regular file, and cannot be edited")
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    why = access.obstacle(error, path)
+    return ConfigError(str(path), f"cannot be written: {str(why).removeprefix(f'{path}: ')}", why.repair)
 
 
 @contextmanager
@@ -193,7 +198,7 @@ def _replace(path: Path, text: str) -> None:
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".mcp-")
     except OSError as error:
-        raise ConfigError(str(path), f"cannot be written: {access.obstacle(error, path)}") from None
+        raise _unwritable(path, error) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
@@ -204,4 +209,4 @@ def _replace(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             Path(name).unlink()
-        raise ConfigError(str(path), f"cannot be written: {access.obstacle(error, path)}") from None
+        raise _unwritable(path, error) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 LAUNCHERS = frozenset({"npx", "npm", "bunx", "bun", "uvx", "uv", "pipx", "python", "node", "deno"})
 # What else starts a server and is none.
 _OTHERS = frozenset({"docker", "podman", "sh", "bash", "java", "dotnet", "ruby", "php", "pnpm", "yarn"})
@@ -26,4 +28,8 @@ def is_launcher(program: str) -> bool:
 
 def how_to_install(command: str) -> str:
     """What to do where there is no such program; nothing for one that is not known here."""
+    if re.match(r"[A-Za-z]:[\\/]", command):
+        return "write a path of this machine: that one is of Windows"
+    if of_windows := re.fullmatch(r"([\w.-]+)\.(?:cmd|bat|exe)", command, re.IGNORECASE):
+        return f"write {of_windows[1]!r}, which is its name outside of Windows"
     return _INSTALL.get(command, "")

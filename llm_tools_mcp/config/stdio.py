@@ -78,11 +78,15 @@ def _from_home(written: str, context: Context) -> str:
 
 
 def _executable(command: str, path: str, cwd: str) -> str:
-    """The absolute path of what the child would run, or the command as written when there is none."""
+    """The absolute path of what the child would run, or the command as written when there is none.
+
+    What is there and cannot be run is named by its path, too: the daemon has another folder.
+    """
     from shutil import which
 
     if "/" in command:
-        return which(below(cwd, command)) or command
+        path = below(cwd, command)
+        return which(path) or (path if os.path.exists(path) else command)  # noqa: PTH110 - never raises
     # An empty or relative entry means the child's folder, not the daemon's.
     folders = (below(cwd, folder) for folder in path.split(os.pathsep))
     return which(command, path=os.pathsep.join(folders)) or command

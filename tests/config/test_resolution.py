@@ -163,7 +163,7 @@ def folders(tmp_path: Path) -> Path:
         ("./local.sh", "", "{0}/work/./local.sh"),
         ("bin2/tool2", "", "{0}/work/bin2/tool2"),
         ("{0}/bin/tool", "", "{0}/bin/tool"),
-        ("./plain", "", "./plain"),
+        ("./plain", "", "{0}/work/./plain"),  # cannot be run, and is named
         ("./none", "", "./none"),
         ("~/tool", "", "{0}/tool"),
         ("~/bin/tool", "", "{0}/bin/tool"),

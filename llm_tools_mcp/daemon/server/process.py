@@ -31,6 +31,11 @@ _EOF_SECONDS, _TERM_SECONDS, _KILL_SECONDS, _STRAY_SECONDS = 2.0, 2.0, 1.0, 1.0
 _POLL_SECONDS = 0.01
 # Bytes that a stream holds for a reader that is behind; beyond this the server waits.
 _BUFFER = 256 * 1024
+# What the kernel's refusals mean, behind the program.
+_REFUSALS = {
+    errno.E2BIG: ": its arguments and its environment are too long for a process",
+    errno.ENOEXEC: " is no program: name what runs it as `command`, and it in `args`",
+}
 
 
 class _Protocol(SubprocessStreamProtocol):
@@ -106,8 +111,8 @@ def _why_not_started(definition: ServerDefinition, error: OSError | ValueError) 
         return _what_is_missing(definition)
     if isinstance(error, PermissionError) and (why := _why_not_allowed(definition)):
         return why
-    if isinstance(error, OSError) and error.errno == errno.ENOEXEC:
-        return f"{definition.target} is no program: name what runs it as `command`, and it in `args`"
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        return f"{definition.target}{_REFUSALS[error.errno]}"
     if isinstance(error, OSError):
         return f"{definition.target}: {os.strerror(error.errno) if error.errno else 'cannot be started'}"
     return f"{definition.target}: its arguments or environment cannot be passed to a process"
@@ -120,10 +125,18 @@ def _what_is_missing(definition: ServerDefinition) -> str:
         return f"its folder {definition.public_cwd} is a file"
     if not Path(definition.command).exists():
         hint = _how_to_write(definition.command)
-        where = "" if "/" in definition.command.split()[0] else " on the PATH of the caller"
+        path = "in its `env`" if "PATH" in definition.own_env else "of the caller"
+        where = "" if "/" in definition.command.split()[0] else f" on the PATH {path}"
         what = f"command {definition.target!r} was not found{where}"
         return f"{what}{hint}"
-    return f"{definition.target} names an interpreter behind #! that does not exist"
+    why = f"{definition.target} names an interpreter behind #! that does not exist"
+    return f"{why}: its lines end as on Windows" if _ends_as_on_windows(definition.command) else why
+
+
+def _ends_as_on_windows(script: str) -> bool:
+    with suppress(OSError), Path(script).open("rb") as file:
+        return file.readline(_BUFFER).endswith(b"\r\n")
+    return False
 
 
 def _how_to_write(command: str) -> str:

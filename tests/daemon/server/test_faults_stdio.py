@@ -82,10 +82,14 @@ async def test_server_that_ends_at_once_says_how(live: Live) -> None:
     orphaned = live.folder / "orphaned"
     orphaned.write_text("#!/no/such/interpreter\n")
     orphaned.chmod(0o755)
+    foreign = live.folder / "foreign"
+    foreign.write_bytes(b"#!/bin/sh\r\n")
+    foreign.chmod(0o755)
     expected = {
         "true": "exited with code 0",
         "false": "exited with code 1",
         str(orphaned): "names an interpreter behind #! that does not exist",
+        str(foreign): "does not exist: its lines end as on Windows",
         "/no/such/program": "command '/no/such/program' was not found",
         " /bin/sh ": "command '/bin/sh' was not found; there are spaces at its ends",
         "$HOME/x": "command '$HOME/x' was not found; a variable is written ${NAME}",
@@ -195,6 +199,11 @@ async def test_command_not_found_names_the_path(live: Live) -> None:
     """A missing command is told from a missing folder."""
     missing = live.define({"x": {"command": "no-such-command"}})
     assert "not found on the PATH of the caller" in (await failure_of(live.names(missing))).text
+    elsewhere = live.define({"x": {"command": "npx.cmd", "env": {"PATH": "/no/such"}}})
+    said = "was not found on the PATH in its `env`; write 'npx'"
+    assert said in (await failure_of(live.names(elsewhere))).text
+    crowded = live.define({"x": entry(faulty_server("fine"), env={"BIG": "x" * 2_000_000})})
+    assert "its environment are too long" in (await failure_of(live.names(crowded))).text
     lost = live.define({"x": entry(faulty_server("fine"), cwd="/no/such/folder")})
     assert "/no/such/folder does not exist" in (await failure_of(live.names(lost))).text
     no_folder = live.define({"x": entry(faulty_server("fine"), cwd=__file__)})
