@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
+from tests.daemon.live import variant
 from tests.programs import Result
-from tests.servers import entry, everything_server, faulty_server
+from tests.servers import entry, faulty_server
 from tests.service.manager import BIN, ROOT, UNPRIVILEGED, UserManager
 from tests.waiting import SOON, wait_until
 
@@ -24,6 +25,14 @@ ASKING = Path(__file__).with_name("asking.py")
 SOCKET, SERVICE = "llm-mcp.socket", "llm-mcp.service"
 # Most tests want any server, so one that starts quickly; and its mark in the list of processes.
 SERVER, MARK = faulty_server("fine"), "faulty.py"
+# A server whose tools write a line to stderr and end when there is the file `until`.
+LASTING = variant("""
+def run(self, tool, arguments):
+    print(arguments["line"], file=sys.stderr, flush=True)
+    while not pathlib.Path(arguments["until"]).exists():
+        time.sleep(0.05)
+    return "saw until"
+""")
 # Seconds in which a prompt says what is wrong with the unit.
 PATIENCE = 10
 
@@ -33,14 +42,15 @@ as_one_user = pytest.mark.parametrize("manager", [UNPRIVILEGED], ids=["unprivile
 
 @pytest.fixture
 def installed(manager: UserManager) -> UserManager:
-    """A manager with the service installed by the command, and a config with one server."""
-    write_config(manager, SERVER)
-    manager.cli("service", "install")
+    """A manager with the service installed by the command, and a config with one server. No daemon runs."""
+    write_config(manager, entry(SERVER))
+    manager.cli("service", "install", "--no-enable")  # else it is asked whether it answers
+    manager.systemctl("enable", "--now", SOCKET)
     return manager
 
 
-def write_config(manager: UserManager, argv: list[str], **keys: object) -> None:
-    config = {"mcpServers": {"everything": entry(argv, **keys)}}
+def write_config(manager: UserManager, server: dict[str, Any]) -> None:
+    config = {"mcpServers": {"everything": server}}
     manager.write(manager.home / ".llm-tools-mcp" / "mcp.json", json.dumps(config))
 
 
@@ -56,10 +66,10 @@ def echo(manager: UserManager, text: str) -> str:
     return json.loads(asking(manager, "call", "echo", json.dumps({"text": text})).stdout)
 
 
-def start_calling(manager: UserManager, tool: str, **arguments: object) -> subprocess.Popen[str]:
-    """A call that lasts; returns once the daemon has it."""
-    write_config(manager, everything_server())
-    words = [sys.executable, ASKING, "call", tool, json.dumps(arguments)]
+def start_calling(manager: UserManager, until: Path) -> subprocess.Popen[str]:
+    """A call that lasts until there is that file; returns once the daemon has it."""
+    write_config(manager, LASTING)
+    words = [sys.executable, ASKING, "call", "echo", json.dumps({"line": "begins", "until": str(until)})]
     argv = manager.argv(*words, env={"PYTHONPATH": str(ROOT)})
     caller = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     wait_until(lambda: "1 calls in flight" in manager.show(SERVICE, "StatusText"))
@@ -120,8 +130,10 @@ def test_install_says_that_it_answers_and_how_to_undo_it(manager):
 
 
 def test_first_connection_activates(installed):
-    """A prompt finds the daemon that the manager started: its parent is the manager, nothing was spawned."""
-    installed.systemctl("stop", SERVICE)
+    """A prompt finds the daemon that the manager started: its parent is the manager, nothing was spawned.
+
+    `systemctl --user status` shows what it does.
+    """
     assert state(installed) == "inactive"
     assert echo(installed, "hello") == "hello"
     answer = health(installed)
@@ -131,8 +143,10 @@ def test_first_connection_activates(installed):
     parent = installed.run("ps", "-o", "ppid=", "-p", str(main_pid(installed))).stdout
     manager_process = installed.run("ps", "-o", "args=", "-p", parent.strip()).stdout
     assert "systemd --user" in manager_process
+    wait_until(lambda: "1 servers connected, 0 calls in flight" in installed.show(SERVICE, "StatusText"))
 
 
+@as_one_user
 def test_stopped_socket_is_started_by_the_prompt(installed):
     """The unit is there and its socket stopped: the prompt asks the manager, and does not spawn."""
     installed.systemctl("stop", SOCKET)
@@ -142,7 +156,6 @@ def test_stopped_socket_is_started_by_the_prompt(installed):
 @as_one_user
 def test_clients_queue_during_the_start(installed):
     """Ten clients that come while the daemon starts are all answered, by one daemon."""
-    installed.systemctl("stop", SERVICE)
     argv = installed.argv(sys.executable, ASKING, "health", env={"PYTHONPATH": str(ROOT)})
     clients = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     answers = [json.loads(client.communicate(timeout=SOON)[0]) for client in clients]
@@ -179,18 +192,11 @@ def test_twenty_restarts_under_load_lose_nothing(installed):
 @as_one_user
 def test_reload_keeps_the_daemon(installed):
     """`systemctl --user reload` re-reads in the same process."""
-    before = main_pid(installed)
+    before = health(installed)["pid"]
     installed.systemctl("reload", SERVICE)
     assert state(installed) == "active"
     assert main_pid(installed) == before
     wait_until(lambda: "reloading" in log(installed))
-
-
-@as_one_user
-def test_status_line_tells_servers_and_calls(installed):
-    """`systemctl --user status` shows what the daemon does."""
-    echo(installed, "hello")
-    wait_until(lambda: "1 servers connected, 0 calls in flight" in installed.show(SERVICE, "StatusText"))
 
 
 def test_stop_ends_the_servers(installed):
@@ -206,10 +212,10 @@ def test_stop_ends_the_servers(installed):
 @as_one_user
 def test_stop_is_bounded_by_the_grace_period(installed):
     """A call that would last for minutes does not hold up the stop."""
-    caller = start_calling(installed, "sleep", seconds=1000)
+    caller = start_calling(installed, until=installed.home / "never")
     installed.systemctl("stop", SERVICE)
     assert installed.show(SERVICE, "Result") == "success"  # not `timeout`, after systemd's own patience
-    assert not processes(installed, "everything.py")
+    assert not processes(installed, "saw until")
     caller.communicate(timeout=SOON)
     assert caller.returncode
 
@@ -230,7 +236,6 @@ def test_killed_daemon_is_back_for_the_next_prompt(installed):
 def test_hung_daemon_is_killed_by_the_watchdog(installed):
     """A daemon whose loop stands still is replaced, with its servers."""
     drop_in(installed, "WatchdogSec=2")
-    installed.systemctl("restart", SERVICE)
     echo(installed, "hello")
     old_server = processes(installed, MARK)
     before = main_pid(installed)
@@ -245,9 +250,8 @@ def test_hung_daemon_is_killed_by_the_watchdog(installed):
 def test_watchdog_is_fed_during_the_drain(installed):
     """A drain that lasts longer than the watchdog's time is not a hang."""
     drop_in(installed, "WatchdogSec=1")
-    installed.systemctl("restart", SERVICE)
     until = installed.home / "until"
-    caller = start_calling(installed, "hold", until=str(until))
+    caller = start_calling(installed, until)
     installed.systemctl("stop", "--no-block", SERVICE)
     wait_until(lambda: state(installed) == "deactivating")
     drained_until = time.monotonic() + 2.5
@@ -262,7 +266,6 @@ def test_watchdog_is_fed_during_the_drain(installed):
 def test_idle_exit_and_activation(installed):
     """An unused daemon exits cleanly, however often; the socket listens on, and the next call works."""
     drop_in(installed, "ExecStart=", f"ExecStart={BIN / 'llm-mcp'} daemon --idle-timeout 0.5")
-    installed.systemctl("restart", SERVICE)
     for _ in range(6):  # more than systemd's default limit of starts
         assert health(installed)["supervisor"] == "systemd"
         wait_until(lambda: state(installed) == "inactive")
@@ -277,7 +280,6 @@ def test_idle_exit_and_activation(installed):
 )
 def test_failing_start_is_an_error_and_heals(installed, fault):
     """No hang and no spawn: the reason, the log, the repair. Mended, the next prompt works by itself."""
-    installed.systemctl("stop", SERVICE)
     broken = drop_in(installed, "ExecStart=", f"ExecStart={fault}")
     failed = installed.cli("tools", check=False, timeout=60)
     assert failed.code == 1
@@ -313,7 +315,7 @@ def test_failed_socket_is_an_error_with_the_repair(installed):
 def test_packaged_units_work_as_they_are(manager):
     """Dropped into the unit folder, with the program at /usr/bin/llm-mcp, the packaged units do."""
     manager.run("ln", "-s", BIN / "llm-mcp", "/usr/bin/llm-mcp", as_root=True)
-    write_config(manager, SERVER)
+    write_config(manager, entry(SERVER))
     for name in (SOCKET, SERVICE):
         manager.write(manager.units / name, (ROOT / "packaging" / "systemd" / name).read_text())
     manager.systemctl("daemon-reload")
@@ -325,7 +327,7 @@ def test_packaged_units_work_as_they_are(manager):
 @as_one_user
 def test_install_replaces_a_spawned_daemon(manager):
     """A daemon that a prompt spawned makes room: nothing of it is left, and systemd's answers."""
-    write_config(manager, SERVER)
+    write_config(manager, entry(SERVER))
     assert echo(manager, "hello") == "hello"
     assert health(manager)["supervisor"] == "spawned"
     manager.cli("service", "install")
@@ -358,6 +360,7 @@ def test_install_without_enable_is_not_used(manager):
 
 def test_service_status_shows_manager_and_log(installed):
     """`service status` shows what the manager says, and the last lines of the log."""
+    health(installed)
     shown = installed.cli("service", "status").stdout
     assert "llm-mcp.socket - MCP servers for llm (socket)" in shown
     assert "Active: active (listening)" in shown or "Active: active (running)" in shown
@@ -374,8 +377,8 @@ def test_service_status_without_a_service(manager):
 
 def test_journal_names_the_server(installed):
     """What a server writes to its stderr is a line of the unit's log that names the server."""
-    write_config(installed, everything_server())
-    asking(installed, "call", "log", json.dumps({"level": "info", "text": "a line of the server"}))
+    write_config(installed, LASTING)
+    asking(installed, "call", "echo", json.dumps({"line": "a line of the server", "until": "/"}))
     wait_until(lambda: "a line of the server" in log(installed))
     line = next(line for line in log(installed).splitlines() if "a line of the server" in line)
     assert "llm-mcp[" in line
@@ -386,7 +389,7 @@ def test_journal_names_the_server(installed):
 @as_one_user
 def test_grandchildren_do_not_survive(installed):
     """A server's own child, left behind when the server ends, is gone after the stop."""
-    write_config(installed, faulty_server("grandchild"))
+    write_config(installed, entry(faulty_server("grandchild")))
     asking(installed, "call", "grandchild", "{}")
     assert processes(installed, "sleep 1000")
     installed.systemctl("stop", SERVICE)
