@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.servers import entry, everything_server
+from tests.daemon.live import variant
 from tests.service.manager import UNPRIVILEGED, UserManager
 from tests.waiting import wait_until
 
@@ -15,12 +15,19 @@ pytestmark = [
     pytest.mark.parametrize("manager", [UNPRIVILEGED], ids=["unprivileged"], indirect=True),
 ]
 
+TALKING = variant("""
+def run(self, tool, arguments):
+    print("written by the server", file=sys.stderr, flush=True)
+    return tool
+""")
+
 
 @pytest.fixture
 def installed(manager: UserManager) -> UserManager:
-    config = {"mcpServers": {"every": entry(everything_server())}}
+    config = {"mcpServers": {"every": TALKING}}
     manager.write(manager.home / ".llm-tools-mcp" / "mcp.json", json.dumps(config))
-    manager.cli("service", "install")
+    manager.cli("service", "install", "--no-enable")  # else a daemon is asked whether it answers
+    manager.systemctl("enable", "--now", "llm-mcp.socket")
     return manager
 
 
@@ -43,7 +50,7 @@ def test_life_of_the_daemon(installed: UserManager) -> None:
 
 def test_logs_are_the_journal(installed: UserManager) -> None:
     """Of the daemon, and of one server the lines that it wrote."""
-    installed.cli("call", "every", "log", "level=info", "text=written by the server")
+    installed.cli("call", "every", "echo", "text=x")
     wait_until(lambda: "serves on" in installed.cli("logs").stdout)
     wait_until(lambda: "written by the server" in installed.cli("logs", "every", check=False).stdout)
     lines = installed.cli("logs", "every", "-n", "1").stdout.splitlines()
