@@ -137,9 +137,9 @@ def test_socket_may_have_any_name(home: Home) -> None:
     home.write_config({"names": entry(naming_server("fine"))})
     socket = home.runtime / "50% of? a #1 %41 caf\udce9.sock"
     env = {"LLM_MCP_SOCKET": str(socket)}
-    assert "fine" in home.run_cli("tools", env=env).stdout
+    assert "fine" in home.run_here("tools", env=env).stdout
     assert socket.is_socket()
-    assert home.run_cli("health", env=env).code == 0
+    assert home.run_here("health", env=env).code == 0
 
 
 def test_long_temporary_folder_is_no_obstacle(home: Home) -> None:
@@ -153,7 +153,7 @@ def test_long_temporary_folder_is_no_obstacle(home: Home) -> None:
 def test_unknown_home_folder_is_one_clear_message(home: Home, variable: str) -> None:
     """A ~ that stands for nothing is named with the variable to set."""
     home.write_config({})
-    result = home.run_cli("tools", env={variable: "~no-such-user/x"}, check=False)
+    result = home.run_here("tools", env={variable: "~no-such-user/x"}, check=False)
     assert result.code == 1
     assert result.stderr.startswith("Error: ")
     assert f"its ~ stands for no known home folder; set HOME or {variable}" in result.stderr
@@ -224,7 +224,7 @@ def test_killed_daemon_is_replaced_without_a_word(home: Home) -> None:
     first = daemon_of(home)
     kill(home, first)
     assert home.socket.exists()
-    result = home.run_cli("call", "names", "fine")
+    result = home.run_here("call", "names", "fine")
     assert (result.stdout, result.stderr) == ("fine\n", "")
     assert daemon_of(home).pid != first.pid
 
@@ -236,11 +236,11 @@ def test_stale_pid_file_means_nothing(home: Home, content: str) -> None:
     try:
         words = {"reused": str(bystander.pid), "garbage": "\0??"}
         (home.config_folder / "daemon.pid").write_text(words[content])
-        home.run_cli("stop", check=False)
+        home.run_here("stop", check=False)
         assert bystander.poll() is None
         ensure(home)
         assert (home.config_folder / "daemon.pid").read_text().strip() == str(daemon_of(home).pid)
-        home.run_cli("stop")
+        home.run_here("stop")
         assert daemons(home) == []
         assert bystander.poll() is None
     finally:
@@ -254,7 +254,7 @@ def test_socket_that_was_swept_away(home: Home) -> None:
     ensure(home)
     first = daemon_of(home)
     home.socket.unlink()
-    assert home.run_cli("call", "names", "fine").stdout == "fine\n"
+    assert home.run_here("call", "names", "fine").stdout == "fine\n"
     wait_until(lambda: daemon_of(home) != first)
 
 
@@ -313,7 +313,7 @@ def test_socket_path_that_is_too_long_is_explained(home: Home) -> None:
     """The limit of the platform, the length, and the variable that helps are told."""
     long = f"/tmp/{'x' * 110}"
     home.write_config({"names": entry(naming_server("fine"))})
-    result = home.run_cli("tools", env={"LLM_MCP_SOCKET": long}, check=False)
+    result = home.run_here("tools", env={"LLM_MCP_SOCKET": long}, check=False)
     assert result.code == 1
     assert f"its path is {len(long)} bytes long, and this system allows" in result.stderr
     assert "set LLM_MCP_SOCKET to a shorter one" in result.stderr
@@ -347,7 +347,7 @@ def test_socket_of_another_user_is_refused(home: Home) -> None:
     ensure(home)
     os.chown(home.socket, NOBODY, -1)
     try:
-        result = home.run_cli("tools", check=False)
+        result = home.run_here("tools", check=False)
     finally:
         os.chown(home.socket, os.geteuid(), -1)
     assert result.code == 1
@@ -559,7 +559,7 @@ def test_idle_daemon_exits_and_the_next_command_works(home: Home) -> None:
     with living_in(home), in_foreground(home, "--idle-timeout", "0.3") as daemon:
         assert daemon.wait(30) == 0
     assert home.processes() == []
-    assert home.run_cli("call", "names", "fine").stdout == "fine\n"
+    assert home.run_here("call", "names", "fine").stdout == "fine\n"
 
 
 def test_nothing_is_left_after_stop(home: Home) -> None:
@@ -571,7 +571,7 @@ def test_nothing_is_left_after_stop(home: Home) -> None:
         assert result_of(MCP(servers="grand"), "grandchild").output.isdigit()
         assert result_of(MCP(), "stubborn_echo", text="x").output == "x"
     assert len(home.processes()) == 4
-    home.run_cli("stop")
+    home.run_here("stop")
     assert home.processes() == []
     left = [path.name for path in home.runtime.iterdir()]
     assert sorted(left) == ["s.lock", "s.spawn.lock"]

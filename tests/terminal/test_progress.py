@@ -64,7 +64,7 @@ def test_quiet_shows_no_progress(served: Home) -> None:
     words = ("call", "every", "sleep", f"seconds={LONG}")
     seen = run_in_terminal(served, *words, env={"LLM_MCP_QUIET": "1"})
     assert seen.raw == f"slept {LONG} s\r\n"
-    assert served.run_cli(*words).stderr == ""
+    assert served.run_here(*words).stderr == ""
 
 
 def test_quick_work_draws_nothing(served: Home) -> None:
@@ -100,6 +100,8 @@ def test_waiting_for_servers_says_which(home: Home) -> None:
 
 def test_warnings_of_a_server_are_shown(served: Home) -> None:
     """From level `warning` up, on stderr, also without a terminal and when quiet; controls are gone."""
-    loud = served.run_cli("call", "every", "log", "level=error", "text=a\x1b[2Jb", env={"LLM_MCP_QUIET": "1"})
+    loud = served.run_here(
+        "call", "every", "log", "level=error", "text=a\x1b[2Jb", env={"LLM_MCP_QUIET": "1"}
+    )
     assert (loud.stdout, loud.stderr) == ("logged\n", "every: error: ab\n")
-    assert served.run_cli("call", "every", "log", "level=info", "text=x").stderr == ""
+    assert served.run_here("call", "every", "log", "level=info", "text=x").stderr == ""

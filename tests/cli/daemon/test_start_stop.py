@@ -8,18 +8,21 @@ import signal
 import subprocess
 from pathlib import Path
 
+import click
 import psutil
 import pytest
 
+from llm_tools_mcp.cli.daemon.start_stop import _seconds, daemon_command
 from tests.cli.terminal import run_in_terminal
+from tests.daemon.live import blocking
 from tests.home import BIN, Home
 from tests.programs import end
-from tests.servers import entry, everything_server, faulty_server
+from tests.servers import entry, faulty_server
 from tests.waiting import SOON, wait_until
 
 
 def daemon_pid(home: Home) -> int:
-    return int(json.loads(home.run_cli("health", "--json").stdout)["pid"])
+    return int(json.loads(home.run_here("health", "--json").stdout)["pid"])
 
 
 def is_gone(pid: int) -> bool:
@@ -40,7 +43,7 @@ def test_start_starts_one_daemon(home: Home) -> None:
 def test_stop_waits_until_the_daemon_is_gone(home: Home) -> None:
     """After `stop` neither the daemon nor a server of its is left, and the socket is free."""
     home.write_config({"fine": entry(faulty_server("fine"))})
-    home.run_cli("call", "fine", "pid")
+    home.run_here("call", "fine", "pid")
     pid = daemon_pid(home)
     stopped = home.run_cli("stop")
     assert stopped.stdout == f"stopped (pid {pid})\n"
@@ -51,17 +54,18 @@ def test_stop_waits_until_the_daemon_is_gone(home: Home) -> None:
 def test_stop_lets_a_call_finish(home: Home) -> None:
     """A call in flight gets its answer; `stop` waits for it."""
     began, until = home.work / "began", home.work / "until"
-    home.write_config({"every": entry(everything_server(), env={"CALL_LOG": str(began)})})
-    home.run_cli("tools")
+    home.write_config({"slow": blocking()})
+    home.run_here("tools")
     log = home.config_folder / "logs" / "daemon.log"
-    argv = [BIN / "llm-mcp", "call", "every", "hold", f"until={until}"]
+    arguments = {"text": "done", "began": str(began), "until": str(until)}
+    argv = [BIN / "llm-mcp", "call", "slow", "echo", "--json-args", json.dumps(arguments)]
     with subprocess.Popen(argv, env=home.env, cwd=home.work, stdout=subprocess.PIPE, text=True) as call:
         wait_until(began.exists)
         with subprocess.Popen([BIN / "llm-mcp", "stop"], env=home.env, stdout=subprocess.PIPE) as stop:
             wait_until(lambda: "stopping" in log.read_text())
             assert (call.poll(), stop.poll()) == (None, None)
             until.touch()
-            assert call.communicate(timeout=SOON)[0] == "saw until\n"
+            assert call.communicate(timeout=SOON)[0] == "done\n"
             stop.communicate(timeout=SOON)
     assert (call.returncode, stop.returncode) == (0, 0)
 
@@ -69,13 +73,13 @@ def test_stop_lets_a_call_finish(home: Home) -> None:
 def test_restart_kills_a_hung_daemon_that_a_prompt_started(home: Home) -> None:
     """One that does not answer gets TERM, then KILL, as by `stop`; its servers go with it."""
     home.write_config({"fine": entry(faulty_server("fine"))})
-    home.run_cli("call", "fine", "pid")
+    home.run_here("call", "fine", "pid")
     pid = daemon_pid(home)
     os.kill(pid, signal.SIGSTOP)
     assert home.run_cli("restart").stdout.startswith("restarted: ")
     assert daemon_pid(home) != pid
     wait_until(lambda: len(home.processes()) == 1)  # the server has to notice that its input ended
-    assert home.run_cli("call", "fine", "echo", "text=again").stdout == "again\n"
+    assert home.run_here("call", "fine", "echo", "text=again").stdout == "again\n"
 
 
 def test_stop_does_not_kill_what_no_prompt_started(home: Home) -> None:
@@ -83,7 +87,7 @@ def test_stop_does_not_kill_what_no_prompt_started(home: Home) -> None:
     argv = [BIN / "llm-mcp", "daemon"]
     with subprocess.Popen(argv, env=home.env, stderr=subprocess.DEVNULL) as daemon:
         try:
-            wait_until(lambda: home.run_cli("health", check=False).code == 0)
+            wait_until(lambda: home.run_here("health", check=False).code == 0)
             daemon.send_signal(signal.SIGSTOP)
             refused = home.run_cli("stop", check=False)
             assert refused.code == 1
@@ -115,21 +119,21 @@ def test_restart_replaces_the_daemon(home: Home) -> None:
 def test_restart_of_a_server_that_the_config_does_not_have(home: Home) -> None:
     """With --config nothing is ended but a server of that config."""
     home.write_config({"fine": entry(faulty_server("fine"))})
-    pid = home.run_cli("call", "fine", "pid").stdout
+    pid = home.run_here("call", "fine", "pid").stdout
     absent = home.run_cli("restart", "--config", "/nope", "fine", check=False)
     assert (absent.code, "there is no MCP config at /nope" in absent.stderr) == (1, True)
     other = str(home.write_config({"fini": {"command": "x"}}, home.work / "other.json"))
     unknown = home.run_cli("restart", "--config", other, "fine", check=False)
     assert (unknown.code, "did you mean 'fini'?" in unknown.stderr) == (1, True)
-    assert home.run_cli("call", "fine", "pid").stdout == pid
+    assert home.run_here("call", "fine", "pid").stdout == pid
 
 
 def test_health_is_1_when_nobody_answers(home: Home) -> None:
     """Exit code 1, the reason on stderr, as JSON on stdout; and no daemon is started."""
-    unhealthy = home.run_cli("health", check=False)
+    unhealthy = home.run_here("health", check=False)
     assert (unhealthy.code, unhealthy.stdout) == (1, "")
     assert unhealthy.stderr == f"unhealthy: no llm-mcp daemon answers on {home.socket}\n"
-    told = home.run_cli("health", "--json", check=False)
+    told = home.run_here("health", "--json", check=False)
     assert told.code == 1
     assert json.loads(told.stdout)["healthy"] is False
     assert home.processes() == []
@@ -140,18 +144,24 @@ def test_health_of_a_hung_daemon(home: Home) -> None:
     home.run_cli("start")
     pid = daemon_pid(home)
     os.kill(pid, signal.SIGSTOP)
-    unhealthy = home.run_cli("health", check=False)
+    unhealthy = home.run_here("health", check=False)
     assert unhealthy.code == 1
     assert "accepts connections, but no llm-mcp daemon answered" in unhealthy.stderr
     assert unhealthy.seconds < 10
     os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize(("written", "logged"), [("0.3", "0.3"), ("1s", "1"), ("0.01m", "0.6")])
-def test_daemon_exits_when_unused(home: Home, written: str, logged: str) -> None:
-    """`--idle-timeout` takes seconds and units; the daemon ends by itself with 0 and says why."""
-    done = home.run_cli("daemon", "--idle-timeout", written)
-    assert f"unused for {logged} s" in done.stderr
+def test_daemon_exits_when_unused(home: Home) -> None:
+    """After its `--idle-timeout` the daemon ends by itself with 0 and says why."""
+    assert "unused for 0.6 s" in home.run_cli("daemon", "--idle-timeout", "0.01m").stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("0.3", 0.3), ("90S", 90), (" 30 min ", 1800), ("1h", 3600)]
+)
+def test_times_have_units(written: str, seconds: float) -> None:
+    """Without one they are seconds."""
+    assert _seconds(click.Context(daemon_command), daemon_command.params[0], written) == seconds
 
 
 def test_daemon_logs_to_a_file(home: Home, tmp_path: Path) -> None:
@@ -172,7 +182,7 @@ def test_daemon_refuses_a_time_that_is_none(home: Home) -> None:
 def test_foreground_daemon_ends_with_ctrl_c(home: Home) -> None:
     """In a terminal Ctrl-C drains it: exit code 0, no traceback."""
     seen = run_in_terminal(
-        home, "daemon", when=lambda _: home.run_cli("health", check=False).code == 0, then=b"\x03"
+        home, "daemon", when=lambda _: home.run_here("health", check=False).code == 0, then=b"\x03"
     )
     assert seen.code == 0
     assert "stopping: SIGINT" in seen.screen
@@ -193,9 +203,9 @@ def test_daemon_at_another_place_is_known(home: Home) -> None:
     other.mkdir(mode=0o700)
     here = {"LLM_MCP_SOCKET": ""}
     home.run_cli("start", env={**here, "XDG_RUNTIME_DIR": str(other)})
-    seen = home.run_cli("status", env=here, check=False)
+    seen = home.run_here("status", env=here, check=False)
     assert (seen.code, f"listens on {other}/llm-mcp.sock" in seen.stdout) == (3, True), seen
-    told = json.loads(home.run_cli("status", "--json", env=here, check=False).stdout)
+    told = json.loads(home.run_here("status", "--json", env=here, check=False).stdout)
     assert [place["socket"] for place in told["elsewhere"]] == [f"{other}/llm-mcp.sock"]
     stopped = home.run_cli("stop", env=here).stdout.splitlines()
     assert stopped[0] == "not running"

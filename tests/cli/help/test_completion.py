@@ -17,7 +17,7 @@ def completed(home: Home, *words: str, cwd: Path | None = None) -> list[str]:
     """What bash is told after these words, the last of which is incomplete."""
     line = " ".join(["llm-mcp", *words])
     env = {"_LLM_MCP_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words))}
-    return [found.partition(",")[2] for found in home.run_cli(env=env, cwd=cwd).stdout.splitlines() if found]
+    return [found.partition(",")[2] for found in home.run_here(env=env, cwd=cwd).stdout.splitlines() if found]
 
 
 def test_commands(home: Home) -> None:
@@ -45,10 +45,10 @@ def test_tools_and_arguments_come_from_the_daemon(home: Home) -> None:
     home.write_config({"names": entry(naming_server("list_directory", "read_file", *odd))})
     assert completed(home, "call", "names", "l") == []
     assert home.processes() == []
-    home.run_cli("tools")
+    home.run_here("tools")
     assert completed(home, "call", "names", "l") == ["list_directory"]
     assert completed(home, "tools", "names", "r") == ["read_file"]
-    home.run_cli("stop")
+    home.run_here("stop")
     assert completed(home, "call", "names", "l") == ["list_directory"]
     assert home.processes() == []
 
@@ -144,7 +144,7 @@ def test_bash_quotes_what_it_completes(home: Home) -> None:
     schema = {"type": "object", "properties": {"mode": {"enum": ["two words", "it's"]}}}
     argv = scripted_server(home.folder / "script.json", {"name": "run", "inputSchema": schema})
     home.write_config({"my server": entry(argv)})
-    home.run_cli("tools")
+    home.run_here("tools")
     typed = "llm-mcp call my\tru\tm\ttw\t"
     assert in_bash(home, typed) == ["llm-mcp", "call", "my server", "run", "mode=two words"]
 
@@ -154,7 +154,7 @@ def test_bash_runs_nothing_that_it_completes(home: Home) -> None:
     """The word of a server is one word, also where quotes were begun."""
     made = home.folder / "made"
     home.write_config({"names": entry(naming_server(f"x$(touch {made})"))})
-    home.run_cli("tools")
+    home.run_here("tools")
     assert in_bash(home, "llm-mcp call names x\t") == ["llm-mcp", "call", "names", f"x$(touch {made})"]
     assert in_bash(home, 'llm-mcp call names "x\t"') == ["llm-mcp", "call", "names", "x"]
     assert not made.exists()

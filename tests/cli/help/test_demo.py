@@ -57,11 +57,11 @@ def test_demo_that_is_interrupted_cleans_up(home: Home) -> None:
 
 def test_demo_server_lists_and_reads(served: Home) -> None:
     """The files of the caller's folder, without the hidden ones."""
-    listed = served.run_cli("call", "demo", "list_files").stdout.splitlines()
+    listed = served.run_here("call", "demo", "list_files").stdout.splitlines()
     assert "folder/" in listed
     assert ".hidden" not in listed
-    assert served.run_cli("call", "demo", "read_file", "path=folder/note.txt").stdout == "a note\n"
-    assert served.run_cli("call", "demo", "list_files", "folder=folder").stdout == "note.txt\n"
+    assert served.run_here("call", "demo", "read_file", "path=folder/note.txt").stdout == "a note\n"
+    assert served.run_here("call", "demo", "list_files", "folder=folder").stdout == "note.txt\n"
 
 
 OUTSIDE = (
@@ -80,7 +80,7 @@ def test_demo_server_stays_inside(served: Home) -> None:
     """Nothing outside the folder, nothing hidden, nothing that is no file."""
     for path in OUTSIDE:
         arguments = json.dumps({"path": path})
-        refused = served.run_cli("call", "demo", "read_file", "--json-args", arguments, check=False)
+        refused = served.run_here("call", "demo", "read_file", "--json-args", arguments, check=False)
         assert (refused.code, refused.stdout) == (1, ""), path
         assert "Traceback" not in refused.stderr
 
@@ -88,13 +88,13 @@ def test_demo_server_stays_inside(served: Home) -> None:
 def test_demo_server_bounds_what_it_reads(served: Home) -> None:
     """A long file is cut, and the cut is said."""
     (served.work / "long.txt").write_text("x" * 1_000_000)
-    text = served.run_cli("call", "demo", "read_file", "path=long.txt").stdout
+    text = served.run_here("call", "demo", "read_file", "path=long.txt").stdout
     assert len(text) < 300_000
     assert text.endswith("(the first 262144 of 1000000 bytes)\n")
 
 
 def test_demo_server_knows_time_zones(served: Home) -> None:
     """And says of one that there is not how they are named."""
-    assert "JST" in served.run_cli("call", "demo", "now", "timezone=Asia/Tokyo").stdout
-    refused = served.run_cli("call", "demo", "now", "timezone=Mars", check=False)
+    assert "JST" in served.run_here("call", "demo", "now", "timezone=Asia/Tokyo").stdout
+    refused = served.run_here("call", "demo", "now", "timezone=Mars", check=False)
     assert "names are like Europe/Paris" in refused.stderr

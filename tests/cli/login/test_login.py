@@ -27,10 +27,10 @@ from llm_tools_mcp.login.records import Records
 from llm_tools_mcp.login.store import LoginStore
 from tests.cli.terminal import run_in_terminal
 from tests.daemon.live import variant
-from tests.home import BIN, Home
+from tests.home import BIN, Home, living_in
 from tests.login.browsing import definition, logged_in, redirected
 from tests.programs import GONE
-from tests.prompting import outputs, prompt
+from tests.prompting import ask, outputs, prompt
 from tests.servers.guarded import Guarded, guarded
 from tests.waiting import wait_until
 
@@ -54,7 +54,7 @@ def apart(home: Home, server: Guarded) -> Home:
 
 
 def daemon_of(home: Home) -> int:
-    return int(json.loads(home.run_cli("health", "--json").stdout)["pid"])
+    return int(json.loads(home.run_here("health", "--json").stdout)["pid"])
 
 
 def leaks(home: Home, server: Guarded, *texts: str) -> list[str]:
@@ -80,27 +80,28 @@ def test_from_refusal_to_tools_and_back(apart: Home, server: Guarded) -> None:
     done = apart.run_cli("login", "remote")
     assert f"logged in to 'remote' at {server.origin}; it is renewed by itself; scopes: read" in done.stdout
     assert "it offers 4 tools: echo, whoami" in done.stdout
-    used = prompt(apart, "MCP", ("whoami", {}), ("repeat_token", {}), ("write", {}))
+    with living_in(apart):
+        used = ask("MCP", ("whoami", {}), ("repeat_token", {}), ("write", {}))
     assert used.stderr == ""
     assert outputs(used)[0] == "client-1"
     assert "I was given [redacted]" in outputs(used)[1]
     assert "needs more rights (write): llm mcp login remote" in outputs(used)[2]
-    shown = apart.run_cli("login", "--status", "--json")
+    shown = apart.run_here("login", "--status", "--json")
     (login,) = json.loads(shown.stdout)["logins"]
     assert (login["server"], login["state"], login["scopes"]) == ("remote", "logged in", ["read"])
-    status = apart.run_cli("status", "--json")
+    status = apart.run_here("status", "--json")
     (session,) = json.loads(status.stdout)["servers"]
     assert (session["login"], session["state"]) == (server.origin, "ready")
     logins_of(apart).chmod(0o644)
     store = f"'remote' needs a login, and the store of logins {logins_of(apart)} can be read by others"
-    assert store in apart.run_cli("call", "remote", "whoami", check=False).stderr
+    assert store in apart.run_here("call", "remote", "whoami", check=False).stderr
     logins_of(apart).chmod(0o600)
     told = apart.run_cli("logout", "remote")
     assert told.stdout == "logged out of 'remote'\n"
     assert [form["token_type_hint"] for form in server.asked("/revoke")] == ["refresh_token", "access_token"]
     again = prompt(apart, "MCP")
     assert again.stderr.splitlines() == [LINE]
-    (row,) = json.loads(apart.run_cli("list", "--json").stdout)["servers"]
+    (row,) = json.loads(apart.run_here("list", "--json").stdout)["servers"]
     assert (row["state"], row["tools"], row["login"]) == ("needs login", 4, "needs login")
     results = (done, used, shown, status, told, again)
     assert leaks(apart, server, *(f"{each.stdout}{each.stderr}" for each in results)) == []
@@ -136,7 +137,7 @@ def test_killed_while_a_token_rotates(apart: Home, server: Guarded) -> None:
     (lock,) = logins_of(apart).parent.glob(".refresh-*.lock")
     assert lock.read_bytes() == MARK
     server.late.clear()
-    assert apart.run_cli("call", "remote", "whoami").stdout == "client-1\n"
+    assert apart.run_here("call", "remote", "whoami").stdout == "client-1\n"
     assert lock.read_bytes() == b""
 
 
@@ -196,7 +197,7 @@ def test_import_says_who_needs_a_login(home: Home, server: Guarded) -> None:
     ran = home.work / "ran"
     others = {"remote": {"url": server.url}, "local": {"command": "touch", "args": [str(ran)]}}
     (home.work / "theirs.json").write_text(json.dumps({"mcpServers": others}))
-    done = home.run_cli("import", "theirs.json", "--yes")
+    done = home.run_here("import", "theirs.json", "--yes")
     assert "added 2 servers" in done.stdout
     assert done.stderr.splitlines()[-1] == LINE
     assert not ran.exists()
@@ -227,7 +228,7 @@ def test_no_login_where_nobody_answers(home: Home) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))  # and does not listen
         home.write_config({"remote": {"url": f"http://127.0.0.1:{bound.getsockname()[1]}/mcp"}})
-        done = home.run_cli("login", "remote", "--no-browser", check=False)
+        done = home.run_here("login", "remote", "--no-browser", check=False)
     assert done.code == 1
     assert "'remote' cannot be reached" in done.stderr
     assert "did not ask" not in done.stderr
@@ -251,7 +252,7 @@ def test_page_that_a_command_waits_at_is_shown(home: Home) -> None:
     said, stdout = _heard_until_signed_in(home, signed_in, "tools", "remote")
     assert said == ["'remote' waits for you to sign in at:\n", f"{url}\n"]
     assert "echo" in stdout
-    home.run_cli("restart", "remote")
+    home.run_here("restart", "remote")
     said, stdout = _heard_until_signed_in(home, signed_in, "call", "remote", "echo", "text=here")
     assert said == ["remote: alert: it waits for you to sign in at:\n", f"{url}\n"]
     assert "here" in stdout
