@@ -6,6 +6,7 @@ served         one Home for the tests of a module that change nothing in it; mos
 write_config   home.write_config(servers, path=None) -> Path
 run_llm        home.run_llm(*args, input=None, cwd=None, env=None, timeout=60, check=True) -> Result,
 run_cli        the same with `llm-mcp`. Result has code, stdout, stderr, seconds.
+               Each costs a process; home.run_here(*args) is `llm-mcp` in this one.
 serve_http     serve_http("http" or "sse", *args, port=0, env=None) -> HttpServer: .url, .port, .stop();
                everything.py with these arguments, such as "--token", "T"
 npm_server     npm_server("server-filesystem") -> argv. These two skip where it is not installed:
