@@ -198,7 +198,7 @@ def _described(error: BaseException, link: Link) -> str:
     if isinstance(error, ValidationError):  # its text quotes the server, secrets cut in two included
         return f"{UNREADABLE} ({sdk.first_fault(error)})"
     if isinstance(error, sdk.MCPError):
-        return link.cleaned(words_of(error.code, error.message, error.error.data))
+        return link.cleaned(words_of(error.code, error.message, error.error.data, link.redacted))
     return link.cleaned(str(error)) or type(error).__name__
 
 

@@ -250,7 +250,7 @@ class Connection:
 
     def _failure(self, error: sdk.MCPError, verdict: Verdict | None) -> ServerFailure:
         data = error.error.data if verdict is None else None
-        text = self._link.redacted(words_of(error.code, error.message, data))
+        text = words_of(error.code, error.message, data, self._link.redacted)
         self.unreachable = text if verdict is Verdict.NOT_SENT else ""
         if verdict is Verdict.NOT_SENT:
             return NotSent(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from llm_tools_mcp.text.plain import plain
@@ -11,6 +12,7 @@ from llm_tools_mcp.text.plain import plain
 _KEYS = ("detail", "details", "reason", "message", "error", "description")
 _DEMANDS = ("supported", "requiredCapabilities")
 _LONGEST = 500  # characters of what stands in the data
+_MOST = 20_000  # of the message: a model is told it whole, and has no way to read on
 # The names of codes (JSON-RPC 2.0, 5.1), and their kin.
 _NAME_OF_A_CODE = re.compile(
     r"((mcp|json-?rpc) )?((internal|server|unknown|application|tool|parse|execution) )*(error|failure|failed)"
@@ -19,10 +21,13 @@ _NAME_OF_A_CODE = re.compile(
 )
 
 
-def words_of(code: int, message: str, data: Any) -> str:
-    said = plain(message).strip()
+def words_of(code: int, message: str, data: Any, redacted: Callable[[str], str] = str) -> str:
+    """`redacted` takes out secrets: of one that was cut in two it would not know the halves."""
+    said = redacted(plain(message).strip())
     is_name = _NAME_OF_A_CODE.fullmatch(said.rstrip(".!:"))
-    detail = plain(_detail(data, 0) if is_name else _demand(data)).strip()[:_LONGEST]
+    detail = redacted(plain(_detail(data, 0) if is_name else _demand(data)).strip())[:_LONGEST]
+    if len(said) > _MOST:
+        said = f"{said[:_MOST]}… ({len(said) - _MOST:,} characters more)"
     told = ": ".join(filter(None, (said, detail)))
     return told or f"it answered with error {code}, and said nothing about it"
 

@@ -259,12 +259,20 @@ async def test_what_a_tool_need_not_have_costs_no_tool(live: Live) -> None:
         ({"code": -32000, "message": "Server error", "data": {"detail": "no disk"}}, "Server error: no disk"),
         ({"code": -32000, "message": "", "data": [{"message": "no disk"}]}, "no disk"),
         ({"code": -1, "message": "no disk", "data": "x1"}, "no disk"),
+        (
+            {"code": -1, "message": "Server error", "data": "SECRET" + 500 * "y"},
+            f"Server error: *{499 * 'y'}",
+        ),
+        ({"code": -1, "message": "SECRET" + 9**6 * "y"}, f"*{19_999 * 'y'}… (511,442 characters more)"),
         ({"code": -1, "message": ""}, "it answered with error -1, and said nothing about it"),
     ],
 )
 def test_error_is_told_with_its_data(error: dict[str, Any], text: str) -> None:
-    """Many servers say "Server error", and the reason in the data."""
-    assert words_of(error["code"], error["message"], error.get("data")) == text
+    """Many servers say "Server error", and the reason in the data; neither fills a prompt."""
+    told = words_of(
+        error["code"], error["message"], error.get("data"), lambda said: said.replace("SECRET", "*")
+    )
+    assert told == text
 
 
 @with_live

@@ -186,7 +186,8 @@ class Poster:
             message = item.message
             if isinstance(message, sdk.mcp_types.JSONRPCError) and message.id in (request_id, None):
                 error = message.error
-                return Verdict.REFUSED, self._link.cleaned(words_of(error.code, error.message, error.data))
+                words = words_of(error.code, error.message, error.data, self._link.redacted)
+                return Verdict.REFUSED, self._link.cleaned(words)
         return None
 
     async def _posted(self, body: str, *, may_follow: bool) -> tuple[httpx2.Response, bytes]:
