@@ -12,6 +12,7 @@ from llm_tools_mcp import v1
 from llm_tools_mcp.daemon.failure import Kind, ServerFailure
 from llm_tools_mcp.daemon.server import handshake
 from llm_tools_mcp.daemon.server.probe_noise import ProbeNoise
+from llm_tools_mcp.daemon.server.transport import messages
 from llm_tools_mcp.daemon.server.transport.link import Link
 from llm_tools_mcp.daemon.server.transport.messages import MAX_PARTS
 from llm_tools_mcp.daemon.server.transport.prescan import has_method, has_more_parts
@@ -96,6 +97,17 @@ def test_page_of_tags_without_an_end_is_looked_at_once(part: str) -> None:
     page = refusal_of(502, {"content-type": "text/html"}, (part * MANY).encode()[:MANY])
     assert page.is_page
     assert len(page.words) <= 301
+
+
+def test_no_half_of_a_secret_is_quoted() -> None:
+    """Where a line is cut for being long, the secrets in it have been taken out before."""
+    link = Link(lambda _: None, ["SECRETSECRET"])
+    link.said("x" * 994 + "SECRETSECRET")
+    refusal = refusal_of(500, {}, b"x" * 294 + b"SECRETSECRET" * 9, link.redacted)
+    printed = messages.parse(b"x" * 194 + b"SECRETSECRET", link).said
+    for text in (link.last_words(), refusal.words, printed):
+        assert text.startswith("xxx")
+        assert "SECRET" not in text
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ class Exchange:
         content = _as_utf8(content, response)
         refusal = None
         if status >= 400:
-            refusal = refusal_of(status, response.headers, content)
+            refusal = refusal_of(status, response.headers, content, self._link.redacted)
             self._fail_at_the_door(response, refusal)
         may_be_json = _may_be_json(content, response)
         found = await read(content, self._link, "a response", asked=self.id) if may_be_json else []
@@ -141,7 +141,7 @@ class Exchange:
             return self._own(answer)
         if may_be_json and response.is_success:
             raise Failed(Verdict.BROKEN, UNREADABLE)
-        refusal = refusal or refusal_of(status, response.headers, content)
+        refusal = refusal or refusal_of(status, response.headers, content, self._link.redacted)
         text = self._link.cleaned(refusal.text(self._server.target))
         raise Failed(self._verdict(refusal, is_error_of_mcp=answer is not None), text, status)
 

@@ -30,6 +30,7 @@ TOO_LONG = f"it sent a message of more than {MAX_MESSAGE_BYTES // 2**20} MiB"
 
 # Of what a server says about itself: the lines that an error may quote, and what a log takes in.
 _QUOTED_LINES, _KEPT_LINES = 5, 60
+_LONGEST_LINE = 1000  # characters
 _LINES_AT_ONCE, _LINES_PER_SECOND = 2000, 100.0
 
 # Sets of tokens or headers that a request was sent with: of a connection that lives for weeks the last ones.
@@ -129,7 +130,10 @@ class Link:
     def said(self, line: str) -> None:
         """A line of the server's own, from its stderr."""
         if not self.is_noise(line):
-            self.last_lines.append(line[:1000])
+            # Redacted before it is cut: of half a secret nobody knows that it is one.
+            self.last_lines.append(
+                line if len(line) <= _LONGEST_LINE else self.redacted(line)[:_LONGEST_LINE]
+            )
             self.log(line)
 
     def blurted(self, text: str) -> None:

@@ -43,8 +43,8 @@ _MAX_GLUED = 64 * 1024
 # Its words for what is read nevertheless: a text or a message behind one, a tab within a text.
 _MENDABLE = ("trailing characters", "control character")
 _LENIENT = json.JSONDecoder(strict=False)
-# Characters of what is no message that the log quotes.
-_QUOTED = 200
+# Bytes of what is no message that are looked at for secrets, and characters that the log quotes.
+_LOOKED_AT, _QUOTED = 4096, 200
 
 
 @dataclass(slots=True)
@@ -158,10 +158,10 @@ def _of_no_json(data: bytes, link: Link, error: str, asked: int | str | None) ->
     if begin >= 0 and (not is_object or error.startswith(_MENDABLE)):
         parsed = _glued(data[begin:], asked)
         if parsed.messages:
-            said = data[:begin].strip()[:_QUOTED].decode("utf-8", "replace")
-            return Parsed(parsed.messages, "has a text beside its message", said or parsed.said)
+            said = _quoted(data[:begin], link) or _quoted(parsed.said.encode(), link)
+            return Parsed(parsed.messages, "has a text beside its message", said)
     messages = _failed_answer(data, link, Verdict.REFUSED, _unreadable(error))
-    text = data.strip()[:_QUOTED].decode("utf-8", "replace")
+    text = _quoted(data, link)
     is_text = not text.startswith(("{", "["))
     return Parsed(messages, "is no JSON-RPC message; skipped", text if is_text else "")
 
@@ -182,8 +182,13 @@ def _glued(data: bytes, asked: int | str | None) -> Parsed:
             parsed.messages.append(_message(_completed(value, asked)))
         except (ValueError, RecursionError):
             break
-    parsed.said = text[end:].strip()[:_QUOTED]
+    parsed.said = text[end:]
     return parsed
+
+
+def _quoted(data: bytes, link: Link) -> str:
+    """Without secrets, which nobody knows again once they are cut in two."""
+    return link.redacted(data[:_LOOKED_AT].decode("utf-8", "replace").strip())[:_QUOTED]
 
 
 def _failed_answer(data: bytes, link: Link, verdict: Verdict, why: str) -> list[sdk.SessionMessage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
@@ -65,13 +65,17 @@ class Refusal:
         return f"{wanted}; check its `headers` in the config"
 
 
-def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+def refusal_of(
+    status: int, headers: Mapping[str, str], body: bytes, redacted: Callable[[str], str] = str
+) -> Refusal:
+    """`redacted` takes out secrets: of one that was cut in two it would not know the halves."""
     text = body[:MAX_REFUSAL].decode("utf-8", "replace").strip()
     header = headers.get("www-authenticate")
     challenge = None if header is None else parameters(header)
     is_page = "html" in headers.get("content-type", "").lower() or text.startswith("<")
     said = (challenge or {}).get("error_description", "")
-    words = next(filter(None, map(_line, _candidates(text, said, is_page=is_page))), "")
+    lines = map(redacted, map(_line, _candidates(text, said, is_page=is_page)))
+    words = _shortened(next(filter(None, lines), ""))
     patience = _patience(headers.get("retry-after", "").strip()) if status >= 400 else ""
     return Refusal(status, words, is_page, challenge, headers.get("location", ""), patience)
 
@@ -111,5 +115,8 @@ def _reason(value: Any) -> str:
 
 def _line(text: str) -> str:
     """The first that says something."""
-    line = next(filter(None, map(str.strip, text.splitlines())), "")
+    return next(filter(None, map(str.strip, text.splitlines())), "")
+
+
+def _shortened(line: str) -> str:
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "…"

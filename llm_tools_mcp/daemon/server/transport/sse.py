@@ -102,7 +102,7 @@ async def _check(response: httpx2.Response, target: str, link: Link) -> None:
     if meaning := refused(response):
         verdict, text = meaning
         raise ServerFailure(verdict.failure_kind, text)
-    refusal = refusal_of(response.status_code, response.headers, await _beginning(response))
+    refusal = refusal_of(response.status_code, response.headers, await _beginning(response), link.redacted)
     hint = _OTHERWISE if response.status_code in _NO_STREAM else ""
     raise ServerFailure(Kind.START_FAILED, link.cleaned(refusal.text(target)) + hint)
 
@@ -171,7 +171,7 @@ class Poster:
             return await self._reported(said, request_id)
         if meaning := refused(response):
             return meaning
-        refusal = refusal_of(response.status_code, response.headers, said)
+        refusal = refusal_of(response.status_code, response.headers, said, self._link.redacted)
         is_unknown = response.status_code == httpx2.codes.NOT_FOUND and not refusal.is_page
         verdict = Verdict.UNKNOWN_SESSION if is_unknown else Verdict.BROKEN
         if response.status_code in (401, 403) and refusal.challenge is not None:
