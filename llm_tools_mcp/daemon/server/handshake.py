@@ -85,6 +85,8 @@ class _Negotiation:
         greeting = asyncio.ensure_future(_greet(self._session))
         try:
             await asyncio.wait([probe, greeting], return_when=asyncio.FIRST_COMPLETED)
+            if not probe.done() and _is_unknown(greeting):
+                await asyncio.wait([probe])  # over http answers overtake each other
             if not probe.done() or not self._is_adopted(probe):
                 await greeting
         finally:
@@ -102,6 +104,13 @@ class _Negotiation:
 
     def adopt(self, result: sdk.mcp_types.DiscoverResult) -> None:
         self._session.adopt(result)
+
+
+def _is_unknown(greeting: asyncio.Task[None]) -> bool:
+    """Whether `initialize` is nothing that the server knows, as of one that has the newer handshake alone."""
+    error = greeting.exception() if greeting.done() else None
+    codes = (sdk.mcp_types.METHOD_NOT_FOUND, sdk.mcp_types.UNSUPPORTED_PROTOCOL_VERSION)
+    return isinstance(error, sdk.MCPError) and error.code in codes
 
 
 async def _greet(session: sdk.ClientSession) -> None:

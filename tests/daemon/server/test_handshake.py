@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from llm_tools_mcp.daemon.server import handshake
 from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Answer, Legacy, Modern, Request, at, reply, serving
 
@@ -67,6 +69,34 @@ async def test_version_that_a_refusal_names_is_spoken(live: Live) -> None:
 
     legacy.faults["initialize"] = refuse_newer
     async with serving(legacy) as web:
+        assert await live.names(live.define(at(web.url()))) == ["echo"]
+        await live.pool.aclose()
+
+
+@with_live
+async def test_slow_answer_to_the_probe_counts(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without the older handshake says so before its probe is answered, as over http it may."""
+    monkeypatch.setattr(handshake, "_PROBE_SECONDS", 0.05)
+    modern = Modern()
+    answers: list[Callable[[], None]] = []
+
+    def hold(request: Request) -> Answer:
+        (writer,) = web._writers
+        body = modern.answer(request).body
+
+        def answer() -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + body)
+            writer.close()
+
+        answers.append(answer)
+        return Answer(hold=True)
+
+    def refuse(request: Request) -> Answer:
+        asyncio.get_running_loop().call_later(0.1, answers.pop())
+        return modern.answer(request)
+
+    modern.faults |= {"server/discover": hold, "initialize": refuse}
+    async with serving(modern) as web:
         assert await live.names(live.define(at(web.url()))) == ["echo"]
         await live.pool.aclose()
 
