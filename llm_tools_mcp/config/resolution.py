@@ -68,6 +68,8 @@ class Config:
     approve: str = NEVER
     # How many servers may live at once, where the config says so.
     max_servers: int | None = None
+    # The entries in use as they are written, by the path of their file.
+    written: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     def joined(self, project: Config) -> Config:
         """With the servers of a project, which come in the place of those of the same name."""
@@ -81,6 +83,7 @@ class Config:
             frozenset(project.servers),
             self.approve,
             self.max_servers,
+            {**self.written, **project.written},
         )
 
 
@@ -111,7 +114,12 @@ def parse(source_path: str, text: str, context: Context, protocol: Protocol | No
     )
     limit = max_servers(source_path, text)
     return Config(
-        MappingProxyType(servers), unknown, MappingProxyType(mistakes), approve=approve, max_servers=limit
+        MappingProxyType(servers),
+        unknown,
+        MappingProxyType(mistakes),
+        approve=approve,
+        max_servers=limit,
+        written={source_path: raw},
     )
 
 

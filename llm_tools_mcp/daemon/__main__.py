@@ -54,7 +54,7 @@ from .lifecycle import Lifecycle, Notifier, drain
 from .listeners import Listeners, Origin, listen
 from .loading import load_connections
 from .log import Logs
-from .memory import Trimmer
+from .memory import Trimmer, collect_if_due
 from .pid_file import pid_file
 from .pool.list_cache import ListCache
 from .pool.pool import Pool
@@ -225,11 +225,13 @@ class Daemon:
         return self.acceptor.connections == 0 and not self.pool.sessions.is_busy
 
     def _describe(self) -> str:
-        live = sum(session.is_live for session in self.pool.sessions.registry.all())
-        return f"{live} servers connected, {self.pool.sessions.in_use} calls in flight"
+        sessions = self.pool.sessions
+        return f"{sessions.live} servers connected, {sessions.in_use} calls in flight"
 
     def _tidy(self) -> None:
         self.pool.sessions.expire()
+        if not self.pool.sessions.is_busy:
+            collect_if_due()
 
     def _reload(self) -> None:
         _log.info("reloading: configs are parsed anew")

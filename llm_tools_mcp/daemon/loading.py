@@ -10,6 +10,7 @@ from types import ModuleType
 from llm_tools_mcp import dependencies
 
 from .failure import Kind, ServerFailure
+from .memory import ROUNDS_UNTIL_ALL
 
 # Seconds between two turns of threads while it is loaded: the event loop gets the interpreter soon.
 _SWITCH_INTERVAL = 0.0005
@@ -35,8 +36,9 @@ def load_connections() -> ModuleType:
 def _collect_seldom() -> None:
     """What is loaded by now stays: looking for garbage in it, and as often as Python does, is 10% of a call.
 
-    More than 40,000 objects at a time would be a step of the event loop that others notice: 40 ms.
+    More than 20,000 objects at a time would be a step of the event loop that others notice: it takes 20 ms.
+    All of them are looked through while nobody works, see `memory`; else very seldom.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 3, 50)
+    gc.set_threshold(5_000, 3, 3 * ROUNDS_UNTIL_ALL)
     gc.enable()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import platform
+import weakref
 
 import psutil
 import pytest
 
+from llm_tools_mcp.daemon import memory
 from tests.home import Home
 from tests.servers import entry, faulty_server
 from tests.waiting import wait_until
@@ -27,3 +30,23 @@ def test_memory_of_a_huge_result_is_given_back(home: Home) -> None:
     before = daemon.memory_info().rss
     assert len(home.run_cli("call", "huge", "echo", "text=x").stdout) == SIZE + 1
     wait_until(lambda: daemon.memory_info().rss - before < SIZE / 2, what="the memory is given back")
+
+
+class _Circle:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_old_garbage_is_looked_for_when_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in each quiet moment, since it takes its time where much is known."""
+    circle = weakref.ref(_Circle())
+    gc.disable()
+    try:
+        monkeypatch.setattr(memory, "ROUNDS_UNTIL_ALL", gc.get_count()[2] + 1)
+        memory.collect_if_due()
+        assert circle() is not None
+        monkeypatch.setattr(memory, "ROUNDS_UNTIL_ALL", gc.get_count()[2])
+        memory.collect_if_due()
+    finally:
+        gc.enable()
+    assert circle() is None

@@ -87,13 +87,11 @@ class Servicer:
 
     def _claim(self, caller: v1.Caller, parsed: Config) -> None:
         """Each of the files for its own servers."""
-        for path, text, is_project in (
-            (caller.config_path, caller.config, False),
-            (caller.project_path, caller.project_config, True),
-        ):
+        for path, is_project in ((caller.config_path, False), (caller.project_path, True)):
             if path:
                 own = [d for d in usable(parsed) if (d.name in parsed.of_project) is is_project]
-                self._pool.sessions.note_config(path, text, own, None if is_project else parsed.max_servers)
+                written, limit = parsed.written.get(path, {}), None if is_project else parsed.max_servers
+                self._pool.sessions.note_config(path, written, own, limit)
         if not caller.config_path:
             strangers = (d for d in usable(parsed) if d.name not in parsed.of_project)
             self._pool.sessions.registry.let_pass(strangers)

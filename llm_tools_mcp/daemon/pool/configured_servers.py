@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from llm_tools_mcp.config import ServerDefinition, is_disabled, named_entries
+from llm_tools_mcp.config import ServerDefinition
 
 _MAX_CONFIGS = 256
 # A config that a process writes for another one: the next one there has nothing to do with it.
@@ -18,7 +18,6 @@ _PASSING = ("/dev/", "/proc/")
 
 @dataclass(slots=True)
 class _Config:
-    text: str = field(repr=False)
     entries: Mapping[str, Any] = field(repr=False)
     # By server name; several where callers differ (folder, environment), who share the entry.
     identities: dict[str, set[str]]
@@ -46,24 +45,28 @@ class ConfiguredServers:
     def note(
         self,
         path: str,
-        text: str,
+        entries: Mapping[str, Any],
         definitions: Sequence[ServerDefinition],
         max_servers: int | None = None,
     ) -> Changes:
-        """Returns what a change of this config has changed."""
+        """Returns what a change of this config has changed. `entries`: those in use, as they are written."""
         if path.startswith(_PASSING):
             return Changes()
         former = self._configs.get(path)
-        if former is None or former.text != text:
-            self._configs[path] = _after_change(former, text)
+        unchanged = _unchanged(former, entries)
+        if former is None or not len(unchanged) == len(entries) == len(former.entries):
+            self._configs[path] = _after_change(former, entries, unchanged)
         self._configs.move_to_end(path)
-        self._configs[path].max_servers = max_servers
+        now = self._configs[path]
+        now.max_servers = max_servers
         for definition in definitions:
-            self._configs[path].identities.setdefault(definition.name, set()).add(definition.identity)
+            now.identities.setdefault(definition.name, set()).add(definition.identity)
         while len(self._configs) > _MAX_CONFIGS:
             self._configs.popitem(last=False)
-        now = self._configs[path]
-        return Changes() if former is None or former is now else self._changes(former, now, definitions)
+        if former is None or former is now:
+            return Changes()
+        edited = {definition.identity for definition in definitions if definition.name not in unchanged}
+        return Changes(edited, self._dropped(former, now))
 
     def holds(self, identity: str) -> bool:
         """Whether a config that still exists means this one."""
@@ -72,33 +75,22 @@ class ConfiguredServers:
             for path, config in self._configs.items()
         )
 
-    def _changes(self, former: _Config, now: _Config, definitions: Sequence[ServerDefinition]) -> Changes:
-        edited = {
-            definition.identity
-            for definition in definitions
-            if former.entries.get(definition.name) != now.entries.get(definition.name)
-        }
+    def _dropped(self, former: _Config, now: _Config) -> AbstractSet[str]:
         dropped = _identities(former) - _identities(now)
-        return Changes(
-            edited, dropped.difference(*map(_identities, self._configs.values())) if dropped else dropped
-        )
+        return dropped.difference(*map(_identities, self._configs.values())) if dropped else dropped
 
 
-def _after_change(former: _Config | None, text: str) -> _Config:
-    entries = _entries(text)
-    kept: dict[str, set[str]] = {}
-    if former is not None:
-        kept = {
-            name: set(claimed)
-            for name, claimed in former.identities.items()
-            if name in entries and entries[name] == former.entries.get(name)
-        }
-    return _Config(text, entries, kept)
+def _unchanged(former: _Config | None, entries: Mapping[str, Any]) -> AbstractSet[str]:
+    """The names of those that are written as before. There may be thousands: looked at once."""
+    if former is None or former.entries is entries:
+        return entries.keys()
+    before = former.entries
+    return {name for name, entry in entries.items() if before.get(name) == entry}
 
 
-def _entries(text: str) -> Mapping[str, Any]:
-    """Those in use. The text was parsed before, with all its errors reported."""
-    return {name: entry for name, entry in named_entries(text).items() if not is_disabled(entry)}
+def _after_change(former: _Config | None, entries: Mapping[str, Any], unchanged: AbstractSet[str]) -> _Config:
+    known = {} if former is None else former.identities
+    return _Config(entries, {name: known[name] for name in unchanged & known.keys()})
 
 
 def _identities(config: _Config) -> set[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,12 @@ class Sessions:
     @property
     def in_use(self) -> int:
         """Calls and listings under way."""
-        return sum(session.in_use for session in self.registry.all())
+        return self._working
+
+    @property
+    def live(self) -> int:
+        """How many servers are; of thousands that are known few ever were."""
+        return sum(session.is_live for session in self._awake)
 
     @property
     def is_busy(self) -> bool:
@@ -136,14 +141,19 @@ class Sessions:
     # --- config changes -----------------------------------------------------------------------------
 
     def note_config(
-        self, path: str, text: str, definitions: Iterable[ServerDefinition], max_servers: int | None = None
+        self,
+        path: str,
+        entries: Mapping[str, Any],
+        definitions: Iterable[ServerDefinition],
+        max_servers: int | None = None,
     ) -> None:
         """A prompt uses this config: what a change of it has replaced ends once it is unused.
 
+        `entries`: those in use, as they are written.
         Of several configs that set `max_servers` the largest counts.
         """
         wanted = list(definitions)
-        edited, unwanted = self._configured.note(path, text, wanted, max_servers)
+        edited, unwanted = self._configured.note(path, entries, wanted, max_servers)
         self.registry.keep(wanted)
         for definition in wanted:
             self._replace_former(definition)

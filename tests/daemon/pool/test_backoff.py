@@ -101,11 +101,10 @@ async def test_edited_entry_is_tried_at_once(live: Live) -> None:
     before, other = servers(live)[0], servers(live, "other", env={"A": "b"})[0]
     after = servers(live, timeout=5)[0]
     note = live.pool.sessions.note_config
-    note("/mcp.json", '{"mcpServers": {"s": {"command": "x"}, "other": {"command": "x"}}}', [before, other])
+    note("/mcp.json", {"s": {"command": "x"}, "other": {"command": "x"}}, [before, other])
     for server in (before, other):
         await fail_often(live, server)
-    text = '{"mcpServers": {"s": {"command": "x", "timeout": 5}, "other": {"command": "x"}}}'
-    note("/mcp.json", text, [after, other])
+    note("/mcp.json", {"s": {"command": "x", "timeout": 5}, "other": {"command": "x"}}, [after, other])
     (live.folder / "works").touch()
     assert await live.names(after) == ["echo", "pid"]
     assert "next try in" in (await failure_of(live.names(other))).text

@@ -49,7 +49,7 @@ async def test_edited_program(live: Live) -> None:
     assert await live.names(old) == ["old"]
     program(live.folder, "old", "new")
     new = live.define({"x": entry(argv)})
-    live.pool.sessions.note_config("/mcp.json", '{"mcpServers": {}}', [new])
+    live.pool.sessions.note_config("/mcp.json", {}, [new])
     known = live.pool.known_tools(new)
     assert known is not None
     assert [tool.name for tool in known.tools] == ["old"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
 from pathlib import Path
@@ -196,7 +195,7 @@ async def test_changed_entry_is_replaced_and_nothing_else(live: Live) -> None:
 
     def prompt(servers: dict[str, Any]) -> list[ServerDefinition]:
         made = definitions(servers)
-        live.pool.sessions.note_config("/mcp.json", json.dumps({"mcpServers": servers}), made)
+        live.pool.sessions.note_config("/mcp.json", servers, made)
         return made
 
     old, other = prompt(config("1"))
@@ -220,11 +219,11 @@ async def test_start_that_nobody_wants_any_more_is_broken_off(live: Live) -> Non
     """A server that hangs at its start ends with its entry, though a start goes on without its prompt."""
     servers = {"hanging": entry(faulty_server("hang"), connectTimeout=0.1)}
     hanging = live.define(servers)
-    live.pool.sessions.note_config("/mcp.json", json.dumps({"mcpServers": servers}), [hanging])
+    live.pool.sessions.note_config("/mcp.json", servers, [hanging])
     assert (await failure_of(live.names(hanging))).kind == Kind.STILL_STARTING
-    live.pool.sessions.note_config("/other.json", "{}", [])
+    live.pool.sessions.note_config("/other.json", {}, [])
     assert live.session(hanging).state is State.STARTING
-    live.pool.sessions.note_config("/mcp.json", '{"mcpServers": {}}', [])
+    live.pool.sessions.note_config("/mcp.json", {}, [])
     assert live.session(hanging).state is not State.STARTING
     await wait_until_async(lambda: live.processes() == [])
 
@@ -234,7 +233,7 @@ def wanted_by(
 ) -> set[str]:
     wanted = {name: written for name, written in servers.items() if not written.get("disabled")}
     made = [live.define({name: written}, env=env) for name, written in wanted.items()]
-    return set(configured.note(path, json.dumps({"mcpServers": servers}), made).unwanted)
+    return set(configured.note(path, wanted, made).unwanted)
 
 
 @with_live
@@ -301,7 +300,7 @@ async def test_server_that_no_config_has_is_forgotten(live: Live) -> None:
     assert not live.pool.sessions.registry.is_gone(session)
     session.stop()
     await wait_until_async(lambda: live.pool.sessions.registry.is_gone(session))
-    live.pool.sessions.note_config("mcp.json", '{"mcpServers": {}}', [passing])
+    live.pool.sessions.note_config("mcp.json", {}, [passing])
     assert not live.pool.sessions.registry.is_gone(session)
     live.pool.sessions.registry.let_pass([passing])
     live.pool.sessions.expire()

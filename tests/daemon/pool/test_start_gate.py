@@ -81,7 +81,7 @@ async def test_thousands_of_entries_hurt_no_neighbour(live: Live, count: int) ->
 
     async def list_all() -> int:
         parsed = await ParsedConfigs().found(caller, v1.Protocol.PROTOCOL_AUTO)
-        live.pool.sessions.note_config(caller.config_path, caller.config, usable(parsed))
+        live.pool.sessions.note_config(caller.config_path, parsed.written[caller.config_path], usable(parsed))
         listing = AllTools(live.pool, live.logins, parsed, v1.GetAllToolsRequest(caller=caller))
         return len([answer async for answer in listing.answers()])
 
@@ -92,7 +92,7 @@ async def test_thousands_of_entries_hurt_no_neighbour(live: Live, count: int) ->
         slowest = max(slowest, time.thread_time() - began)
         await asyncio.wait([listing], timeout=0.01)
     assert listing.result() == 2 * count
-    assert slowest < 1
+    assert slowest < 0.1
     live.pool.sessions.expire()
     assert len(live.pool.sessions.registry.all()) < 300
 
@@ -100,7 +100,7 @@ async def test_thousands_of_entries_hurt_no_neighbour(live: Live, count: int) ->
 @with_live
 async def test_server_that_is_never_to_be_stopped_is_not_evicted(live: Live) -> None:
     """Over the limit of a config, which counts before the default: the others go, and are counted apart."""
-    live.pool.sessions.note_config("/mcp.json", "{}", [], max_servers=1)
+    live.pool.sessions.note_config("/mcp.json", {}, [], max_servers=1)
     kept = live.faulty("fine", name="kept", idleTimeout=0)
     other = live.faulty("fine", name="other", env={"N": "1"})
     for server in (kept, other, kept):
