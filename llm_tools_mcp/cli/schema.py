@@ -182,15 +182,22 @@ def options_of(part: Any, schema: Schema, depth: int = 0) -> list[Option]:
     if depth > _MAX_DEPTH:
         return []
     resolved = _resolved(part, schema)
-    if choices_of(resolved):
-        return [Option(CHOICE, resolved)]
     named = resolved.get("type")
-    if isinstance(named, str | list):
-        kinds = [named] if isinstance(named, str) else named
-        return [Option(kind, resolved) for kind in kinds if isinstance(kind, str) and kind in PYTHON_TYPES]
+    kinds = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    options = [Option(kind, resolved) for kind in kinds if isinstance(kind, str) and kind in PYTHON_TYPES]
+    if _may_be_chosen(choices_of(resolved), options):
+        return [Option(CHOICE, resolved)]
+    if kinds:
+        return options
     alternatives = [*_listed(resolved, "anyOf"), *_listed(resolved, "oneOf")]
     found = [options_of(alternative, schema, depth + 1) for alternative in alternatives]
     return [option for some in found for option in some] if all(found) else []
+
+
+def _may_be_chosen(choices: Sequence[Any], options: Sequence[Option]) -> bool:
+    """Generators write the choices of a list's items beside the list, and those of a text beside its null."""
+    kinds = [PYTHON_TYPES[option.kind] for option in options]
+    return bool(choices) and (not kinds or any(isinstance(one, kind) for one in choices for kind in kinds))
 
 
 def choices_of(part: Schema) -> list[Any]:

@@ -45,6 +45,8 @@ def of(part: Any, **more: Any) -> dict[str, Any]:
         ({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}, "a", "a"),
         ({"anyOf": [{"enum": ["x", "y"], "type": "string"}, {"type": "null"}]}, "null", None),
         ({}, "NaN", "NaN"),
+        ({"type": "array", "enum": [1, 2]}, "[1]", [1]),
+        ({"anyOf": [{"type": "string", "enum": ["x"]}, {"type": "null", "enum": ["x"]}]}, "null", None),
     ],
 )
 def test_value_is_read_as_the_schema_says(part: Any, text: str, value: Any) -> None:
