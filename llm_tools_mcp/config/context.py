@@ -24,7 +24,12 @@ class Context:
     is_project: bool = False
 
 
-def editor_variables(context: Context) -> dict[str, str]:
+def variables_for(context: Context) -> dict[str, str]:
+    """What placeholders of its servers may name: its own, and those of editors."""
+    return {**_editor_variables(context), **context.environment}
+
+
+def _editor_variables(context: Context) -> dict[str, str]:
     """What VS Code, Cursor and Claude Code call the folder and the home, which others' configs mention."""
     folders = dict.fromkeys(("workspaceFolder", "workspaceRoot", "cwd", "CLAUDE_PROJECT_DIR"), context.cwd)
     home = context.environment.get("HOME")

@@ -111,7 +111,9 @@ class Expansion:
         """What was looked up for the caller."""
         value = self._confided.values.get(inner)
         if value is None:
-            self.complain(key, self._confided.missing.get(inner, f"${{{inner}}} was not looked up"))
+            kind = _KIND.match(inner)
+            unseen = f"no placeholder is replaced within ${{{kind[0] if kind else ''}:…}}: write it as it is"
+            self.complain(key, self._confided.missing.get(inner, unseen))
             return ""
         self.used.add(value)
         return value

@@ -49,7 +49,7 @@ class Project:
     def looked_up(self, environ: Mapping[str, str]) -> Project:
         """With what its text refers to, each read once: what is judged of it is what is used."""
         found = confided(self.text, environ, self.folder)
-        return replace(self, confided=found, files=named_files(self.text, environ))
+        return replace(self, confided=found, files=named_files(self.text, environ, self.folder))
 
 
 def find(folder: str, home: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llm_tools_mcp.errors import ConfigError
 
 from .approval_mode import NEVER, strictest
-from .context import Context, editor_variables, with_absolute_certificates
+from .context import Context, variables_for, with_absolute_certificates
 from .definition import Protocol, ServerDefinition
 from .expansion import Expansion, Unresolvable
 from .problems import config_error
@@ -152,8 +152,7 @@ def _resolved(
 ) -> ServerDefinition | ConfigError:
     from .model import StdioEntry
 
-    variables = {**editor_variables(context), **context.environment}
-    expansion = Expansion(name, variables, context.confided)
+    expansion = Expansion(name, variables_for(context), context.confided)
     common = _common(name, entry, expansion, protocol) | _approval(entry, context)
     try:
         if isinstance(entry, StdioEntry):

@@ -15,13 +15,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from llm_tools_mcp import paths
 from llm_tools_mcp.system import access
 
 from .variables import ENV_FILE, FILES, Confided, is_utf8
 
 # What stands in the braces is the key of what is sent.
 _MENTION = re.compile(r"\$\{((?:file|llm|keyring):[^{}]+)\}")
-_IN_RAW_TEXT = re.compile(r"\$\{(?:file|llm|keyring):|\"envFile\"")
+_IN_RAW_TEXT = re.compile(r"\$\{(?:file|llm|keyring):|\"env(?:F|_f)ile\"")
 # Of a file that holds a secret. What has no end (/dev/zero) would otherwise take all memory.
 _MAX_BYTES = 1 << 20
 
@@ -37,7 +38,7 @@ def confided(text: str, environ: Mapping[str, str], folder: str = "") -> Confide
     """
     values: dict[str, str] = {}
     missing: dict[str, str] = {}
-    for key in dict(_wanted(text, environ)):
+    for key in dict(_wanted(text, environ, folder)):
         kind, _, rest = key.partition(":")
         if not is_utf8(key):
             continue  # the wire takes no such key, and its server is refused for it (model.py)
@@ -53,9 +54,9 @@ def references(value: Any) -> list[str]:
     return [key for string in _strings(value) for key in _MENTION.findall(string)]
 
 
-def named_files(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+def named_files(text: str, environ: Mapping[str, str], folder: str) -> dict[str, str]:
     """The files among what a config refers to, by the key of what is sent: as they are written there."""
-    wanted = dict(_wanted(text, environ))
+    wanted = dict(_wanted(text, environ, folder))
     return {key: written for key, written in wanted.items() if key.startswith(FILES) and is_utf8(key)}
 
 
@@ -65,18 +66,21 @@ def _sendable(value: str) -> str:
     return value
 
 
-def _wanted(text: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _wanted(text: str, environ: Mapping[str, str], folder: str) -> Iterator[tuple[str, str]]:
     """Each with its place as it is written: variables in the name of an `envFile` may be secrets."""
     if not _IN_RAW_TEXT.search(text):
         return
+    from .context import Context, variables_for
     from .document import named_entries
     from .expansion import Expansion
 
+    variables = variables_for(Context(folder or paths.current_folder(), environ))
     for name, entry in named_entries(text).items():
         yield from ((key, key.partition(":")[2]) for key in references(entry))
-        env_file = entry.get("envFile") if isinstance(entry, dict) else None
+        given = entry if isinstance(entry, dict) else {}
+        env_file = next((given[key] for key in ("envFile", "env_file") if given.get(key) is not None), None)
         if isinstance(env_file, str):
-            yield ENV_FILE + Expansion(name, environ).text("envFile", env_file), env_file
+            yield ENV_FILE + Expansion(name, variables).text("envFile", env_file), env_file
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -32,7 +32,8 @@ def resolved(entry: dict[str, Any], environ: dict[str, str], folder: str = "") -
     """As the daemon does it with what the client sends."""
     text = json.dumps({"mcpServers": {"x": entry}})
     found = confided(text, environ, folder)
-    return parse("/mcp.json", text, Context("/", caller_environment(text, environ), confided=found))
+    context = Context(folder or "/", caller_environment(text, environ), confided=found)
+    return parse("/mcp.json", text, context)
 
 
 def one(entry: dict[str, Any], environ: dict[str, str], folder: str = "") -> ServerDefinition:
@@ -108,6 +109,10 @@ def test_env_file(environ: dict[str, str]) -> None:
         "A": SECRET, "B": "over", "C": f"{SECRET}-d", "EMPTY": "",
     }  # fmt: skip
     assert SECRET in definition.secrets
+    for key, path in (("envFile", "${workspaceFolder}/my.env"), ("env_file", "${userHome}/my.env")):
+        assert one({"command": "a", key: path}, environ, environ["HOME"]).env["A"] == SECRET
+    within = resolved({"command": "a", "args": ["${file:${userHome}/token}"]}, environ).servers["x"]
+    assert "no placeholder is replaced within ${file:…}" in str(within)
     error = resolved({"command": "a", "envFile": "~/none.env"}, environ).servers["x"]
     assert "key 'envFile': ~/none.env cannot be read" in str(error)
 

@@ -22,7 +22,7 @@ ENTRY = {
     "command": "./serve.sh",
     "args": ["${file:arguments}"],
     "env": {"TOKEN": "${file:token}"},
-    "envFile": "${PLACE}.env",
+    "envFile": "${workspaceFolder}/${PLACE}.env",
 }
 
 
@@ -73,7 +73,7 @@ def test_changed_file(project: Path, name: str, change: str) -> None:
     elif change == "no regular file":
         (project / name).mkdir()
     source = read_config_here()
-    written = "${PLACE}.env" if name == ".env" else name
+    written = ENTRY["envFile"] if name == ".env" else name
     assert (source.project, len(source.warnings)) == (None, 1)
     assert f"what it reads from {written} has changed since you trusted it" in source.warnings[0]
     assert "mine" in make_caller(source).config
