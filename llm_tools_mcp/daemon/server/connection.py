@@ -16,7 +16,7 @@ from llm_tools_mcp.daemon.failure import UNREADABLE, HeaderMismatch, Kind, NotSe
 from llm_tools_mcp.text.plain import plain
 
 from . import elicitation, sdk
-from .error_words import words_of
+from .error_words import is_of_a_session, words_of
 from .methods import LISTS
 from .pagination import all_tools, is_unknown_method, whole_list
 from .subscription import OnChanged, watch_lists
@@ -28,8 +28,6 @@ T = TypeVar("T")
 
 # The SDK's words. Its code for it is any server's code for an error of its own, too.
 _CLOSED = re.compile("Connection closed$")
-# What a server says of a session that it does not know; that decides nothing about a call.
-_SESSION_WORDS = re.compile(r"session|not initiali[sz]ed", re.IGNORECASE)
 # Seconds for the answer to a question about the session; none is no reason to end it.
 _ASK_SECONDS = 3.0
 # Characters that are kept of what a server says about its use.
@@ -172,13 +170,15 @@ class Connection:
         """Ask. An error is an answer, too, unless it is the same again."""
         with anyio.move_on_after(_ASK_SECONDS):
             try:
-                await sdk.send_raw(self._session, "ping", {})
+                await sdk.send_raw(self._session, "server/discover" if self.is_modern else "ping", {})
             except sdk.MCPError as error:
                 verdict = self._link.verdict(error.error.data)
                 self.unreachable = self._link.redacted(error.message) if verdict is Verdict.NOT_SENT else ""
+                if verdict is None and self.is_modern:
+                    return True  # it has become an older one
                 if verdict is None:
                     is_known = is_unknown_method(error)
-                    is_same = error.message == complaint or bool(_SESSION_WORDS.search(error.message))
+                    is_same = error.message == complaint or is_of_a_session(error.message)
                     return is_same and not is_known
                 return verdict in _AGAINST_THE_SESSION
             self._complaint = self.unreachable = ""
@@ -236,7 +236,7 @@ class Connection:
         """What became of a request; and a session that meets an error is asked before its next one."""
         verdict = self._link.verdict(error.error.data)
         failure = self._failure(error, verdict)
-        if not self._link.has_session or verdict in _NOT_OF_THE_SESSION:
+        if verdict in _NOT_OF_THE_SESSION or not (self._link.has_session or self._is_older_now(error)):
             return failure
         self._repeated += verdict is Verdict.UNKNOWN_SESSION
         self._complaint = failure.text
@@ -247,6 +247,11 @@ class Connection:
             if self._repeated > 1:  # it answers pings of anybody
                 self._give_up(failure.text)
         return failure
+
+    def _is_older_now(self, error: sdk.MCPError) -> bool:
+        """Whether a server without sessions speaks as if it had them: of before an upgrade, rolled back."""
+        is_version = error.code == sdk.mcp_types.UNSUPPORTED_PROTOCOL_VERSION
+        return self.is_modern and self._link.is_http and (is_version or is_of_a_session(error.message))
 
     def _failure(self, error: sdk.MCPError, verdict: Verdict | None) -> ServerFailure:
         data = error.error.data if verdict is None else None

@@ -11,6 +11,7 @@ from llm_tools_mcp.text.plain import plain
 # Where servers put their reason, the more telling ones first.
 _KEYS = ("detail", "details", "reason", "message", "error", "description")
 _DEMANDS = ("supported", "requiredCapabilities")
+_SESSION = re.compile(r"session|not initiali[sz]ed", re.IGNORECASE)
 _LONGEST = 500  # characters of what stands in the data
 _MOST = 20_000  # of the message: a model is told it whole, and has no way to read on
 # The names of codes (JSON-RPC 2.0, 5.1), and their kin.
@@ -19,6 +20,11 @@ _NAME_OF_A_CODE = re.compile(
     r"( -?\d+)?|invalid (params|parameters|request|arguments)|bad request|method not found|",
     re.IGNORECASE,
 )
+
+
+def is_of_a_session(message: str) -> bool:
+    """As a server speaks of one that it does not know; that decides nothing about a call."""
+    return bool(_SESSION.search(message))
 
 
 def words_of(code: int, message: str, data: Any, redacted: Callable[[str], str] = str) -> str:

@@ -101,6 +101,22 @@ async def test_slow_answer_to_the_probe_counts(live: Live, monkeypatch: pytest.M
         await live.pool.aclose()
 
 
+@with_live
+async def test_server_that_became_an_older_one_is_greeted_anew(live: Live) -> None:
+    """After a rollback it refuses what has no session; the next call works."""
+    modern, legacy = Modern(), Legacy()
+    legacy.unknown_session = lambda: Answer.json(
+        {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": "Server not initialized"}}, 400
+    )
+    async with serving(modern) as web:
+        server = live.define(at(web.url()))
+        assert await live.call(server, "echo") == "hi"
+        web.handler = legacy
+        assert "not initialized" in (await failure_of(live.call(server, "echo"))).text
+        assert await live.call(server, "echo") == "hi"
+        await live.pool.aclose()
+
+
 UNUSABLE = {
     "version '2099-01-01' of the protocol; known here are 2024-11-05": answering(
         Legacy, "initialize", result={**GREETING, "protocolVersion": "2099-01-01"}
