@@ -197,6 +197,18 @@ def blocking(**keys: Any) -> dict[str, Any]:
     return variant(body) | keys
 
 
+def failing(**keys: Any) -> dict[str, Any]:
+    """An entry for a server whose tool `echo` fails, or crashes it, where the text says `fail` or `crash`."""
+    body = """
+    def call_tool(self, params):
+        word = params.get("arguments", {}).get("text")
+        if word == "crash":
+            os._exit(9)
+        return super().call_tool(params) | {"isError": word == "fail"}
+    """
+    return variant(body) | keys
+
+
 def text_of(result: JsonObject) -> str:
     """As it goes over the wire."""
     wire = v1.ToolResult()

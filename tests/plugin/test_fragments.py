@@ -11,6 +11,7 @@ import pytest
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plugin.fragments import load_fragment
 from tests.home import Home, living_in
+from tests.prompting import invoke
 from tests.servers import entry, library_server
 from tests.servers.library import PNG
 
@@ -30,7 +31,8 @@ def test_prompt_with_resources(reader: Home) -> None:
     seen = json.loads(reader.run_llm("-m", "echo", *words).stdout)
     assert seen["prompt"] == "the text\nbook 1\nand what else?"
     assert [attachment["type"] for attachment in seen["attachments"]] == ["image/png"]
-    assert "mcp:my library/book://shelf/1" in reader.run_llm("fragments").stdout
+    with living_in(reader):
+        assert "mcp:my library/book://shelf/1" in invoke("fragments").stdout
 
 
 def test_chat(reader: Home) -> None:

@@ -11,7 +11,7 @@ from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.plugin.fragments import load_fragment
 from llm_tools_mcp.plugin.templates import load_template
 from tests.home import Home, living_in
-from tests.prompting import calling, output
+from tests.prompting import calling, invoke, output
 from tests.servers import entry, library_server
 
 
@@ -28,7 +28,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def test_prompt_of_a_server(reader: Home) -> None:
     """What it needs is asked for by llm as of each template, and a server's dollars stay what they are."""
     prompt = ["-m", "echo", "-t", "mcp:library/travel"]
-    asked = reader.run_llm(*prompt, check=False)
+    with living_in(reader):
+        asked = invoke(*prompt)
     assert (asked.code, asked.stderr) == (1, "Error: Missing variables: city\n")
     seen = json.loads(reader.run_llm(*prompt, "-p", "city", "Bern$", "and back").stdout)
     assert seen["prompt"] == "Tell me of Bern$ (no style) for $9\nand back"
@@ -36,7 +37,8 @@ def test_prompt_of_a_server(reader: Home) -> None:
 
 def test_tools_of_a_server(reader: Home) -> None:
     """Those of this one alone, and its instructions as the system prompt."""
-    result = reader.run_llm("-m", "echo", "-t", "mcp:library", calling(("asked", {})))
+    with living_in(reader):
+        result = invoke("-m", "echo", "--no-log", "-t", "mcp:library", calling(("asked", {})))
     assert json.loads(output(result)).keys() <= {"prompts/list", "prompts/get"}
     assert '"system": "Be brief, at $5."' in result.stdout
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import run_in_terminal
+from tests.daemon.live import variant
 from tests.home import BIN, Home
-from tests.servers import entry, everything_server
 from tests.waiting import SOON, wait_until
 
 
@@ -24,8 +24,13 @@ def test_log_of_the_daemon(home: Home) -> None:
 
 def test_log_of_a_server(home: Home) -> None:
     """What it wrote to its stderr."""
-    home.write_config({"every": entry(everything_server())})
-    home.run_here("call", "every", "log", "level=info", "text=written to stderr")
+    body = """
+    def run(self, tool, arguments):
+        print("written to stderr", file=sys.stderr, flush=True)
+        return tool
+    """
+    home.write_config({"every": variant(body)})
+    home.run_here("call", "every", "pid")
     wait_until(lambda: "written to stderr" in home.run_here("logs", "every", check=False).stdout)
 
 

@@ -10,8 +10,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from llm_tools_mcp import v1
 from llm_tools_mcp.cli.daemon.metrics import _exposition
+from tests.daemon.live import failing
 from tests.home import Home
-from tests.servers import entry, everything_server, faulty_server
+from tests.servers import entry, faulty_server
 
 # Types that the older text format knows: node_exporter refuses a file with others.
 READ_BY_ALL = {"counter", "gauge", "summary"}
@@ -38,9 +39,9 @@ def test_without_a_daemon(home: Home) -> None:
 
 def test_metrics_tell_what_status_tells(home: Home) -> None:
     """Of the daemon and of each server: state, calls, errors, restarts, latency, memory."""
-    home.write_config({"every": entry(everything_server()), "broken": {"command": "no-such-command"}})
+    home.write_config({"every": failing(), "broken": {"command": "no-such-command"}})
     home.run_here("tools")
-    home.run_here("call", "every", "crash", check=False)
+    home.run_here("call", "every", "echo", "text=crash", check=False)
     home.run_here("call", "every", "echo", "text=x")
     text = home.run_here("metrics").stdout
     found = parsed(text)
@@ -78,9 +79,11 @@ def test_types_and_units_are_read_by_all(home: Home) -> None:
 
 def test_secrets_are_not_told(home: Home) -> None:
     """Neither env, arguments, headers, a url's password and query, nor an error's text appear."""
+    told = failing(env={"TOKEN": "s3cr3t"})
+    told["args"] += ["--password", "s3cr3t"]
     home.write_config(
         {
-            "every": entry(everything_server("--password", "s3cr3t"), env={"TOKEN": "s3cr3t"}),
+            "every": told,
             "web": {"url": "http://me:s3cr3t@127.0.0.1:9/mcp?key=s3cr3t", "headers": {"X": "s3cr3t"}},
         }
     )

@@ -8,20 +8,12 @@ import subprocess
 import psutil
 
 from tests.cli.terminal import run_in_terminal
-from tests.daemon.live import variant
+from tests.daemon.live import failing
 from tests.home import BIN, Home
 from tests.programs import end
-from tests.servers import entry, faulty_server, naming_server
+from tests.servers import entry, faulty_server
 from tests.waiting import wait_until
 
-# Its tool `echo` fails, or crashes it, where the text says so.
-FAILING = variant("""
-def call_tool(self, params):
-    word = params["arguments"]["text"]
-    if word == "crash":
-        os._exit(9)
-    return super().call_tool(params) | {"isError": word == "fail"}
-""")
 # What a watch ends with: the cursor and the terminal's first screen are back.
 FIRST_SCREEN = "\x1b[?25h\x1b[?1049l"
 SCREENS = (60, 80, 120)  # columns
@@ -56,7 +48,7 @@ def test_status_without_a_daemon(home: Home) -> None:
 
 def test_status_tells_what_runs(home: Home) -> None:
     """The daemon and its servers: who started it, where it listens, calls, errors, the last error."""
-    home.write_config({"every": FAILING, "broken": {"command": "no-such-command"}})
+    home.write_config({"every": failing(), "broken": {"command": "no-such-command"}})
     home.run_here("tools")
     home.run_here("call", "every", "echo", "text=x")
     home.run_here("call", "every", "echo", "text=fail", check=False)
@@ -76,7 +68,7 @@ def test_status_tells_what_runs(home: Home) -> None:
 
 def test_status_counts_errors_and_restarts(home: Home) -> None:
     """Beside the calls; a call that the server did not answer is an error, and so it was started again."""
-    home.write_config({"every": FAILING})
+    home.write_config({"every": failing()})
     home.run_here("call", "every", "echo", "text=crash", check=False)
     home.run_here("call", "every", "echo", "text=x")
     assert table_of(home.run_here("status").stdout)["every"][:4] == ["ready", "2", "1", "1"]
@@ -110,10 +102,11 @@ def test_entries_that_mean_the_same_server_are_shown_together(home: Home) -> Non
 
 def test_status_shows_no_secret(home: Home) -> None:
     """Neither env, arguments, headers nor a url's password and query appear."""
-    argv = naming_server("fine")
+    told = failing(env={"TOKEN": "s3cr3t-token"})
+    told["args"] += ["--password", "s3cr3t-argument"]
     home.write_config(
         {
-            "every": entry([*argv, "--password", "s3cr3t-argument"], env={"TOKEN": "s3cr3t-token"}),
+            "every": told,
             "web": {
                 "url": "http://me:s3cr3t-password@127.0.0.1:9/mcp?key=s3cr3t-key",
                 "headers": {"X": "s3cr3t-x"},
@@ -123,6 +116,7 @@ def test_status_shows_no_secret(home: Home) -> None:
     shown = [
         home.run_here(*words.split(), check=False) for words in ("tools", "status", "status --json", "logs")
     ]
+    assert "echo" in shown[0].stdout
     assert "s3cr3t" not in "".join(str(one) for one in shown)
 
 
