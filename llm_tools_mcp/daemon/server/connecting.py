@@ -31,7 +31,7 @@ from .handshake import shake_hands
 from .roots import roots_of
 from .subscription import OnChanged
 from .tokens import Renewals
-from .transport import Link, open_transport
+from .transport import Link, load_transport, open_transport
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -58,6 +58,7 @@ async def connect(
     entered = False
     refusal: ServerFailure | None = None
     try:
+        await load_transport(definition)
         async with (
             open_transport(definition, link, owner, renewals) as (read, write),
             _session(read, write, hooks, link, roots_of(definition)) as session,

@@ -7,6 +7,8 @@ import json
 import shutil
 import socket
 import ssl
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,28 @@ from tests.daemon.live import Live, failure_of, with_live
 from tests.daemon.web import Answer, Legacy, Request, Web, at, reply, serving
 from tests.programs import run
 from tests.waiting import wait_until_async
+
+
+@pytest.mark.parametrize("kind", ["mcp", "sse"])
+@with_live
+async def test_transport_is_loaded_beside_the_loop(
+    live: Live, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first server behind http takes nobody's turn while its libraries are loaded."""
+    name = f"llm_tools_mcp.daemon.server.transport.{'http' if kind == 'mcp' else kind}"
+    seen: list[threading.Thread] = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(wanted: str, *_: object) -> None:
+            if wanted == name:
+                seen.append(threading.current_thread())
+
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    await failure_of(live.names(live.define(at(f"http://127.0.0.1:9/{kind}"))))
+    assert seen
+    assert threading.main_thread() not in seen
 
 
 @pytest.mark.parametrize("kind", ["mcp", "sse"])
