@@ -170,6 +170,7 @@ async def test_session_is_called_as_the_server_calls_it(live: Live) -> None:
         assert await live.names(server) == ["echo"]
         assert [await live.call(server, "echo") for _ in range(3)] == ["hi"] * 3
         assert len(web.sent("initialize")) == 1
+        assert all(request.headers["user-agent"].startswith("llm-tools-mcp/") for request in web.requests)
         await live.pool.aclose()
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from llm_tools_mcp import __version__
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.failure import TOO_MANY_FILES, Kind, ServerFailure, lacks_files
 from llm_tools_mcp.system.reasons import network_reason
@@ -19,6 +20,8 @@ from .link import Link
 
 # Seconds to connect and to write. Reading has no limit: calls have their own.
 _HTTP_SECONDS = 30.0
+# Guards in front of servers turn away what calls itself a library of Python.
+_OWN = {"user-agent": f"llm-tools-mcp/{__version__}"}
 Transport = Callable[..., httpx2.AsyncHTTPTransport]
 # OpenSSL's words for an answer that is no TLS.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure")
@@ -50,7 +53,7 @@ def _client(
         text = f"the caller's proxy cannot be used: {error}; there are http, https, socks5 and socks5h"
         raise ServerFailure(Kind.START_FAILED, text) from error
     return httpx2.AsyncClient(
-        headers=headers,
+        headers=headers if "user-agent" in map(str.lower, headers) else {**_OWN, **headers},
         timeout=httpx2.Timeout(_HTTP_SECONDS, read=None),
         transport=made,
         trust_env=False,
