@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .model import OAuthEntry, RemoteEntry
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OF_EACH_REQUEST = ("content-length", "transfer-encoding")
 _HEADER_VALUE = re.compile(r"[ -~]*")
 _URL = re.compile(r"[^\x00-\x20\x7f]+")
 
@@ -64,6 +65,9 @@ def _check_request(expansion: Expansion, url: str, headers: dict[str, str]) -> N
     for name, value in headers.items():
         if not HEADER_NAME.fullmatch(name):
             expansion.complain("headers", "the name of a header is empty or holds a character it may not")
+        elif name.lower() in _OF_EACH_REQUEST:
+            reason = "says how long one request is: leave it out"
+            expansion.complain(nested_key("headers", name), reason)
         elif not _HEADER_VALUE.fullmatch(value):
             reason = "holds a control character (a line end?) or one that is not ASCII"
             expansion.complain(nested_key("headers", name), reason)

@@ -215,6 +215,10 @@ MALFORMED = [
         ({"url": "http://h", "headers": {"A": value}}, ["key 'headers.A'", "control character"])
         for value in ("a\n", "a\r\nB: c", "\0", "\x7f", "é")
     ),
+    (
+        {"url": "http://h", "headers": {"Content-Length": "5"}},
+        ["key 'headers.Content-Length'", "leave it out"],
+    ),
     *(
         ({"url": "http://h", "headers": {name: "v"}}, ["key 'headers'"])
         for name in ("", "A B", "A:", "Ä", "A\n")
