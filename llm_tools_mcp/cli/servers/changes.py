@@ -268,8 +268,12 @@ def _unset(entry: Entry, key: str) -> None:
 
 
 def _warn_of(path: Path, name: str, entry: Entry) -> None:
-    """Of keys that nothing reads, and of what cannot work: it may be mended one key after the other."""
-    parsed = check(path, json.dumps({"mcpServers": {name: entry}}))
+    """Of keys that nothing reads, and of what cannot work: it may be mended one key after the other.
+
+    Of a server that is not in use as well: who enables it later has forgotten what was typed.
+    """
+    in_use = {**entry, "disabled": None, "enabled": None} if config.is_disabled(entry) else entry
+    parsed = check(path, json.dumps({"mcpServers": {name: in_use}}))
     for key in parsed.unknown_keys:
         click.echo(f"Warning: {unknown_key(key)}", err=True)
     outcome = parsed.servers.get(name)

@@ -78,7 +78,8 @@ def test_set_refuses(home: Home, mcp: Run, words: list[str], code: int, said: st
 
 def test_set_warns_of_what_cannot_work(home: Home, mcp: Run) -> None:
     """It is written, since the rest may be mended by the next command; a variable may be set later."""
-    home.write_config({"a": {"command": "true"}})
+    home.write_config({"a": {"command": "true"}, "off": {"command": "true", "disabled": True}})
+    assert "key 'timeout': Input should be" in mcp("set", "off", "timeout=soon").stderr
     assert "key 'command': is empty" in mcp("set", "a", "command=").stderr
     assert mcp("set", "a", "command=${NOT_SET_HERE}").stderr == ""
 
