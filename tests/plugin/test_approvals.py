@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,20 +40,32 @@ class Acting(faulty.Server):
 Acting().serve()
 """
 
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One home and one daemon for the tests here, each of which has a server of its own."""
+    home = Home(tmp_path_factory.mktemp("approvals") / "home")
+    program = SERVER.format(folder=str(FOLDER), description=str(home.folder / "description"))
+    (home.folder / "acting.py").write_text(program)
+    yield home
+    home.close()
+
 
 @pytest.fixture
-def acting(home: Home) -> Iterator[Home]:
-    (home.folder / "description").write_text("Acts.")
-    configure(home)
-    with living_in(home):
-        yield home
+def acting(house: Home) -> Iterator[Home]:
+    """Nothing is allowed yet, and the server is one that nobody has asked for its list."""
+    (house.folder / "description").write_text("Acts.")
+    configure(house)
+    with living_in(house):
+        shutil.rmtree(house.env["XDG_DATA_HOME"], ignore_errors=True)
+        yield house
 
 
 def configure(home: Home, **keys: Any) -> None:
-    script = SERVER.format(folder=str(FOLDER), description=str(home.folder / "description"))
-    program = home.folder / "acting.py"
-    program.write_text(script)
-    home.write_config({"srv": entry([sys.executable, str(program)], **keys)})
+    argv = [sys.executable, str(home.folder / "acting.py"), f"--number={next(_numbers)}"]
+    home.write_config({"srv": entry(argv, **keys)})
 
 
 def prompt_in_terminal(
@@ -174,10 +188,11 @@ def test_nobody_to_ask(acting: Home) -> None:
     command = f"{sys.executable} {acting.folder / 'acting.py'}"
     alone = ask(f'MCP(command="{command}", approve="writes")', ("act", {"text": "x"}))
     assert "answer t (this tool, from now on)\n" in alone.stderr
-    acting.config.rename(acting.work / ".mcp.json")
+    project = acting.config.rename(acting.work / ".mcp.json")
     invoke("mcp", "trust", "--yes")
     of_project = ask('MCP(approve="writes")', ("act", {"text": "x"}))
-    assert f"an `alwaysAllow` in {acting.work / '.mcp.json'} does not count" in of_project.stderr
+    assert f"an `alwaysAllow` in {project} does not count" in of_project.stderr
+    project.unlink()
 
 
 def test_whose_word_counts(acting: Home) -> None:
