@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from llm_tools_mcp.cli.help.doctor.configuration import look_at_config
 from llm_tools_mcp.cli.running_daemon import ask_status
 from llm_tools_mcp.config import find_project, read_project
 from llm_tools_mcp.consent.projects import IGNORED, TRUSTED, Projects, read_config_here
@@ -18,9 +19,10 @@ from llm_tools_mcp.consent.store import ConsentStore, ConsentUnusable
 from llm_tools_mcp.errors import ConfigError, ConfigNotFound, LoginsUnusable
 from llm_tools_mcp.login.store import LoginStore
 from llm_tools_mcp.plugin import notices
+from tests.daemon.live import variant
 from tests.home import BIN, Home, living_in
 from tests.prompting import ask, invoke, outputs
-from tests.servers import entry, everything_server, naming_server
+from tests.servers import entry, naming_server
 from tests.terminal.dialogue import converse
 from tests.waiting import wait_until
 
@@ -57,18 +59,18 @@ def test_trust_and_prompt(home: Home, inside: Path) -> None:
     assert (nobody.code, "there is no terminal to ask on" in nobody.stderr) == (1, True)
     assert not marker.exists()
 
-    everything = entry(everything_server(), env={"SECRET": "s3cret"})
-    file = write(home.work / "project", {"own": everything, "both": entry(naming_server("theirs"))})
+    own = variant("def run(self, tool, arguments): return os.getcwd()") | {"env": {"SECRET": "s3cret"}}
+    file = write(home.work / "project", {"own": own, "both": entry(naming_server("theirs"))})
     env = {**home.env, "TERM": "xterm"}
     trusting = converse([str(BIN / "llm-mcp"), "trust"], ("Trust them?", "y\n"), env=env, cwd=inside)
     assert f"Prompts in {file.parent} and below would run, with your rights:" in trusting.screen
     assert "env: SECRET" in trusting.screen
     assert "s3cret" not in trusting.raw
-    trusted = ask("MCP", ("cwd", {}), ("theirs", {}))
+    trusted = ask("MCP", ("pid", {}), ("theirs", {}))
     assert (outputs(trusted), trusted.stderr) == ([str(file.parent), "theirs"], "")
     listed = json.loads(invoke("mcp", "list", "--json").stdout)["servers"]
     assert [(row["name"], row["source"]) for row in listed] == [("both", str(file)), ("own", str(file))]
-    assert f"{file}: trusted" in invoke("mcp", "doctor", "--no-connect").stdout
+    assert any(f"{file}: trusted" in found.text for found in look_at_config(None, connect=False))
     assert f"{file} of this project has one that is called so" in invoke("mcp", "disable", "own").stderr
 
     runs = [server.pid for server in ask_status().servers if server.cwd == str(file.parent) and server.pid]
@@ -128,7 +130,7 @@ def test_project_without_a_config_of_ones_own(home: Home) -> None:
         with pytest.raises(ConfigNotFound, match="llm mcp trust"):
             read_config_here()
         assert "llm mcp trust" in invoke("mcp", "list").stderr
-        assert "llm mcp trust" in invoke("mcp", "doctor").stdout
+        assert any("llm mcp trust" in found.text for found in look_at_config(None, connect=False))
         invoke("mcp", "trust", "--yes", str(home.work))
         assert read_config_here().project == read_project(str(file))
 
