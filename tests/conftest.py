@@ -2,7 +2,7 @@
 
 home           Home: an isolated HOME, config folder, llm folder and daemon socket; `home.env`, `home.work`,
                `home.processes()`. Afterwards its daemon is stopped; a process that is left fails the test.
-served         one Home for the tests of a module that change nothing in it; most of its servers are listed
+served         one Home for the tests of a module that change nothing in it; its servers are listed already
 write_config   home.write_config(servers, path=None) -> Path
 run_llm        home.run_llm(*args, input=None, cwd=None, env=None, timeout=60, check=True) -> Result,
 run_cli        the same with `llm-mcp`. Result has code, stdout, stderr, seconds.
@@ -31,7 +31,7 @@ import pytest
 
 import llm_tools_mcp
 from tests import external
-from tests.home import BIN, Home
+from tests.home import Home
 from tests.programs import end
 from tests.servers import entry, everything_server, naming_server
 
@@ -48,22 +48,17 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """With the servers `every` and `names`, listed already, and `demo`, with some files for it."""
+    """With the servers `every` and `names`, listed already, and a file."""
     home = Home(tmp_path_factory.mktemp("served") / "home")
     home.write_config(
         {
             "every": entry(everything_server()),
             "names": entry(naming_server("alpha", "beta")),
-            "demo": {"command": str(BIN / "python"), "args": ["-m", "llm_tools_mcp.cli.help.demo_server"]},
         }
     )
     (home.work / "folder").mkdir()
     (home.work / "folder" / "note.txt").write_text("a note")
-    (home.work / ".hidden").write_text("s3cr3t")
-    (home.work / "way-out").symlink_to("/etc")
-    os.mkfifo(home.work / "pipe")
-    for name in ("every", "names"):  # the third one is the SDK's, and wanted by few
-        home.run_here("tools", name)
+    home.run_here("tools")
     yield home
     home.close()
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.cli.terminal import run_in_terminal
 from tests.home import Home
+from tests.servers import entry
 from tests.waiting import wait_until
 
 
@@ -55,13 +61,27 @@ def test_demo_that_is_interrupted_cleans_up(home: Home) -> None:
     wait_until(lambda: demo_folders() <= before)
 
 
-def test_demo_server_lists_and_reads(served: Home) -> None:
+@pytest.fixture(scope="module")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Its config has the demo's server, and its folder what that may show and what not."""
+    home = Home(tmp_path_factory.mktemp("guest") / "home")
+    home.write_config({"demo": entry([sys.executable, "-m", "llm_tools_mcp.cli.help.demo_server"])})
+    (home.work / "folder").mkdir()
+    (home.work / "folder" / "note.txt").write_text("a note")
+    (home.work / ".hidden").write_text("s3cr3t")
+    (home.work / "way-out").symlink_to("/etc")
+    os.mkfifo(home.work / "pipe")
+    yield home
+    home.close()
+
+
+def test_demo_server_lists_and_reads(guest: Home) -> None:
     """The files of the caller's folder, without the hidden ones."""
-    listed = served.run_here("call", "demo", "list_files").stdout.splitlines()
+    listed = guest.run_here("call", "demo", "list_files").stdout.splitlines()
     assert "folder/" in listed
     assert ".hidden" not in listed
-    assert served.run_here("call", "demo", "read_file", "path=folder/note.txt").stdout == "a note\n"
-    assert served.run_here("call", "demo", "list_files", "folder=folder").stdout == "note.txt\n"
+    assert guest.run_here("call", "demo", "read_file", "path=folder/note.txt").stdout == "a note\n"
+    assert guest.run_here("call", "demo", "list_files", "folder=folder").stdout == "note.txt\n"
 
 
 OUTSIDE = (
@@ -76,25 +96,25 @@ OUTSIDE = (
 )
 
 
-def test_demo_server_stays_inside(served: Home) -> None:
+def test_demo_server_stays_inside(guest: Home) -> None:
     """Nothing outside the folder, nothing hidden, nothing that is no file."""
     for path in OUTSIDE:
         arguments = json.dumps({"path": path})
-        refused = served.run_here("call", "demo", "read_file", "--json-args", arguments, check=False)
+        refused = guest.run_here("call", "demo", "read_file", "--json-args", arguments, check=False)
         assert (refused.code, refused.stdout) == (1, ""), path
         assert "Traceback" not in refused.stderr
 
 
-def test_demo_server_bounds_what_it_reads(served: Home) -> None:
+def test_demo_server_bounds_what_it_reads(guest: Home) -> None:
     """A long file is cut, and the cut is said."""
-    (served.work / "long.txt").write_text("x" * 1_000_000)
-    text = served.run_here("call", "demo", "read_file", "path=long.txt").stdout
+    (guest.work / "long.txt").write_text("x" * 1_000_000)
+    text = guest.run_here("call", "demo", "read_file", "path=long.txt").stdout
     assert len(text) < 300_000
     assert text.endswith("(the first 262144 of 1000000 bytes)\n")
 
 
-def test_demo_server_knows_time_zones(served: Home) -> None:
+def test_demo_server_knows_time_zones(guest: Home) -> None:
     """And says of one that there is not how they are named."""
-    assert "JST" in served.run_here("call", "demo", "now", "timezone=Asia/Tokyo").stdout
-    refused = served.run_here("call", "demo", "now", "timezone=Mars", check=False)
+    assert "JST" in guest.run_here("call", "demo", "now", "timezone=Asia/Tokyo").stdout
+    refused = guest.run_here("call", "demo", "now", "timezone=Mars", check=False)
     assert "names are like Europe/Paris" in refused.stderr
