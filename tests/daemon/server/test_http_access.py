@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from llm_tools_mcp.daemon.failure import Kind
+from llm_tools_mcp.daemon.server.transport import http_client
 from llm_tools_mcp.daemon.server.transport.http_client import proxy_for
 from llm_tools_mcp.daemon.server.transport.link import Link
 from llm_tools_mcp.errors import SERVER_SAID
@@ -44,6 +45,24 @@ async def test_transport_is_loaded_beside_the_loop(
     await failure_of(live.names(live.define(at(f"http://127.0.0.1:9/{kind}"))))
     assert seen
     assert threading.main_thread() not in seen
+
+
+@pytest.mark.parametrize("kind", ["mcp", "sse"])
+@with_live
+async def test_connection_that_does_not_come_about_is_told(
+    live: Live, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port that takes connections and never speaks TLS is no server that is slow to start."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(http_client, "_CONNECT_SECONDS", 0.1)
+    async with await asyncio.start_server(listen, "127.0.0.1") as listening:
+        port = listening.sockets[0].getsockname()[1]
+        failure = await failure_of(live.names(live.define(at(f"https://127.0.0.1:{port}/{kind}"))))
+    assert "cannot be reached: no connection within 0.1 s" in failure.text
 
 
 @pytest.mark.parametrize("kind", ["mcp", "sse"])

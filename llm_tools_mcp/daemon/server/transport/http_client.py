@@ -18,8 +18,9 @@ from llm_tools_mcp.system.reasons import network_reason
 
 from .link import Link
 
-# Seconds to connect and to write. Reading has no limit: calls have their own.
-_HTTP_SECONDS = 30.0
+# Seconds to write, and to connect: less than a start may take by default, so that its failure can be told.
+# Reading has no limit: calls have their own.
+_HTTP_SECONDS, _CONNECT_SECONDS = 30.0, 20.0
 # Guards in front of servers turn away what calls itself a library of Python.
 _OWN = {"user-agent": f"llm-tools-mcp/{__version__}"}
 Transport = Callable[..., httpx2.AsyncHTTPTransport]
@@ -54,7 +55,7 @@ def _client(
         raise ServerFailure(Kind.START_FAILED, text) from error
     return httpx2.AsyncClient(
         headers=headers if "user-agent" in map(str.lower, headers) else {**_OWN, **headers},
-        timeout=httpx2.Timeout(_HTTP_SECONDS, read=None),
+        timeout=httpx2.Timeout(_HTTP_SECONDS, read=None, connect=_CONNECT_SECONDS),
         transport=made,
         trust_env=False,
     )
@@ -70,6 +71,8 @@ def unreachable(target: str, error: BaseException, link: Link) -> str:
 def described(error: BaseException, link: Link) -> str:
     if lacks_files(error):
         return TOO_MANY_FILES
+    if isinstance(error, httpx2.ConnectTimeout):
+        return f"no connection within {_CONNECT_SECONDS:g} s"
     said = network_reason(error) or str(error)
     return f"{link.cleaned(said) or type(error).__name__}{_tls_advice(str(error))}"
 
