@@ -36,6 +36,14 @@ def warn_of_failures(listing: Listing) -> None:
             sys.stderr.write(f"{plain(warning)}\n")
 
 
+def read_only(listing: Listing) -> Listing:
+    """The same with the tools alone that say that they change nothing: where none does, that is said."""
+    narrowed = listing.read_only()
+    if listing.offers and not narrowed.offers:
+        warn("Warning: readonly=true leaves no tool: none says that it only reads (readOnlyHint)", "readonly")
+    return narrowed
+
+
 def warn_of_no_servers(listing: Listing, source: ConfigSource) -> None:
     """A prompt without any tool: nobody would know why."""
     if listing.offers or listing.failed or listing.others or listing.left_out:

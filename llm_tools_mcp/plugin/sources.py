@@ -21,7 +21,7 @@ def source_of(path: str | None, command: str | None) -> ConfigSource:
             return config_for_command(command)
         except ValueError as error:
             raise McpError(f"MCP(command=…) {error}") from None
-    if path is not None and path.startswith(("http://", "https://")):
+    if path is not None and path.lower().startswith(("http://", "https://")):
         return config_for_url(path)
     if path is not None and "://" in path:
         raise McpError(f"MCP({path!r}): a URL begins with http:// or https://")

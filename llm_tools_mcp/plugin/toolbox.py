@@ -15,7 +15,7 @@ from llm_tools_mcp.text.plain import plain
 
 from . import head_start
 from .definitions import define, is_for_async_model, is_for_prompt, names_before
-from .notices import readable_errors, warn, warn_of_failures, warn_of_no_servers
+from .notices import read_only, readable_errors, warn, warn_of_failures, warn_of_no_servers
 from .person import LazyPerson
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class MCP(llm.Toolbox):  # type: ignore[no-untyped-call]  # its __init_subclass_
                 on_answer=on_answer,
             )
         warn_of_no_servers(listing, source)
-        return listing.read_only() if readonly else listing, searches
+        return read_only(listing) if readonly else listing, searches
 
     def _direct(self, listing: Listing) -> list[Offer]:
         """What is there besides the search: tools that were named, and those of servers with `alwaysLoad`."""

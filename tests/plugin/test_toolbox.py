@@ -23,6 +23,7 @@ from llm_tools_mcp.client.daemon import Daemon
 from llm_tools_mcp.config import read_config
 from llm_tools_mcp.errors import ConfigNotFound, McpError, UnknownTool
 from llm_tools_mcp.plugin import definitions, notices
+from llm_tools_mcp.plugin.sources import source_of
 from tests.home import Home, living_in
 from tests.prompting import result_of, results_of, tools_of
 from tests.servers import entry, everything_server, faulty_server, naming_server, scripted_server
@@ -149,6 +150,7 @@ def test_paths_that_are_none_say_what_was_meant(user: Home) -> None:
     """A URL of another scheme is no file, and a missing file is made where it was sought."""
     with pytest.raises(McpError, match=r"a URL begins with http:// or https://"):
         MCP("ftp://host/mcp").tools()
+    assert source_of("HTTP://host/mcp", None).path == ""  # a config of that server alone
     missing = user.folder / "no where.json"
     with pytest.raises(ConfigNotFound, match=rf"llm mcp add --config '{missing}' NAME -- COMMAND"):
         MCP(str(missing)).tools()
@@ -271,8 +273,8 @@ def test_refused_tools_are_offered_as_providers_take_them(user: Home) -> None:
     assert json.loads(result_of(MCP(), "open", **arguments).output) == arguments
 
 
-def test_readonly_offers_what_changes_nothing(user: Home) -> None:
-    """Only tools that say `readOnlyHint`; one that must be called as a task is never offered."""
+def test_readonly_offers_what_changes_nothing(user: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only tools that say `readOnlyHint`, and none is told; one that must be called as a task is no offer."""
     reads = {"annotations": {"readOnlyHint": True}}
     hinted = scripted_server(
         user.work / "hinted.json",
@@ -283,6 +285,9 @@ def test_readonly_offers_what_changes_nothing(user: Home) -> None:
     )
     user.write_config({"hinted": entry(hinted)})
     assert list(tools_of(MCP(readonly=True))) == ["look"]
+    assert capsys.readouterr().err == ""
+    assert list(tools_of(MCP(tools="silent", readonly=True))) == []
+    assert "readonly=true leaves no tool" in capsys.readouterr().err
     assert list(tools_of(MCP())) == ["look", "write", "silent"]
     with pytest.raises(McpError, match=r"MCP\(readonly=…\) takes true or false"):
         MCP(readonly="yes").tools()

@@ -34,7 +34,7 @@ def target_of(words: Sequence[str], config_path: str | None, server_command: str
     if server_command is not None:
         source = _of_command(server_command)
         return Target(source, next(iter(named_entries(source.text))), *_tool(words))
-    if words and words[0].startswith(("http://", "https://")):
+    if words and words[0].lower().startswith(("http://", "https://")):
         source = config_for_url(words[0])
         return Target(source, next(iter(named_entries(source.text))), *_tool(words[1:]))
     source = _read(config_path)
