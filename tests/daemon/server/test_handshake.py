@@ -117,7 +117,15 @@ async def test_server_that_became_an_older_one_is_greeted_anew(live: Live) -> No
         await live.pool.aclose()
 
 
+def saying(value: object) -> Legacy:
+    server = Legacy()
+    server.faults["initialize"] = lambda _: Answer.json(value)
+    return server
+
+
 UNUSABLE = {
+    "does not follow the protocol: license expired": saying({"success": False, "message": "license expired"}),
+    "does not follow the protocol: Too many requests": saying("Too many requests"),
     "version '2099-01-01' of the protocol; known here are 2024-11-05": answering(
         Legacy, "initialize", result={**GREETING, "protocolVersion": "2099-01-01"}
     ),

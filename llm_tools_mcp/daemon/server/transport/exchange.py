@@ -139,9 +139,10 @@ class Exchange:
             raise Failed(Verdict.BROKEN, OF_ANOTHER)
         if answer is not None and self._is_the_answer(answer.message.id, status):
             return self._own(answer)
-        if may_be_json and response.is_success:
-            raise Failed(Verdict.BROKEN, UNREADABLE)
         refusal = refusal or refusal_of(status, response.headers, content, self._link.redacted)
+        if may_be_json and response.is_success:
+            says = f": {self._link.cleaned(refusal.words)}" if _is_of_another_kind(content) else ""
+            raise Failed(Verdict.BROKEN, UNREADABLE + says)
         text = self._link.cleaned(refusal.text(self._server.target))
         raise Failed(self._verdict(refusal, is_error_of_mcp=answer is not None), text, status)
 
@@ -261,6 +262,11 @@ def _as_utf8(content: bytes, response: httpx2.Response) -> bytes:
     """JSON is UTF-8, and its type has no charset; but a server that names another one means it."""
     charset = charset_of(response)
     return content if charset in (UTF_8, "ascii") else content.decode(charset, "replace").encode()
+
+
+def _is_of_another_kind(content: bytes) -> bool:
+    """JSON that is no message, as of the API behind the server: what it says may be the reason."""
+    return content.lstrip()[:1] in (b"{", b"[", b'"') and b'"jsonrpc"' not in content[:MAX_REFUSAL]
 
 
 def _may_be_json(content: bytes, response: httpx2.Response) -> bool:
