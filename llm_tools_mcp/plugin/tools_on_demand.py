@@ -189,7 +189,7 @@ class _Calling:
 
         near = [offer.name for offer in fitting]
         near = near or get_close_matches(name, [offer.name for offer in self._listing.offers], n=3)
-        meant = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        meant = f"; did you mean {' or '.join(map(repr, near))}?" if near else ";"
         raise UnknownTool(f"there is no tool {name!r}{meant} {self._searcher} finds tools by what they do")
 
 

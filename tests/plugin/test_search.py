@@ -160,7 +160,7 @@ def test_readonly_and_servers_narrow_the_search(house: Home) -> None:
     narrow = MCP(search=True, readonly=True)
     assert [one["name"] for one in found(narrow, "screenshot rows same")["tools"]] == ["take_screenshot"]
     (refused,) = results_of(narrow, ("call_tool", {"name": "append_rows"}))
-    assert "there is no tool 'append_rows'" in refused.output
+    assert "there is no tool 'append_rows'; search_tools finds" in refused.output
     one = MCP(search=True, servers="web")
     assert found(one, "rows")["servers"] == ["web"]
 
