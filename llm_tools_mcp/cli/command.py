@@ -35,8 +35,9 @@ class Group(_WithExamples, click.Group):
 
 
 class Command(_WithExamples):
-    # What is added where an option is unknown.
+    # What is added where an option is unknown; and what is said instead of those that others have.
     hint = ""
+    instead: Mapping[str, str] = {}
     # What stands beside the `error` of what is printed with --json.
     error_shape: Mapping[str, Any] = {}
 
@@ -48,7 +49,9 @@ class Command(_WithExamples):
             try:
                 return super().parse_args(ctx, args)
             except click.NoSuchOption as error:
-                raise click.UsageError(f"{error.format_message()}{self.hint}", ctx) from None
+                meant = self.instead.get(error.option_name)
+                said = f"there is no option {error.option_name}: {meant}" if meant else error.format_message()
+                raise click.UsageError(f"{said}{self.hint}", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         with self._errors_as_json(wanted=bool(ctx.params.get(_AS_JSON))), _text_alone():
@@ -98,6 +101,7 @@ def command(
     name: str,
     *examples: str,
     hint: str = "",
+    instead: Mapping[str, str] | None = None,
     error_shape: Mapping[str, Any] | None = None,
     **attributes: Any,
 ) -> Callable[[Callable[..., Any]], Command]:
@@ -106,6 +110,7 @@ def command(
     def decorate(function: Callable[..., Any]) -> Command:
         made = click.command(name, cls=Command, **attributes)(function)
         made.examples, made.hint, made.error_shape = examples, hint, error_shape or {}
+        made.instead = instead or {}
         return made
 
     return decorate

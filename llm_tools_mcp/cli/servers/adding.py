@@ -20,9 +20,17 @@ from llm_tools_mcp.terminal.screen import has_terminal
 from .secret_storage import place_for, release, tell_how, without_secrets
 
 _OF_COMMANDS = frozenset(
-    {"command", "args", "env", "cwd", "instances", "inheritEnv", "inherit_env", "envFile"}
+    {"command", "args", "env", "cwd", "instances", "inheritEnv", "inherit_env", "envFile", "env_file"}
 )
 _OF_URLS = frozenset({"url", "serverUrl", "httpUrl", "headers", "oauth", "headersHelper"})
+# Of their commands that add a server, with what is done here.
+OPTIONS_OF_OTHERS = {
+    "--type": "it is --transport",
+    **dict.fromkeys(("--scope", "-s"), "these servers are there everywhere; a project's own: its .mcp.json"),
+    "--url": "a URL follows the name: llm mcp add NAME URL",
+    "--args": "they follow the command: llm mcp add NAME -- COMMAND ARGS…",
+    "--timeout": "afterwards: llm mcp set NAME timeout=SECONDS",
+}
 
 
 @dataclass(frozen=True, slots=True)

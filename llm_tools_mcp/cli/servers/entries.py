@@ -17,7 +17,7 @@ from llm_tools_mcp.cli.secrets import shown_entry
 from llm_tools_mcp.errors import McpError
 from llm_tools_mcp.terminal.screen import clean_line, print_json, read_stdin, styled
 
-from .adding import Adding, add
+from .adding import OPTIONS_OF_OTHERS, Adding, add
 from .forgotten_name import check_name_is_no_command
 from .search import registry_option
 from .secret_storage import secrets_option
@@ -47,6 +47,7 @@ _name = click.argument("name", shell_complete=server_names)
     "llm mcp add --from io.github.user/weather API_KEY='${WEATHER_KEY}'",
     "llm mcp add notes.mcpb folder=~/notes",
     hint=" (options of the server's command go after --: llm mcp add NAME -- COMMAND ARGS…)",
+    instead=OPTIONS_OF_OTHERS,
 )
 @click.argument("name", required=False, shell_complete=names_or_file(()))
 @click.argument(

@@ -113,6 +113,7 @@ def test_present_server_is_replaced_by_force_only(home: Home) -> None:
     [
         (["a"], "Missing argument"),
         (["a", "npx", "-y", "pkg"], "go after --"),
+        (["a", "--type", "sse", "https://h/"], "there is no option --type: it is --transport"),
         (["a", "npx -y pkg"], "without the quotes: -- npx -y pkg"),
         (["a", "-H", "X: y", "--", "npx"], "--header is for a URL"),
         (["a", "-e", "X=y", "https://h/"], "--env is for a command"),
