@@ -75,9 +75,8 @@ SPAWNED_VARIABLE = "LLM_MCP_SPAWNED"
 
 _EXIT_REFUSED = 1
 
-# Seconds after READY. The prompt that started us asks for its tools first, and what is loaded meanwhile would
-# keep it waiting; a call does not wait for these.
-_LOADING_PAUSE, _SWEEP_PAUSE = 0.15, 1.0
+# Seconds after READY: the prompt that started us asks for its tools first.
+_SWEEP_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,8 @@ class Daemon:
         self.acceptor.start(self._listeners.sockets)
         _log.info("llm-mcp %s serves on %s (pid %d)", __version__, self._socket, os.getpid())
         loop = asyncio.get_running_loop()
-        begin = loop.call_later(_LOADING_PAUSE, self._loading)
+        # At once: a prompt that has started us loads itself on meanwhile, and its first call waits for this.
+        begin = loop.call_soon(self._loading)
         sweep = loop.call_later(_SWEEP_PAUSE, self._sweeping)
         with pid_file(wanted=self._spawned):
             try:
