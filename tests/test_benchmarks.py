@@ -23,4 +23,4 @@ def test_stages_of_a_prompt_are_told_apart(home: Home) -> None:
         "CallTool",
         "llm: the answer, logging to its database",
     ]
-    assert len(stages) == len(set(stages)) == 11
+    assert len(stages) == len(set(stages)) == 10

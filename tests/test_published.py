@@ -33,7 +33,7 @@ LOGINS = (ROOT / "docs" / "logins.md").read_text(encoding="utf-8")
 ELSEWHERE = ("make ", "llm install", "systemctl", "journalctl", "llm mcp service", "pipx ", "uv ")
 
 
-# With what the README's lines ask for: files to read, a note, a prompt about code.
+# With what the README's lines ask for: tools that only read, a note, a prompt about code.
 SHELF = variant("""
 def __init__(self):
     super().__init__()
@@ -45,6 +45,8 @@ def __init__(self):
         "prompts/list": {"prompts": [{"name": "code", "arguments": [{"name": "language"}]}]},
         "prompts/get": {"messages": [{"role": "user", "content": {"type": "text", "text": "Review it."}}]},
     }
+def tool(self, name):
+    return super().tool(name) | {"annotations": {"readOnlyHint": True}}
 def initialize(self, params):
     found = super().initialize(params)
     return found | {"capabilities": {"tools": {}, "resources": {}, "prompts": {}}}
