@@ -13,7 +13,7 @@ import pytest
 from llm_tools_mcp.daemon.failure import Kind
 from llm_tools_mcp.daemon.server.transport import messages
 from llm_tools_mcp.daemon.server.transport.link import Link
-from tests.daemon.live import Live, failure_of, with_live
+from tests.daemon.live import Live, failure_of, variant, with_live
 from tests.daemon.stack import in_loop
 from tests.daemon.web import Answer, Legacy, Request, Web, serving
 
@@ -114,6 +114,19 @@ each_way = pytest.mark.parametrize("way", WAYS)
 
 
 # --- answers that can be read -----------------------------------------------------------------------
+
+
+@with_live
+async def test_messages_without_a_line_end(live: Live) -> None:
+    """A server that never ends a line is read: nothing more can belong to an object that is whole."""
+    body = """
+    def answer(self, message, result):
+        text = faulty.json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result})
+        faulty.write_bytes(text.encode())
+    """
+    server = live.define({"endless": variant(body)})
+    assert await live.names(server) == ["echo", "pid"]
+    assert await live.call(server, "echo", text="{}}") == "{}}"
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from asyncio import StreamReader
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 import anyio
+from pydantic_core import from_json
 
 from llm_tools_mcp.config import ServerDefinition
 from llm_tools_mcp.daemon.server import process, sdk
@@ -31,8 +32,11 @@ _HEAD = 8
 _FRAMED = re.compile(rb"Content-Length: *\d+\s*$", re.IGNORECASE)
 # Bytes of one line of stderr; longer ones are logged in pieces.
 _STDERR_LINE = 64 * 1024
-# Seconds to learn how a server exited whose stdout has ended.
-_EXIT_SECONDS = 0.05
+# Seconds of silence after which a message counts that has no line end: some servers never write one.
+_LINE_END_SECONDS = 0.1
+# Seconds to learn how a server exited whose stdout has ended: it takes none, but on a busy machine. And to
+# read what one that has exited wrote last.
+_EXIT_SECONDS, _LAST_SECONDS = 0.5, 0.05
 
 
 @asynccontextmanager
@@ -89,7 +93,7 @@ async def _cancel_after_exit(child: Child, link: Link, scope: anyio.CancelScope)
     before = -1
     while before != link.received:
         before = link.received
-        await anyio.sleep(_EXIT_SECONDS)
+        await anyio.sleep(_LAST_SECONDS)
     scope.cancel()
 
 
@@ -157,7 +161,7 @@ async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None
     parts: list[bytes] = []
     size = 0
     is_skipped = False
-    while chunk := await stdout.read(_CHUNK):
+    while chunk := await _chunk(stdout, parts):
         link.received += len(chunk)
         *ends, rest = chunk.split(b"\n") if b"\n" in chunk else (chunk,)
         for end in ends:
@@ -179,6 +183,23 @@ async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None
             raise _Unusable(TOO_LONG)
     if not is_skipped:
         yield b"".join(parts)
+
+
+async def _chunk(stdout: StreamReader, parts: list[bytes]) -> bytes:
+    """What comes next; or the line end that is missing behind a whole message: no more can belong to it."""
+    if parts and parts[-1].endswith(b"}"):
+        with anyio.move_on_after(_LINE_END_SECONDS):
+            return await stdout.read(_CHUNK)
+        if _is_whole(parts):
+            return b"\n"
+    return await stdout.read(_CHUNK)
+
+
+def _is_whole(parts: Sequence[bytes]) -> bool:
+    try:
+        return sum(map(len, parts)) <= MAX_UNASKED and isinstance(from_json(b"".join(parts)), dict)
+    except ValueError:
+        return False
 
 
 async def _joined(parts: list[bytes], end: bytes) -> bytes:
