@@ -35,15 +35,17 @@ async def all_tools(session: sdk.ClientSession, on_log: OnLog, on_left_out: OnLe
     `on_left_out` is told the name of each tool that is no part of it, and why.
     """
     tools: list[v1.Tool] = []
-    is_first = True
+    count = 0  # of pages
     try:
         async with aclosing(_pages(session, "tools/list", "its tool list", on_log)) as pages:
             async for page in pages:
-                is_whole = is_first and page.get("nextCursor") is None
+                count += 1
+                is_whole = count == 1 and page.get("nextCursor") is None
                 tools += _tools_of(page, session, on_left_out, is_whole=is_whole)
-                is_first = False
     except sdk.MCPError as error:
-        if not is_unknown_method(error):  # as a server of prompts or resources says
+        if count and error.code == sdk.mcp_types.INVALID_PARAMS:  # what came so far is good
+            on_left_out(f"all behind page {count}", f"it refuses its own cursor: {error.message}")
+        elif not is_unknown_method(error):  # as a server of prompts or resources says
             raise
     return tools
 

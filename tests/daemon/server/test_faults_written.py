@@ -208,6 +208,22 @@ async def test_a_thousand_tools(live: Live) -> None:
 
 
 @with_live
+async def test_page_that_the_server_refuses_costs_what_follows(live: Live) -> None:
+    """A server that does not know the cursor it gave: its first page is the list, and the log says so."""
+    body = """
+    def list_tools(self, params):
+        return super().list_tools(params) | {"nextCursor": "2"}
+    def handle(self, message):
+        if (message.get("params") or {}).get("cursor"):
+            self.refuse(message, "Invalid cursor", -32602)
+        else:
+            super().handle(message)
+    """
+    assert await live.names(live.define({"odd": variant(body)})) == ["echo", "pid"]
+    assert any("'all behind page 1' is left out: it refuses" in line for line in live.logged["odd"])
+
+
+@with_live
 async def test_all_pages_are_listed(live: Live) -> None:
     """A list in pages is whole, in the server's order."""
     assert await live.names(live.faulty("paged")) == [f"tool_{number}" for number in range(9)]
