@@ -21,7 +21,7 @@ _begun: list[EarlyStart] = []
 
 def begin(argv: Sequence[str]) -> None:
     """Where it is `llm … -T MCP …`. What fails here the toolbox meets again, and tells."""
-    if any(map(_is_toolbox, argv)) and PurePath(argv[0]).name == "llm":
+    if any(map(_is_toolbox, argv)) and _is_prompt(argv):
         with suppress(McpError, OSError):
             _begun.append(_start())
 
@@ -29,6 +29,11 @@ def begin(argv: Sequence[str]) -> None:
 def take() -> EarlyStart:
     """What has begun, else what begins now. Raises SocketRefused, DaemonUnresponsive."""
     return _begun.pop() if _begun else _start()
+
+
+def _is_prompt(argv: Sequence[str]) -> bool:
+    """Or a chat, or a list of tools; `llm logs -T MCP` looks for those of the past."""
+    return PurePath(argv[0]).name == "llm" and "logs" not in argv[1:2]
 
 
 def _is_toolbox(word: str) -> bool:

@@ -34,6 +34,7 @@ def test_daemon_starts_before_llm_has_loaded(home: Home) -> None:
         (["llm", "what is MCP?"], False),
         (["llm", "mcp", "status"], False),
         (["llm", "-T", "MCP_other"], False),
+        (["llm", "logs", "-T", "MCP"], False),
         (["python", "-T", "MCP"], False),
         ([""], False),
     ],
