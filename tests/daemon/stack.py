@@ -104,9 +104,13 @@ class Stack:
 
 
 def is_of_grpc(context: dict[str, object]) -> bool:
-    """The client's poller, which wakes a loop for an event that another one has taken (grpc/grpc#25364)."""
+    """The client's poller, one for all loops of a process.
+
+    It wakes a loop for an event that another one has taken (grpc/grpc#25364), or takes one that belongs to
+    the loop of a test before, which is closed.
+    """
     is_poller = "PollerCompletionQueue" in str(context.get("message"))
-    return is_poller and isinstance(context.get("exception"), BlockingIOError)
+    return is_poller and isinstance(context.get("exception"), BlockingIOError | RuntimeError)
 
 
 @contextlib.asynccontextmanager
