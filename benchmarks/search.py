@@ -47,7 +47,7 @@ def _rows(file: Path) -> list[Row]:
     what = (
         f"{len(questions)} questions over {sum(map(len, servers.values()))} tools of {len(servers)} servers"
     )
-    tokens = tokens_of(json.dumps([SEARCH, CALL]), ", ".join(servers))
+    tokens = tokens_of("", "", json.dumps([SEARCH, CALL]) + ", ".join(servers))
     return [
         at_least(f"search, recall@5: {what}", recall, 0.85, f"{recall:.3f}", "0.85"),
         at_most("search, median", median, 0.02, f"{median * 1000:.1f} ms", "20 ms"),

@@ -168,9 +168,8 @@ async def _lines(stdout: StreamReader, link: Link) -> AsyncGenerator[bytes, None
             if is_skipped:
                 parts.clear()
             else:
-                yield await _joined(
-                    parts, end
-                )  # no name for it here: a generator keeps its locals while it waits
+                # No name for it here: a generator keeps its locals while it waits.
+                yield await _joined(parts, end)
             size, is_skipped = 0, False
         parts.append(rest)
         size += len(rest)
